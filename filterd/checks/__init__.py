@@ -1,0 +1,1 @@
+"""The checks: one thin module each, front side. A check reports, it never decides."""

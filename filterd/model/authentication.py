@@ -1,0 +1,145 @@
+"""Results of the authentication protocols. Status words are those of RFC 8601, section 2.7."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class SpfStatus(StrEnum):
+    """RFC 7208, section 2.6."""
+
+    NONE = "none"
+    NEUTRAL = "neutral"
+    PASS = "pass"  # noqa: S105  # a result word, not a password
+    FAIL = "fail"
+    SOFTFAIL = "softfail"
+    TEMPERROR = "temperror"  # a later attempt may succeed
+    PERMERROR = "permerror"  # the domain's records cannot be read as they stand
+
+
+class SpfScope(StrEnum):
+    """Which identity was checked (RFC 7208, section 2.3 and 2.4)."""
+
+    HELO = "helo"
+    MAILFROM = "mailfrom"
+
+
+@dataclass(frozen=True, slots=True)
+class SpfResult:
+    """`cause` names the mechanism that matched or what went wrong; `explanation` is the domain's own, on fail only."""
+
+    status: SpfStatus
+    domain: str
+    scope: SpfScope
+    cause: str = ""
+    explanation: str = ""
+
+
+class DkimStatus(StrEnum):
+    """RFC 8601, section 2.7.1."""
+
+    NONE = "none"
+    PASS = "pass"  # noqa: S105  # a result word, not a password
+    FAIL = "fail"
+    POLICY = "policy"  # verifies, but is not acceptable here: rsa-sha1, a short key
+    NEUTRAL = "neutral"
+    TEMPERROR = "temperror"
+    PERMERROR = "permerror"
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureFacts:
+    """One DKIM-Signature as the inspector read it: all that is needed but the key.
+
+    `status` and `reason` are set where no key can change the outcome (malformed, expired, wrong body hash).
+    `header_digest` is SHA-256 over the canonicalised signed fields (RFC 6376, section 3.7).
+    """
+
+    domain: str
+    selector: str
+    algorithm: str
+    identity: str = ""
+    header_digest: bytes = b""
+    signature: bytes = b""
+    signed_fields: tuple[str, ...] = ()
+    uncovered: int = 0  # body bytes behind l=
+    oversigned: bool = False  # From, Subject, To, Date cannot be added unseen
+    timestamp: int | None = None
+    expires: int | None = None
+    tag: str = ""  # first 8 characters of b=, for header.b (RFC 6008)
+    status: DkimStatus | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DkimResult:
+    """One signature's outcome; `key_bits` is 0 where no key was read; `testing` is the key's t=y."""
+
+    status: DkimStatus
+    domain: str = ""
+    selector: str = ""
+    algorithm: str = ""
+    identity: str = ""
+    key_bits: int = 0
+    reason: str = ""
+    tag: str = ""
+    testing: bool = False
+    covers_body: bool = True
+    oversigned: bool = False
+
+
+class DmarcStatus(StrEnum):
+    """RFC 9989; `none` means that no policy record was found."""
+
+    NONE = "none"
+    PASS = "pass"  # noqa: S105  # a result word, not a password
+    FAIL = "fail"
+    TEMPERROR = "temperror"
+    PERMERROR = "permerror"
+
+
+class DmarcPolicy(StrEnum):
+    """What the domain owner asks for: p=, sp= or np=."""
+
+    NONE = "none"
+    QUARANTINE = "quarantine"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class DmarcResult:
+    """`domain` is the author domain, `policy_domain` where the record stood, `policy` what applies after t= and np=.
+
+    `override` names the reason why a failing message is treated more mildly than `policy` asks (RFC 9990 words).
+    """
+
+    status: DmarcStatus
+    domain: str = ""
+    policy_domain: str = ""
+    organizational_domain: str = ""
+    policy: DmarcPolicy = DmarcPolicy.NONE
+    spf_aligned: bool = False
+    dkim_aligned: bool = False
+    cause: str = ""
+    override: str = ""
+
+
+class IprevStatus(StrEnum):
+    """RFC 8601, section 2.7.3."""
+
+    PASS = "pass"  # noqa: S105  # a result word, not a password
+    FAIL = "fail"
+    TEMPERROR = "temperror"
+    PERMERROR = "permerror"
+
+
+@dataclass(frozen=True, slots=True)
+class IprevResult:
+    """Whether the client's reverse name leads back to its address."""
+
+    status: IprevStatus
+    address: str
+    name: str = ""
+
+
+AuthResult: TypeAlias = SpfResult | DkimResult | DmarcResult | IprevResult

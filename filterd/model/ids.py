@@ -1,0 +1,24 @@
+"""Message ids: ULIDs (sortable by time, 128 bits), and the short form that an SMTP reply carries."""
+
+import re
+from typing import Final
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+PUBLIC_LENGTH: Final = 10  # characters; 50 random bits
+
+
+def new_id(now: float, randomness: bytes) -> str:
+    """A ULID from epoch seconds and 10 random bytes."""
+    value = (int(now * 1000) & ((1 << 48) - 1)) << 80 | int.from_bytes(randomness[:10], "big")
+    return "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+
+
+def is_id(text: str) -> bool:
+    """True for a whole ULID in upper case and nothing else: checked before any path or SQL sees it."""
+    return _ULID.fullmatch(text) is not None
+
+
+def public_id(identifier: str) -> str:
+    """The part of an id that the sender may see: random, without the time."""
+    return identifier[-PUBLIC_LENGTH:]

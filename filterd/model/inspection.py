@@ -1,0 +1,87 @@
+"""What a front asks an inspector, and the facts that come back. Plain values: they cross a socket."""
+
+from dataclasses import dataclass, field
+
+from filterd.model.authentication import SignatureFacts
+from filterd.model.message import HeaderField
+from filterd.model.report import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionJob:
+    """One message to read; its body comes beside the job as a file descriptor.
+
+    `seconds` is how long the inspector may live with it; what is known at MAIL is offered to YARA as externals.
+    """
+
+    id: str
+    fields: tuple[HeaderField, ...]
+    body_size: int
+    seconds: float
+    now: float
+    client_address: str = ""
+    sender: str = ""
+    helo: str = ""
+    trust: str = "stranger"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """An address of the From field: `domain` in A-labels, lower case; `display` decoded, hostile text."""
+
+    local_part: str
+    domain: str
+    display: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """The From field(s) as read; `ambiguous` says why they have two readings or none, empty where there is just one."""
+
+    mailboxes: tuple[Mailbox, ...] = ()
+    ambiguous: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleHit:
+    """A YARA rule that matched a part; `namespace` is the rule's file, `meta` what its author declared."""
+
+    rule: str
+    namespace: str
+    symbol: str
+    part: str
+    strings: tuple[str, ...] = ()
+    meta: dict[str, str | int | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PartFacts:
+    """A MIME part (path 1.2) or an unpacked member (path 1.2/inner.exe); `size` is in decoded bytes."""
+
+    path: str
+    content_type: str
+    detected_type: str
+    filename: str
+    size: int
+    sha256: str
+    depth: int
+    encrypted: bool = False
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """Everything the inspector found. `findings` hold heuristics, AMBIGUOUS_* and UNSCANNABLE_* symbols."""
+
+    author: Author = Author()
+    signatures: tuple[SignatureFacts, ...] = ()
+    parts: tuple[PartFacts, ...] = ()
+    hits: tuple[RuleHit, ...] = ()
+    urls: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    subject: str = ""
+    message_id: str = ""
+    rule_set: str = ""
+    problems: tuple[str, ...] = ()  # rule files left out, scans cut short: what was not looked at, in words
+    ms: dict[str, float] = field(default_factory=dict)
