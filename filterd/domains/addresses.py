@@ -1,0 +1,38 @@
+"""IP addresses: the normal form that every other part compares and looks up."""
+
+import ipaddress
+from functools import lru_cache
+
+_CACHE = 4096  # addresses; a few hundred bytes each, and one connection asks for its own several times
+MAX_TEXT = 64  # characters; the longest address with a scope is shorter, the rest is not worth parsing
+
+
+@lru_cache(maxsize=_CACHE)
+def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    if len(text) > MAX_TEXT:
+        return None
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def normalise_address(text: str) -> str:
+    """The address in its shortest form, an IPv4-mapped one as IPv4, without scope; empty where it is none."""
+    address = _parse(text)
+    return "" if address is None else str(address)
+
+
+def is_public(ip: str) -> bool:
+    """True for an address that the whole Internet can reach; False for private, reserved and for what is no address."""
+    address = _parse(ip)
+    return address is not None and address.is_global and not address.is_multicast
+
+
+def reverse_name(ip: str) -> str:
+    """The name under in-addr.arpa or ip6.arpa that holds the address's PTR records; empty for what is no address."""
+    address = _parse(ip)
+    return "" if address is None else address.reverse_pointer
