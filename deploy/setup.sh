@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Makes a checkout ready to run: Debian packages, then a virtual environment with every Python package pinned by hash.
+#
+#   deploy/setup.sh run      what the daemon and `make check` need
+#   deploy/setup.sh test     and the servers that the tests start: Postfix, Redis, knot, unbound
+#   deploy/setup.sh bench    and rspamd, the peer of `make bench-peers`
+#
+# Missing Debian packages are installed by root, or through `sudo -n`; anyone else is told which they are. No system
+# service is started by it. PYTHON chooses the interpreter (3.11 or newer); FILTERD_SKIP_PACKAGES=1 leaves the system's
+# packages alone, for systems that are not Debian. The host's own pip settings decide where packages come from.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+level=${1:-run}
+venv=.venv
+
+fail() {
+    printf 'setup: %s\n' "$1" >&2
+    exit 1
+}
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3 python3.11 python3.12 python3.13 /usr/bin/python3}; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+}
+
+# gcc and the headers are for pymilter, which is published as source only. libseccomp2 and libarchive13 are loaded at
+# run time. Python's own packages are Debian's business only where the interpreter is Debian's.
+wanted_packages() {
+    local python
+    printf '%s\n' gcc libc6-dev libmilter-dev libarchive13 libseccomp2
+    python=$(find_python)
+    case "$python" in
+        '' | /usr/bin/*) printf '%s\n' python3 python3-dev python3-venv ;;
+    esac
+    case "$level" in
+        run) ;;
+        test) printf '%s\n' postfix redis-server knot unbound strace ;;
+        bench) printf '%s\n' postfix redis-server knot unbound strace rspamd ;;
+        *) fail "unknown level '$level': run, test or bench" ;;
+    esac
+}
+
+missing_packages() {
+    local package
+    for package in $(wanted_packages); do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s\n' "$package"
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+# A package's own start-up script asks /usr/sbin/policy-rc.d whether it may start a service: 101 is no. One that stands
+# there already is the administrator's and stays; ours goes when this script ends, however it ends.
+policy=/usr/sbin/policy-rc.d
+forbid_services() {
+    [ -e "$policy" ] && return
+    trap 'as_root rm -f "$policy"' EXIT
+    trap 'exit 130' INT TERM
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod 755 "$policy"
+}
+
+install_packages() {
+    local missing
+    missing=$(missing_packages | tr '\n' ' ')
+    [ -z "${missing// /}" ] && return
+    if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null; then
+        fail "these Debian packages are missing: $missing
+       install them once with:  sudo apt-get install --no-install-recommends $missing"
+    fi
+    printf 'setup: installing %s\n' "$missing"
+    forbid_services
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q update
+    # A Postfix without main.cf starts on no later boot either.
+    case " $missing " in *" postfix "*)
+        echo 'postfix postfix/main_mailer_type select No configuration' | as_root debconf-set-selections ;;
+    esac
+    # shellcheck disable=SC2086  # one word per package
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y install --no-install-recommends $missing
+}
+
+# The lines of the lock file that pin one package.
+pinned() {
+    awk -v name="$1" '/^[a-z0-9]/ { on = index($0, name "==") == 1 } on && !/^ *#/' requirements.lock
+}
+
+install_python() {
+    local python build
+    python=$(find_python)
+    [ -n "$python" ] || fail 'no Python 3.11 or newer found: install python3, or set PYTHON'
+    if ! "$venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        "$python" -m venv --clear "$venv"
+    fi
+    local pip=("$venv/bin/python" -m pip --disable-pip-version-check -q)
+    # pymilter is built from source: its build tool comes from the lock file too, hash and all.
+    build=$(mktemp)
+    pinned setuptools >"$build"
+    "${pip[@]}" install --require-hashes --no-deps -r "$build"
+    rm -f "$build"
+    "${pip[@]}" install --require-hashes --no-build-isolation -r requirements.lock
+    "${pip[@]}" install --no-deps --no-build-isolation -e .
+}
+
+if [ "${FILTERD_SKIP_PACKAGES:-}" != 1 ]; then
+    command -v dpkg-query >/dev/null || fail "not a Debian system. Install what corresponds to these packages, then run
+       it again with FILTERD_SKIP_PACKAGES=1: $(wanted_packages | tr '\n' ' ')"
+    install_packages
+fi
+if [ "$venv/.python" -nt requirements.lock ] && [ "$venv/.python" -nt pyproject.toml ] && [ -x "$venv/bin/filterd" ]; then
+    exit 0
+fi
+install_python
+touch "$venv/.python"
