@@ -1,0 +1,106 @@
+"""Transfer encodings (RFC 2045, section 6) under every reading that a client may take.
+
+The first reading is what most clients do, further ones are there only where the bytes leave room for them; on clean
+mail base64 costs what binascii costs.
+"""
+
+import binascii
+import re
+from typing import Final, TypeAlias
+
+Data: TypeAlias = bytes | memoryview
+
+_ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
+_NOT_BASE64: Final = bytes(set(range(256)) - set(_ALPHABET))
+_NOT_URL_SAFE: Final = bytes(set(range(256)) - set(_ALPHABET) - {45, 95})
+_PADDING: Final = re.compile(rb"=+")
+# A "=" that is neither an escape nor a soft line break, where readings part.
+_QP_ODD: Final = re.compile(rb"=(?!\r?\n|[0-9A-F]{2})")
+_QP_BLANKS: Final = re.compile(rb"=[ \t]++\r?\n")
+_LOOKS_BASE64: Final = re.compile(rb"\s*+[A-Za-z0-9+/]{60,}+={0,2}\r?\n")
+MAX_SEGMENTS: Final = 1_000  # base64 streams behind one another in one part; one is right
+TOKENS: Final = ("base64", "quoted-printable", "7bit", "8bit", "binary", "x-uuencode", "uuencode")
+IDENTITY: Final = frozenset({"", "7bit", "8bit", "binary"})
+
+
+def readings(raw: memoryview, encodings: tuple[str, ...]) -> tuple[Data, ...]:
+    """The decoded contents of a part, likeliest first; identity is a slice, not a copy. Never raises."""
+    found: list[Data] = []
+    for encoding in encodings or ("",):
+        if encoding == "base64":
+            found += base64_readings(raw)
+        elif encoding == "quoted-printable":
+            found += quoted_readings(raw)
+        else:
+            found.append(raw)
+    return tuple(found)
+
+
+def looks_base64(raw: memoryview) -> bool:
+    """True where undeclared content begins with a full line of base64."""
+    return _LOOKS_BASE64.match(raw, 0, 2_000) is not None
+
+
+def base64_readings(raw: memoryview) -> list[Data]:
+    """All that base64 decoders make of `raw`: junk left out, later streams read on, the URL-safe alphabet too."""
+    data = bytes(raw)
+    plain = _lenient(data)
+    symbols = len(data) - 2 * data.count(b"\r\n")
+    padding = 2 if data[-8:].rstrip(b"\r\n").endswith(b"==") else int(data[-8:].rstrip(b"\r\n").endswith(b"="))
+    if plain is not None and symbols % 4 == 0 and len(plain) == symbols // 4 * 3 - padding:
+        return [plain]
+    return _doubtful(data, plain)
+
+
+def _lenient(data: bytes) -> bytes | None:
+    """What binascii makes of it: junk is skipped, the first padding ends it. None where it refuses."""
+    try:
+        return binascii.a2b_base64(data)
+    except binascii.Error:
+        return None
+
+
+def _doubtful(data: bytes, plain: bytes | None) -> list[Data]:
+    """Readings of base64 that is not as it should be."""
+    found: dict[bytes, None] = {}
+    if plain is not None:
+        found[plain] = None
+    found[_segments(data)] = None
+    if b"-" in data or b"_" in data:
+        found[_decode_clean(data.translate(_URL_SAFE, _NOT_URL_SAFE))] = None
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    if any(len(line.strip()) % 4 for line in lines[:-1]):
+        # A decoder that works line by line drops what does not fill a group of four.
+        found[b"".join([_decode_clean(line.translate(None, _NOT_BASE64)) for line in lines])] = None
+    return [item for item in found if item] or [data]
+
+
+def _segments(data: bytes) -> bytes:
+    """All streams of a part decoded one after another, each ended by its padding."""
+    out: list[bytes] = []
+    position = 0
+    for count, match in enumerate(_PADDING.finditer(data)):
+        if count == MAX_SEGMENTS:
+            break
+        out.append(_decode_clean(data[position : match.start()].translate(None, _NOT_BASE64)))
+        position = match.end()
+    out.append(_decode_clean(data[position:].translate(None, _NOT_BASE64)))
+    return b"".join(out)
+
+
+def _decode_clean(symbols: bytes) -> bytes:
+    """Decode symbols of the alphabet, whatever their number: a single left-over symbol is dropped."""
+    if len(symbols) % 4 == 1:
+        symbols = symbols[:-1]
+    return binascii.a2b_base64(symbols + b"=" * (-len(symbols) % 4))
+
+
+def quoted_readings(raw: memoryview) -> list[Data]:
+    """Quoted-printable as binascii reads it and, where they differ, as stricter or laxer decoders do."""
+    plain = binascii.a2b_qp(raw)
+    if _QP_ODD.search(raw) is None:
+        return [plain]
+    # RFC 2045 6.7 (3): blanks between "=" and the line end were added in transport.
+    found = {plain: None, binascii.a2b_qp(_QP_BLANKS.sub(b"", bytes(raw))): None}
+    return list(found)

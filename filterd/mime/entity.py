@@ -1,0 +1,120 @@
+"""What one entity's Content-* fields say, all readings together (RFC 2045, RFC 2183)."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from filterd.mime import symbols
+from filterd.mime.decode import IDENTITY, TOKENS
+from filterd.mime.header import unfold
+from filterd.mime.limits import MAX_BOUNDARY, MAX_FILENAMES
+from filterd.mime.parameters import EMPTY, Parameters, names, parse_parameters
+from filterd.mime.symbols import finding
+from filterd.model.report import Finding
+
+_COMMENT: Final = re.compile(rb"\([^()]*\)")
+_KNOWN: Final = {token.encode(): token for token in TOKENS}
+_SLOPPY: Final = {b"8 bit": "8bit", b"7 bit": "7bit", b"7-bit": "7bit", b"8-bit": "8bit", b"8bits": "8bit"}
+_NAMES: Final = frozenset({"name", "filename"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One entity's declared nature. `boundaries` are candidates, likeliest first, empty unless it is a multipart."""
+
+    types: tuple[str, ...]
+    boundaries: tuple[bytes, ...] = ()
+    charset: str = ""
+    encodings: tuple[str, ...] = ()
+    disposition: str = ""
+    filenames: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def read_entity(index: dict[bytes, tuple[bytes, ...]], default: str) -> Entity:
+    """Read Content-Type, Content-Transfer-Encoding and Content-Disposition; `default` is the type where none is given.
+
+    Never raises; what two clients may read differently becomes a finding.
+    """
+    content_types = index.get(b"content-type", ())
+    dispositions = index.get(b"content-disposition", ())
+    if not content_types and not dispositions:
+        return Entity((default,), encodings=_encodings(index.get(b"content-transfer-encoding", ()), []))
+    findings: list[Finding] = []
+    kinds = [parse_parameters(value) for value in content_types[:4]] or [EMPTY]
+    types = tuple(dict.fromkeys([kind.main or default for kind in kinds]))
+    if len(kinds) > 1 and (len(types) > 1 or len({kind.values.get("boundary") for kind in kinds}) > 1):
+        findings.append(finding(symbols.AMBIGUOUS_TYPE, "several Content-Type fields", *content_types[:3]))
+    elif "," in types[0]:
+        findings.append(finding(symbols.AMBIGUOUS_TYPE, "several values in Content-Type", content_types[0]))
+    placed = [parse_parameters(value) for value in dispositions[:4]]
+    sources = [*placed, *kinds]
+    if len(sources) > 1 and any("*0" in name or "*1" in name for source in sources for name in source.values):
+        # A client that collects sections from all fields (RFC 2231 does not foresee it).
+        joined = b"; ".join([value.partition(b";")[2] for value in (*dispositions[:4], *content_types[:4])])
+        sources.append(parse_parameters(b"x/x; " + joined))
+    return Entity(
+        types,
+        _boundaries(kinds, findings) if any(kind.startswith("multipart") for kind in types) else (),
+        kinds[0].first("charset"),
+        _encodings(index.get(b"content-transfer-encoding", ()), findings),
+        placed[0].main if placed else "",
+        _filenames(sources, findings),
+        tuple(findings),
+    )
+
+
+def _boundaries(kinds: list[Parameters], findings: list[Finding]) -> tuple[bytes, ...]:
+    """Candidate boundaries of all readings, without trailing blanks (RFC 2046, section 5.1.1)."""
+    found: dict[bytes, None] = {}
+    for kind in kinds:
+        for value in kind.values.get("boundary", ()):
+            boundary = value.encode("latin-1", "replace").rstrip(b" \t")
+            if 0 < len(boundary) <= MAX_BOUNDARY:
+                found[boundary] = None
+        if "boundary" in kind.repeated:
+            findings.append(finding(symbols.AMBIGUOUS_BOUNDARY, "boundary given twice", *kind.values["boundary"][:3]))
+    return tuple(found)[:8]
+
+
+def _encodings(values: tuple[bytes, ...], findings: list[Finding]) -> tuple[str, ...]:
+    """Every transfer encoding that the fields may mean, likeliest first; identity encodings as one."""
+    if not values:
+        return ()
+    found: dict[str, None] = {}
+    for value in values[:4]:
+        text = unfold(value).lower()
+        known = _KNOWN.get(text) or _SLOPPY.get(text)
+        if known is not None:
+            found[known if known not in IDENTITY else ""] = None
+            continue
+        bare = _COMMENT.sub(b"", text).strip(b" \t\"';,")
+        inside = [token for key, token in _KNOWN.items() if key in text and token not in IDENTITY]
+        exact = _KNOWN.get(bare)
+        if exact is not None:
+            found[exact if exact not in IDENTITY else ""] = None
+        for token in inside:
+            found[token] = None
+        if inside and exact is None:
+            found[""] = None
+            findings.append(finding(symbols.AMBIGUOUS_ENCODING, "odd Content-Transfer-Encoding", value))
+        elif exact is None:
+            found[""] = None
+    if len(values) > 1 and len(found) > 1:
+        findings.append(finding(symbols.AMBIGUOUS_ENCODING, "several Content-Transfer-Encoding fields", *values[:3]))
+    return tuple(found) if found.keys() != {""} else ()
+
+
+def _filenames(sources: list[Parameters], findings: list[Finding]) -> tuple[str, ...]:
+    """All candidate names; those of the disposition first."""
+    raw: dict[str, None] = {}
+    for source in sources:
+        for name, values in source.values.items():
+            if name in _NAMES:
+                raw.update(dict.fromkeys(values))
+    if not raw:
+        return ()
+    found = names(tuple(raw)[:MAX_FILENAMES])
+    if len(found) > 1 and len({name.rpartition(".")[2].lower() for name in found if "." in name}) > 1:
+        findings.append(finding(symbols.AMBIGUOUS_NAME, *found[:4]))
+    return tuple(found[:MAX_FILENAMES])

@@ -1,0 +1,135 @@
+"""Header blocks: where they end, and their fields in order as raw bytes (RFC 5322, section 2.2)."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from filterd.mime.limits import MAX_HEADER_BLOCK
+from filterd.model.message import HeaderField
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+_END: Final = re.compile(rb"\n\r?\n")
+_FOLD: Final = re.compile(rb"\r?\n[ \t]+")
+# RFC 5322 3.6.8: a name is printable ASCII without colon. Blanks before the colon are the obsolete form (4.5).
+_NAME: Final = re.compile(rb"[!-9;-~]+[ \t]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderBlock:
+    """Fields in order, the offset of what follows the header, and lines that are no fields.
+
+    `garbage` holds lines without a usable name; `resumed` says that fields came after one of them; `nul` that a value
+    held a NUL byte.
+    """
+
+    fields: tuple[HeaderField, ...]
+    end: int
+    garbage: tuple[bytes, ...] = ()
+    resumed: bool = False
+    nul: bool = False
+
+
+def split(raw: Buffer) -> tuple[tuple[HeaderField, ...], int]:
+    """A whole message: its header fields and the offset of the body, as Postfix would part them.
+
+    Values keep the blank behind the colon; folds become CRLF; a NUL cuts its value. A line without a usable name ends
+    the header and begins the body. An mbox line at the very top becomes X-Mailbox-Line.
+    """
+    block = split_block(memoryview(raw), 0, MAX_HEADER_BLOCK, strict=True)
+    return block.fields, block.end
+
+
+def split_block(view: memoryview, start: int, limit: int, *, strict: bool) -> HeaderBlock:
+    """The header that begins at `start`, at most `limit` bytes of it.
+
+    With `strict` a line that is no field ends the header, as in an MTA; without it such lines are left out.
+    """
+    empty = line_end(view, start)
+    if empty > start:
+        return HeaderBlock((), empty)
+    stop = min(len(view), start + limit)
+    blank = _END.search(view, start, stop)
+    text = bytes(view[start : blank.start() + 1 if blank else stop])
+    block = _Block()
+    body = block.read(text, strict=strict)
+    end = start + body if body >= 0 else (blank.end() if blank else stop)
+    return HeaderBlock(tuple(block.fields), end, tuple(block.garbage), block.resumed, b"\0" in text)
+
+
+@dataclass(slots=True)
+class _Block:
+    """The lines of one header block, read one by one."""
+
+    fields: list[HeaderField] = field(default_factory=list)
+    garbage: list[bytes] = field(default_factory=list)
+    resumed: bool = False
+
+    def read(self, text: bytes, *, strict: bool) -> int:
+        """Fill the lists; the offset at which a strict reading ends early, or -1."""
+        offset = 0
+        name = b""
+        lines: list[bytes] = []
+        for line in text.split(b"\n"):
+            bare = line[:-1] if line.endswith(b"\r") else line
+            if bare[:1] in (b" ", b"\t") and name:
+                lines.append(bare)
+            else:
+                head, colon, value = bare.partition(b":")
+                if colon and (head.isalnum() or _NAME.match(head)):
+                    self._flush(name, lines)
+                    name, lines = head.rstrip(b" \t"), [value]
+                elif not offset and bare[:5] in (b"From ", b">From"):
+                    name, lines = b"X-Mailbox-Line", [b" " + bare]
+                elif not bare:
+                    pass
+                elif strict:
+                    self._flush(name, lines)
+                    return offset
+                else:
+                    self.garbage.append(bare[:200])
+            offset += len(line) + 1
+        self._flush(name, lines)
+        return -1
+
+    def _flush(self, name: bytes, lines: list[bytes]) -> None:
+        """Keep the field collected so far."""
+        if not name:
+            return
+        value = lines[0] if len(lines) == 1 else b"\r\n".join(lines)
+        if b"\0" in value:
+            value = value[: value.index(b"\0")]
+        self.fields.append((name, value))
+        self.resumed = bool(self.garbage)
+
+
+def line_end(view: memoryview, offset: int) -> int:
+    """The offset behind the CRLF or LF that stands at `offset`, or `offset` itself where none does."""
+    ends = bytes(view[offset : offset + 2])
+    if ends[:1] == b"\n":
+        return offset + 1
+    return offset + 2 if ends == b"\r\n" else offset
+
+
+def header_end(view: memoryview, start: int, limit: int) -> int:
+    """The offset behind the empty line that ends the header at `start`, or behind `limit` bytes where there is none."""
+    if line_end(view, start) > start:
+        return start
+    stop = min(len(view), start + limit)
+    blank = _END.search(view, start, stop)
+    return blank.end() if blank else stop
+
+
+def unfold(value: bytes) -> bytes:
+    """A value on one line, each fold a single blank, outer blanks gone (RFC 5322, section 2.2.3)."""
+    if b"\n" in value:
+        value = _FOLD.sub(b" ", value).replace(b"\n", b" ")
+    return value.strip(b" \t\r")
+
+
+def first(fields: tuple[HeaderField, ...], name: bytes) -> bytes | None:
+    """The first field of that lower-case name, unfolded; None where there is none."""
+    for key, value in fields:
+        if key.lower() == name:
+            return unfold(value)
+    return None

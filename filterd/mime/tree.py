@@ -1,0 +1,344 @@
+"""The walk: one pass over the body for all boundaries at once."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from filterd.mime import symbols
+from filterd.mime.decode import IDENTITY
+from filterd.mime.entity import Entity, read_entity
+from filterd.mime.header import header_end, line_end, split_block
+from filterd.mime.limits import MAX_BOUNDARY, MAX_DEPTH, MAX_FIELDS, MAX_HEADER_BYTES, MAX_PART_HEADER, MAX_PARTS
+from filterd.mime.message import Message, Part, index_fields
+from filterd.mime.symbols import finding
+from filterd.model.message import HeaderField
+from filterd.model.report import Finding
+
+_DASHES: Final = re.compile(rb"\n--([^\r\n]*)")
+_STRAY: Final = re.compile(rb"\nContent-(?:Type|Transfer-Encoding|Disposition)[ \t]*:", re.IGNORECASE)
+_CR: Final = 13
+_BOILERPLATE: Final = 256  # bytes of preamble or epilogue that are not worth a part: "This is a multi-part message"
+_MESSAGES: Final = frozenset({"message/rfc822", "message/global", "message/news"})
+_PARTIAL: Final = frozenset({"message/partial", "message/external-body"})
+
+
+def parse(fields: tuple[HeaderField, ...], body: memoryview) -> Message:
+    """The message's parts. Linear in the body; never raises; what could not be read is in the findings."""
+    index = index_fields(fields)
+    walk = _Walk()
+    if len(fields) > MAX_FIELDS or sum([len(name) + len(value) + 3 for name, value in fields]) > MAX_HEADER_BYTES:
+        walk.note(finding(symbols.UNSCANNABLE_HEADER, f"{len(fields)} fields"))
+    for value in (*index.get(b"content-type", ()), *index.get(b"content-transfer-encoding", ())):
+        if b"\0" in value:
+            walk.note(finding(symbols.AMBIGUOUS_HEADER, "NUL in a Content field"))
+    walk.entity(_Place(body, "", 0), read_entity(index, "text/plain"), 0)
+    return Message(fields, body, tuple(walk.parts), tuple(walk.containers), tuple(walk.findings), index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an entity stands: its buffer, its path ("" for the message itself) and how deep."""
+
+    view: memoryview
+    path: str
+    depth: int
+
+
+@dataclass(slots=True)
+class _Frame:
+    """An open multipart."""
+
+    path: str
+    depth: int
+    boundaries: tuple[bytes, ...]
+    entity: Entity
+    default: str
+    start: int
+    children: int = 0
+    used: set[bytes] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Leaf:
+    """The part whose content is being passed over; `kind` as in Part."""
+
+    path: str
+    depth: int
+    entity: Entity
+    fields: tuple[HeaderField, ...]
+    start: int
+    kind: str = "body"
+
+
+_TEXT: Final = Entity(("text/plain",))
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What has been found so far, in all buffers of one message."""
+
+    parts: list[Part] = field(default_factory=list)
+    containers: list[tuple[str, str]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def note(self, found: Finding) -> None:
+        """Keep a finding once."""
+        if len(self.findings) < MAX_PARTS and found not in self.findings[-8:]:
+            self.findings.append(found)
+
+    @property
+    def full(self) -> bool:
+        """True once no more parts are taken."""
+        return len(self.parts) >= MAX_PARTS
+
+    def entity(self, place: _Place, entity: Entity, start: int) -> None:
+        """Walk the buffer from the content of one entity to its end."""
+        _Buffer(self, place.view).run(place, entity, start)
+
+    def add(self, part: Part) -> None:
+        """Keep a leaf; encoded messages inside it are walked as buffers of their own."""
+        if self.full:
+            self.note(finding(symbols.UNSCANNABLE_PARTS, f"more than {MAX_PARTS} parts"))
+            return
+        if part.types[0] in _PARTIAL:
+            # Its content arrives elsewhere (RFC 2046 5.2.2, 5.2.3): nobody here can have looked at it.
+            self.note(finding(symbols.UNSCANNABLE_PARTIAL, part.types[0]))
+        encoded = part.encodings and part.encodings[0] not in IDENTITY
+        if encoded and part.types[0].startswith(("message/", "multipart/")) and part.types[0] != "message/partial":
+            self._inner(part)
+        self.parts.append(part)
+
+    def _inner(self, part: Part) -> None:
+        """A message or multipart under a transfer encoding (RFC 2045, 6.4 forbids it; clients decode it)."""
+        if part.depth >= MAX_DEPTH:
+            self.note(finding(symbols.UNSCANNABLE_DEPTH, part.path))
+            return
+        content = memoryview(part.contents()[0])
+        place = _Place(content, part.path, part.depth + 1)
+        if part.types[0] in _MESSAGES:
+            block = split_block(content, 0, MAX_PART_HEADER, strict=False)
+            self.containers.append((part.path, part.types[0]))
+            self.entity(place, read_entity(index_fields(block.fields), "text/plain"), block.end)
+        elif part.types[0].startswith("multipart/"):
+            self.note(finding(symbols.AMBIGUOUS_ENCODING, "encoded multipart", part.path))
+            inner = read_entity(index_fields(part.fields), "text/plain")
+            self.entity(place, Entity(inner.types, inner.boundaries), 0)
+
+
+class _Buffer:
+    """One pass over one buffer: a stack of open multiparts and a table of their boundaries."""
+
+    def __init__(self, walk: _Walk, view: memoryview) -> None:
+        self.walk = walk
+        self.view = view
+        self.stack: list[_Frame] = []
+        self.known: dict[bytes, int] = {}
+        self.prefixes: tuple[bytes, ...] = ()
+        self.leaf: _Leaf | None = None
+
+    def run(self, place: _Place, entity: Entity, start: int) -> None:
+        """Walk from `start` to the end of the buffer."""
+        position = self.open(place.path, place.depth, entity, (), start)
+        if self.stack:
+            # A boundary may stand in the very first line: look at the line before it.
+            self.first_line(position)
+            while self.stack and not self.walk.full:
+                match = _DASHES.search(self.view, position)
+                if match is None:
+                    break
+                position = self.line(match[1], match.start(), match.end())
+            if self.walk.full:
+                self.walk.note(finding(symbols.UNSCANNABLE_PARTS, f"more than {MAX_PARTS} parts"))
+        self.close_leaf(len(self.view))
+        self.pop_to(-1, len(self.view))
+
+    def first_line(self, start: int) -> None:
+        """Handle a delimiter at the very start of a multipart's content, which no line feed precedes."""
+        while self.stack and self.leaf is not None and self.leaf.start == start:
+            if bytes(self.view[start : start + 2]) != b"--":
+                return
+            head = bytes(self.view[start + 2 : start + 2 + MAX_BOUNDARY])
+            line = head.split(b"\n", 1)[0].rstrip(b"\r")
+            before = start
+            start = self.line(line, start, start + 2 + len(line))
+            if start == before:
+                return
+
+    def open(self, path: str, depth: int, entity: Entity, fields: tuple[HeaderField, ...], start: int) -> int:
+        """Begin an entity whose content starts at `start`; where its own inner header ends is where to go on."""
+        while True:
+            for found in entity.findings:
+                self.walk.note(found)
+            kind = entity.types[0]
+            if depth >= MAX_DEPTH:
+                self.walk.note(finding(symbols.UNSCANNABLE_DEPTH, path or "1"))
+                break
+            if entity.boundaries and (entity.encodings in ((), ("",)) or self.visible(entity.boundaries, start)):
+                self.push(_Frame(path, depth, entity.boundaries, entity, _default(kind), start))
+                self.leaf = _Leaf(_child(path, 0), depth, _TEXT, (), start, "preamble")
+                return start
+            if kind not in _MESSAGES or entity.encodings:
+                break
+            # RFC 2046 5.2.1: the content is a message: its header begins here.
+            self.walk.containers.append((path or "1", kind))
+            block = split_block(self.view, start, MAX_PART_HEADER, strict=False)
+            fields, start, depth = block.fields, block.end, depth + 1
+            path = path or "1"
+            entity = read_entity(index_fields(fields), "text/plain")
+            if not entity.boundaries and entity.types[0] not in _MESSAGES:
+                path = _child(path, 1)
+        self.leaf = _Leaf(path or "1", depth, entity, fields, start)
+        return start
+
+    def visible(self, boundaries: tuple[bytes, ...], start: int) -> bool:
+        """True where a multipart that claims a transfer encoding was not encoded at all: sloppy, and clear enough."""
+        return any(
+            match[1].rstrip(b" \t") in boundaries
+            for match in _DASHES.finditer(self.view, max(start - 1, 0), min(len(self.view), start + MAX_PART_HEADER))
+        )
+
+    def push(self, frame: _Frame) -> None:
+        """Open a multipart."""
+        self.walk.containers.append((frame.path, frame.entity.types[0]))
+        for boundary in frame.boundaries:
+            if boundary in self.known:
+                self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, "the same boundary inside itself", boundary))
+            self.known[boundary] = len(self.stack)
+        self.stack.append(frame)
+        self.prefixes = tuple(self.known)
+
+    def line(self, text: bytes, start: int, end: int) -> int:
+        """Judge one line of two dashes; where to search on."""
+        bare = text.rstrip(b" \t")
+        level = self.known.get(bare)
+        closing = False
+        boundary = bare
+        if level is None and bare.endswith(b"--"):
+            boundary = bare[:-2].rstrip(b" \t")
+            level = self.known.get(boundary)
+            closing = level is not None
+        if level is None:
+            if bare.startswith(self.prefixes) and _STRAY.match(self.view, line_end(self.view, end) - 1):
+                # A client that compares only the boundary's length takes this for a delimiter.
+                self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, "a longer boundary", bare))
+                self.stray(end, len(self.view), self.stack[-1].path, self.stack[-1].depth, most=1)
+            return end
+        self.close_leaf(start)
+        self.pop_to(level, start)
+        frame = self.stack[level]
+        frame.used.add(boundary)
+        if closing:
+            self.leaf = _Leaf(_child(frame.path, 0), frame.depth, _TEXT, (), end, "epilogue")
+            return end
+        return self.begin_part(frame, end)
+
+    def begin_part(self, frame: _Frame, end: int) -> int:
+        """The header of a part behind the delimiter that ends at `end`."""
+        after = line_end(self.view, end)
+        frame.children += 1
+        path = _child(frame.path, frame.children)
+        block = split_block(self.view, after, self.header_limit(after), strict=False)
+        if block.resumed or block.nul or any(line[:8].lower() == b"content-" for line in block.garbage):
+            self.walk.note(finding(symbols.AMBIGUOUS_HEADER, path, *block.garbage[:2]))
+        entity = read_entity(index_fields(block.fields), frame.default)
+        content = self.open(path, frame.depth + 1, entity, block.fields, block.end)
+        # The line feed that ends the header may be the one before the next delimiter.
+        return max(content - 1, after - 1)
+
+    def header_limit(self, start: int) -> int:
+        """Bytes up to the next delimiter: a part without an empty line has no content, and takes nobody else's."""
+        stop = header_end(self.view, start, MAX_PART_HEADER)
+        position = max(start - 1, 0)
+        while (match := _DASHES.search(self.view, position, stop)) is not None:
+            bare = match[1].rstrip(b" \t")
+            if bare in self.known or (bare.endswith(b"--") and bare[:-2].rstrip(b" \t") in self.known):
+                return match.start() + 1 - start
+            position = match.end()
+        return MAX_PART_HEADER
+
+    def close_leaf(self, stop: int) -> None:
+        """The current leaf's content ends before the line end at `stop`."""
+        leaf, self.leaf = self.leaf, None
+        if leaf is None:
+            return
+        if leaf.start < stop < len(self.view) and self.view[stop - 1] == _CR:
+            stop -= 1
+        stop = max(stop, leaf.start)
+        if leaf.kind != "body":
+            if stop - leaf.start > _BOILERPLATE:
+                self.leaf_part(leaf, stop, leaf.kind)
+            if self.stray(leaf.start, stop, leaf.path, leaf.depth):
+                self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, f"a part in the {leaf.kind}", leaf.path))
+            return
+        self.leaf_part(leaf, stop, "body")
+        if leaf.entity.types[0].startswith("multipart/") and self.stray(leaf.start, stop, leaf.path, leaf.depth):
+            self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, "parts without a boundary", leaf.path))
+
+    def leaf_part(self, leaf: _Leaf, stop: int, kind: str) -> None:
+        """Hand a leaf over."""
+        entity = leaf.entity
+        self.walk.add(
+            Part(
+                leaf.path,
+                leaf.depth,
+                leaf.start,
+                self.view[leaf.start : stop],
+                entity.types,
+                entity.charset,
+                entity.encodings,
+                entity.disposition,
+                entity.filenames,
+                leaf.fields,
+                kind,
+            )
+        )
+
+    def stray(self, start: int, stop: int, path: str, depth: int, most: int = MAX_PARTS) -> int:
+        """Part headers where no part should be: each is read as a part of its own. Their number."""
+        count = 0
+        position = max(start - 1, 0)
+        while count < most and not self.walk.full:
+            match = _STRAY.search(self.view, position, stop)
+            if match is None:
+                break
+            begin = match.start() + 1
+            block = split_block(self.view, begin, min(MAX_PART_HEADER, stop - begin), strict=False)
+            content = max(block.end, match.end())
+            following = _STRAY.search(self.view, content - 1, stop)
+            end = following.start() if following else stop
+            entity = read_entity(index_fields(block.fields), "text/plain")
+            count += 1
+            leaf = _Leaf(f"{path}.stray{count}", depth, entity, block.fields, content, "stray")
+            self.leaf_part(leaf, max(end, content), "stray")
+            position = max(content - 1, match.end())
+        return count
+
+    def pop_to(self, level: int, stop: int) -> None:
+        """Close all multiparts deeper than `level`."""
+        while len(self.stack) > level + 1:
+            frame = self.stack.pop()
+            for boundary in frame.boundaries:
+                if self.known.get(boundary) == len(self.stack):
+                    del self.known[boundary]
+            self.finish(frame, stop)
+        self.prefixes = tuple(self.known)
+
+    def finish(self, frame: _Frame, stop: int) -> None:
+        """Look back at a closed multipart: whether one reading did, and whether another sees a text."""
+        if len(frame.used) > 1:
+            self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, "two boundaries in use", *sorted(frame.used)[:3]))
+        if not frame.used or len(frame.entity.types) > 1:
+            other = next((kind for kind in frame.entity.types if not kind.startswith("multipart/")), "text/plain")
+            entity = Entity((other,), encodings=frame.entity.encodings)
+            leaf = _Leaf(frame.path or "1", frame.depth, entity, (), frame.start, "whole")
+            self.leaf_part(leaf, max(stop, frame.start), "whole")
+
+
+def _default(kind: str) -> str:
+    """RFC 2046 5.1.5: in a digest a part is a message unless it says otherwise."""
+    return "message/rfc822" if kind == "multipart/digest" else "text/plain"
+
+
+def _child(path: str, number: int) -> str:
+    """The path of a child; 0 stands for what surrounds the children."""
+    return f"{path}.{number}" if path else str(number)
