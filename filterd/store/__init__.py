@@ -1,0 +1,43 @@
+"""What all fronts know in common, and how they may ask for it while a message waits.
+
+The protocol is `filterd.model.store.Store`: values, counters and small sets, each with a lifetime. Backends: SQLite for
+one host (the default), Redis for several, memory for one process and for tests; one test class runs against all.
+
+- Every call is bounded in time and raises StoreError only: what the store holds is then unknown, not absent. A refusal
+  (StoreRefusedError: wrong type, no memory) came at once and does not count against the backend.
+- A circuit breaker stands before each backend that can be slow: after five failures in a row callers are turned away at
+  once, one a second is let through to see.
+- Nothing is opened before the first call, and everything is opened again after a fork.
+- Writes that nobody waits for go through WriteBehind: every 50 ms one round trip for all of them.
+- Named facts sit on top and own their keys: `selectors:` (SelectorMemory), `suspended:` (SuspendedLists).
+
+Deviations: Redis Cluster is not supported (reads of several keys span slots). A key that another program filled with
+the wrong type reads as absent with MGET and is refused elsewhere.
+"""
+
+from filterd.store.breaker import Breaker
+from filterd.store.errors import StoreRefusedError
+from filterd.store.guarded import GuardedStore
+from filterd.store.memory import MemoryStore
+from filterd.store.opening import open_store
+from filterd.store.redis import RedisStore
+from filterd.store.selectors import SelectorMemory
+from filterd.store.sqlite import SqliteStore
+from filterd.store.suspended import SuspendedLists, Suspension
+from filterd.store.writebehind import WriteBehind
+from filterd.store.writes import BatchStore
+
+__all__ = [
+    "BatchStore",
+    "Breaker",
+    "GuardedStore",
+    "MemoryStore",
+    "RedisStore",
+    "SelectorMemory",
+    "SqliteStore",
+    "StoreRefusedError",
+    "SuspendedLists",
+    "Suspension",
+    "WriteBehind",
+    "open_store",
+]

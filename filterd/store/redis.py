@@ -1,0 +1,184 @@
+"""A store in Redis: what several hosts share.
+
+redis-py owns addresses, TLS, authentication and Sentinel; commands are packed and read on its connections directly,
+because its command layer costs as much again as the exchange. Every call is one round trip. A dead server costs one
+socket timeout; retries are the caller's business and there are none.
+"""
+
+import os
+import threading
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from redis import RedisError
+from redis.backoff import NoBackoff
+from redis.connection import ConnectionPool, parse_url
+from redis.exceptions import ResponseError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from filterd.model.store import StoreError
+from filterd.store.encoding import decoded, encoded
+from filterd.store.errors import StoreRefusedError
+from filterd.store.writes import Add, Put, Remember, Write
+
+PREFIX: Final = b"filterd:"
+TIMEOUT: Final = 0.15  # seconds for connecting and for each answer
+MAX_CONNECTIONS: Final = 64  # per process; where more calls than that hang at once, the next fails at once
+SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel")
+
+Command = tuple[bytes | int, ...]
+
+# EVAL with the text, not EVALSHA: no second round trip after a server has forgotten its scripts.
+_ADD: Final = b"local v=redis.call('INCRBY',KEYS[1],ARGV[1]) redis.call('EXPIRE',KEYS[1],ARGV[2]) return v"
+_REMEMBER: Final = (
+    b"redis.call('LREM',KEYS[1],0,ARGV[1]) redis.call('LPUSH',KEYS[1],ARGV[1])"
+    b" redis.call('LTRIM',KEYS[1],0,ARGV[3]-1) redis.call('EXPIRE',KEYS[1],ARGV[2])"
+)
+
+
+def _name(key: str) -> bytes:
+    return PREFIX + encoded(key)
+
+
+class RedisStore:
+    """See Store. Connects at the first call, in the process that makes it."""
+
+    def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
+        """`url` as redis-py takes it (options in the query win over ours), or redis+sentinel://HOST:PORT,.../SERVICE.
+
+        ValueError where it cannot be one; nothing is opened yet.
+        """
+        self._options = {
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            "max_connections": MAX_CONNECTIONS,
+            "driver_info": None,  # saves two round trips per connection
+            **_options(url),
+            "protocol": 2,  # no HELLO: a fresh connection without a password answers its first command at once
+            "retry": Retry(NoBackoff(), 0),
+            "decode_responses": False,
+        }
+        self._opening = threading.Lock()
+        self._pid = 0
+        self._pool: ConnectionPool | None = None
+
+    def _connections(self) -> ConnectionPool:
+        """This process's pool."""
+        if self._pool is None or self._pid != os.getpid():
+            with self._opening:
+                if self._pool is None or self._pid != os.getpid():
+                    self._pool = _open(dict(self._options))
+                    self._pid = os.getpid()
+        return self._pool
+
+    def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+        """Send all, read all. A refusal stands in the list as ResponseError; anything else raises StoreError."""
+        try:
+            pool = self._connections()
+            connection = pool.get_connection()
+            try:
+                connection.send_packed_command(connection.pack_commands(commands))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+                return [_answer(connection) for _ in commands]
+            except BaseException:
+                connection.disconnect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+                raise
+            finally:
+                pool.release(connection)
+        except (RedisError, OSError) as error:
+            raise StoreError(f"Redis: {type(error).__name__}: {error}") from error
+
+    def _one(self, *command: bytes | int) -> Any:
+        answer = self._exchange((command,))[0]
+        if isinstance(answer, ResponseError):
+            raise StoreRefusedError(f"Redis: {answer}") from answer
+        return answer
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """As Store."""
+        return list(self._one(b"MGET", *[_name(key) for key in keys])) if keys else []
+
+    def put(self, key: str, value: bytes, ttl: int) -> None:
+        """As Store."""
+        self._one(*_command(Put(key, value, ttl)))
+
+    def delete(self, key: str) -> None:
+        """As Store."""
+        self._one(b"DEL", _name(key))
+
+    def add(self, key: str, amount: int, ttl: int) -> int:
+        """As Store."""
+        return int(self._one(*_command(Add(key, amount, ttl))))
+
+    def remember(self, key: str, member: str, ttl: int, most: int) -> None:
+        """As Store."""
+        self._one(*_command(Remember(key, member, ttl, most)))
+
+    def members(self, key: str) -> tuple[str, ...]:
+        """As Store."""
+        return tuple([decoded(member) for member in self._one(b"LRANGE", _name(key), 0, -1)])
+
+    def apply(self, writes: Sequence[Write]) -> int:
+        """As BatchStore; one pipeline for all."""
+        answers = self._exchange([_command(write) for write in writes])
+        return sum(isinstance(answer, ResponseError) for answer in answers)
+
+    def close(self) -> None:
+        """As BatchStore."""
+        if self._pool is not None and self._pid == os.getpid():
+            self._pool.disconnect()
+
+
+def _answer(connection: Any) -> Any:
+    """The next reply; a refusal is a value, so that the ones behind it are read too."""
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _command(write: Write) -> Command:
+    match write:
+        case Put(key, value, ttl):
+            return (b"SET", _name(key), value, b"EX", max(ttl, 1))
+        case Add(key, amount, ttl):
+            return (b"EVAL", _ADD, 1, _name(key), amount, max(ttl, 1))
+        case Remember(key, member, ttl, most):
+            return (b"EVAL", _REMEMBER, 1, _name(key), encoded(member), max(ttl, 1), most)
+
+
+def _options(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    if parts.scheme == "redis+sentinel":
+        return _sentinel_options(parts)
+    return dict(parse_url(url))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+
+
+def _sentinel_options(parts: SplitResult) -> dict[str, Any]:
+    """redis+sentinel://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT].../SERVICE[?db=N]: redis-py has no URL for it."""
+    service = parts.path.strip("/")
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    nodes = []
+    for node in filter(None, hosts.split(",")):
+        host, _, port = node.rpartition(":") if not node.endswith("]") and ":" in node else (node, "", "26379")
+        nodes.append((host.strip("[]"), int(port)))
+    if not service or not nodes:
+        raise ValueError("a Sentinel URL is redis+sentinel://HOST:PORT,.../SERVICE")
+    options = dict(parse_url(f"redis://localhost?{parts.query}"))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    options.pop("host", None)
+    if credentials:
+        options |= {"username": unquote(user) or None, "password": unquote(password)}
+    return {**options, "sentinels": nodes, "service": unquote(service)}
+
+
+def _open(options: dict[str, Any]) -> ConnectionPool:
+    nodes = options.pop("sentinels", None)
+    if nodes is None:
+        return ConnectionPool(**options)
+    kept = ("socket_timeout", "socket_connect_timeout", "retry", "protocol", "driver_info")
+    sentinel = Sentinel(nodes, sentinel_kwargs={name: options[name] for name in kept})  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    service = options.pop("service")
+    pool: ConnectionPool = sentinel.master_for(service, **options).connection_pool  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    return pool
