@@ -1,0 +1,76 @@
+"""The whole configuration."""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from filterd.config.decisions import Actions, Limits, Replies
+from filterd.config.fields import Section, key
+from filterd.config.sections import (
+    Dns,
+    Inspectors,
+    Log,
+    Metrics,
+    Milter,
+    Paths,
+    Quarantine,
+    Redis,
+    Rules,
+    Trust,
+)
+
+ID_LENGTH: Final = 12  # hexadecimal digits; 48 bits tell the configurations of one site apart
+
+
+class Config(Section):
+    """filterd.toml, one attribute per table; `Config()` is the built-in default."""
+
+    milter: Milter = key(Milter(), "")
+    dns: Dns = key(Dns(), "")
+    redis: Redis = key(Redis(), "")
+    quarantine: Quarantine = key(Quarantine(), "")
+    paths: Paths = key(Paths(), "")
+    rules: Rules = key(Rules(), "")
+    inspectors: Inspectors = key(Inspectors(), "")
+    trust: Trust = key(Trust(), "")
+    actions: Actions = key(Actions(), "")
+    replies: Replies = key(Replies(), "")
+    limits: Limits = key(Limits(), "")
+    metrics: Metrics = key(Metrics(), "")
+    log: Log = key(Log(), "")
+
+    @property
+    def authserv_id(self) -> str:
+        """The name in our Authentication-Results fields."""
+        return self.milter.authserv_id or os.uname().nodename.lower()
+
+    @property
+    def state_directory(self) -> Path:
+        """What must survive lives here."""
+        return self.paths.state
+
+    @property
+    def runtime_directory(self) -> Path:
+        """Sockets and the pid file live here."""
+        return self.paths.runtime or self.paths.state
+
+    @property
+    def rules_directory(self) -> Path:
+        """The directory of scores.toml, dnsbl.toml and yara/."""
+        return self.rules.path or shipped_rules()
+
+
+def shipped_rules() -> Path:
+    """The rules directory beside the package: in a checkout, or installed under the same prefix's share/filterd."""
+    beside = Path(__file__).resolve().parents[2] / "rules"
+    return beside if beside.is_dir() else Path(sys.prefix) / "share" / "filterd" / "rules"
+
+
+def config_id(config: Config) -> str:
+    """A short name for these values: the same values give the same id in every process and on every machine."""
+    canonical = orjson.dumps(config.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()[:ID_LENGTH]

@@ -1,0 +1,37 @@
+"""Secrets stand in files, never in filterd.toml, the environment or a command line."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+MAX_SECRET: Final = 4096  # bytes; passwords and list keys are far shorter
+OTHERS: Final = stat.S_IROTH | stat.S_IWOTH
+
+
+class SecretError(Exception):
+    """The file cannot be used as a secret. The text names the file and never its content."""
+
+
+def read_secret(path: Path) -> str:
+    """The file's first line without its line end. SecretError where it is missing, empty, or open to others."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as problem:
+        raise SecretError(f"{path}: {problem.strerror}") from None
+    try:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise SecretError(f"{path}: not a regular file")
+        if facts.st_mode & OTHERS:
+            raise SecretError(f"{path}: other users may read or write it; expected mode 0600 or 0640")
+        content = os.read(descriptor, MAX_SECRET)
+    finally:
+        os.close(descriptor)
+    try:
+        secret = content.decode("utf-8").split("\n", 1)[0].rstrip("\r")
+    except UnicodeDecodeError:
+        raise SecretError(f"{path}: not UTF-8 text") from None
+    if not secret:
+        raise SecretError(f"{path}: the first line is empty")
+    return secret

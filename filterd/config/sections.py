@@ -1,0 +1,235 @@
+"""The tables of filterd.toml that say where things are and how they are reached."""
+
+import os
+import re
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import field_validator
+
+from filterd.config.fields import ListenField, NetworkField, PathField, Section, key
+from filterd.config.listen import Listen, parse_listen, parse_nameserver
+from filterd.config.secrets import SecretError, read_secret
+from filterd.model.session import TrustClass
+
+MAX_WORKERS: Final = 256  # processes; more than any machine this is meant for has cores
+AUTHSERV_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,255}")  # RFC 8601, section 2.5: a token; a host name in practice
+CHECK_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+# Mail of our own users has no DKIM signature yet and comes from addresses that no SPF record names.
+SKIPPED: Final = ("spf", "iprev", "dmarc", "dnsbl")
+
+
+class Milter(Section):
+    """The milter socket and the processes behind it."""
+
+    listen: ListenField = key(
+        "unix:var/milter.sock",
+        "Where the MTA connects: unix:PATH, inet:PORT@HOST or inet6:PORT@HOST. A unix socket is faster by 40 ms and"
+        " more per message.",
+    )
+    socket_mode: str = key(
+        "0660", "Permissions of the unix socket, octal. Write permission is what lets an MTA connect."
+    )
+    socket_group: str = key(
+        "", "Group of the unix socket (Postfix's, so that it may connect); empty: the daemon's own."
+    )
+    workers: int = key(
+        0, "Front processes that speak with the MTA; 0: one per core.", "processes", ge=0, le=MAX_WORKERS
+    )
+    deadline: float = key(
+        60.0,
+        "How long the end of a message may take before it is deferred. Keep the MTA's milter_content_timeout above it.",
+        "s",
+        gt=0,
+        le=3600,
+    )
+    authserv_id: str = key("", "The name in our Authentication-Results fields; empty: the host name.")
+    early: bool = key(False, "Refuse at RCPT TO where what is known by then suffices, instead of at the end of data.")
+
+    @field_validator("socket_mode")
+    @classmethod
+    def _octal(cls, value: str) -> str:
+        if re.fullmatch(r"0?[0-7]{3}", value) is None:
+            raise ValueError('expected an octal mode such as "0660"')
+        return value
+
+    @field_validator("authserv_id")
+    @classmethod
+    def _token(cls, value: str) -> str:
+        if value and AUTHSERV_ID.fullmatch(value) is None:
+            raise ValueError("expected a host name")
+        return value
+
+    @property
+    def address(self) -> Listen:
+        """`listen`, parsed."""
+        return parse_listen(self.listen)
+
+    @property
+    def mode(self) -> int:
+        """`socket_mode` as a number."""
+        return int(self.socket_mode, 8)
+
+    @property
+    def fronts(self) -> int:
+        """`workers`, with 0 replaced by the number of cores this process may use."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+class Dns(Section):
+    """The resolver."""
+
+    nameservers: tuple[str, ...] = key(
+        (),
+        "Resolvers to ask, as ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT; empty: those of /etc/resolv.conf. Block lists"
+        " refuse public resolvers: run your own on loopback.",
+    )
+    timeout: float = key(5.0, "How long all lookups of one message may take together.", "s", gt=0, le=60)
+    try_timeout: float = key(1.5, "How long one query waits before it is sent again.", "s", gt=0, le=60)
+
+    @field_validator("nameservers")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            parse_nameserver(entry)
+        return value
+
+    @property
+    def servers(self) -> tuple[tuple[str, int], ...]:
+        """`nameservers` as (address, port)."""
+        return tuple(parse_nameserver(entry) for entry in self.nameservers)
+
+
+class Redis(Section):
+    """The shared cache and state. Without `url` both live in this machine: memory, and SQLite under `[paths] state`."""
+
+    url: str = key("", "unix:///path, redis://host:port/db or rediss://host:port/db (TLS); empty: no Redis.")
+    password_file: Path | None = key(
+        None,
+        "File whose first line is the password; others must not be able to read it. A password in `url` is refused.",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if not value:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme not in {"unix", "redis", "rediss"}:
+            raise ValueError("expected unix:///path, redis://host:port/db or rediss://host:port/db")
+        if parts.password or "password=" in parts.query:
+            raise ValueError("expected no password here: put it into a file and name that as password_file")
+        return value
+
+    @field_validator("password_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                read_secret(value)
+            except SecretError as problem:
+                raise ValueError(str(problem)) from None
+        return value
+
+
+class Quarantine(Section):
+    """Held mail."""
+
+    url: str = key(
+        "", "Where the ledger is: sqlite:///path; empty: quarantine.db and a spool directory under [paths] state."
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value and not value.startswith("sqlite:///"):
+            raise ValueError("expected sqlite:///path")
+        return value
+
+
+class Paths(Section):
+    """Directories. Relative ones are taken from the working directory: an installed daemon names absolute ones."""
+
+    state: PathField = key(Path("var"), "What must survive: held mail, journal, embedded state.")
+    runtime: PathField | None = key(None, "Sockets and the pid file; absent: the same as state.")
+
+
+class Rules(Section):
+    """Rules and scores as data."""
+
+    path: PathField | None = key(
+        None, "The directory with scores.toml, dnsbl.toml and yara/; absent: the one shipped with filterd."
+    )
+
+
+class Inspectors(Section):
+    """The processes that read hostile content."""
+
+    per_front: int = key(
+        2, "Inspectors of each front: that many messages are read at the same time.", "processes", ge=1, le=64
+    )
+    recycle: int = key(500, "Messages after which an inspector is replaced by a fresh one.", "messages", ge=1)
+    seconds: float = key(
+        30.0, "How long an inspector may take for one message before it is killed.", "s", gt=0, le=3600
+    )
+    memory: int = key(1 << 30, "Address space of an inspector.", "bytes", ge=256 << 20)
+    sandbox: Literal["best", "required", "off"] = key(
+        "best",
+        "best: every confinement this machine offers, the level reached is logged; required: refuse to start without"
+        " all of them; off: resource limits only.",
+    )
+    user: str = key("", "User the inspectors run as where the daemon is started by root; empty: the daemon's own.")
+
+
+class Trust(Section):
+    """Whom we believe, and which checks are left out for whom."""
+
+    networks: tuple[NetworkField, ...] = key(LOOPBACK, "Clients of our own: trust class local.")
+    relays: tuple[NetworkField, ...] = key(
+        (), "Gateways of ours in front of this MTA: the client that is judged is the host that spoke to them."
+    )
+    skip: dict[TrustClass, tuple[str, ...]] = key(
+        {TrustClass.AUTHENTICATED: SKIPPED, TrustClass.LOCAL: SKIPPED},
+        "Checks left out, by trust class (authenticated, local, relay, stranger).",
+    )
+
+    @field_validator("skip")
+    @classmethod
+    def _names(cls, value: dict[TrustClass, tuple[str, ...]]) -> dict[TrustClass, tuple[str, ...]]:
+        for names in value.values():
+            for name in names:
+                if CHECK_NAME.fullmatch(name) is None:
+                    raise ValueError(f"expected names of checks, got {name!r}")
+        return value
+
+    def skips(self, trust: TrustClass) -> tuple[str, ...]:
+        """Names of the checks that are left out for this class."""
+        return self.skip.get(trust, ())
+
+
+class Metrics(Section):
+    """Prometheus metrics over HTTP."""
+
+    listen: ListenField | None = key(
+        None, "Where metrics are served: unix:PATH, or inet:PORT@HOST for a trusted network; absent: not served."
+    )
+
+    @property
+    def address(self) -> Listen | None:
+        """`listen`, parsed."""
+        return parse_listen(self.listen) if self.listen else None
+
+
+class Log(Section):
+    """The log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = key("info", "The least severe event that is written.")
+    format: Literal["auto", "json", "console"] = key(
+        "auto", "json: one object per line; console: for people; auto: console on a terminal, json elsewhere."
+    )
+    addresses: Literal["full", "domains"] = key(
+        "full", "domains: the message line names domains only, without the local parts of sender and recipients."
+    )

@@ -1,0 +1,95 @@
+"""The closed vocabulary of log events, and the one line each message leaves."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Literal, Self
+
+from filterd.model.custody import JournalRow
+
+
+class Event(StrEnum):
+    """Every event filterd logs; `meaning` is for the operator who reads the line."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        """A member is its name in the log, with its meaning beside it."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    STARTED = "started", "the daemon listens; says address, processes, configuration and rule set"
+    STOPPING = "stopping", "told to stop: no new sessions, open ones may end"
+    STOPPED = "stopped", "all processes have ended"
+    DRAIN_CUT = "drain_cut", "sessions were still open when the time to end them was over; their messages are retried"
+    RELOADED = "reloaded", "new fronts serve with the new configuration and rules"
+    RELOAD_FAILED = "reload_failed", "the new configuration or rules do not load: the old ones stay in place"
+    FRONT_DIED = "front_died", "a front process ended by itself and is replaced"
+    FRONT_FAILED = "front_failed", "a front process could not start or serve"
+    NURSERY_DIED = "nursery_died", "the process that forks inspectors ended and is replaced"
+    INSPECTOR_DIED = "inspector_died", "an inspector ended while it read a message"
+    INSPECTOR_OVERRAN = "inspector_overran", "an inspector was killed at its deadline"
+    INSPECTOR_REFUSED = "inspector_refused", "an inspector sent what it should not have: it was replaced"
+    SANDBOX = "sandbox", "the confinement inspectors run under on this machine"
+    POISON = "poison", "a message that ended two inspectors is held unread"
+    MESSAGE = "message", "one message and what became of it"
+    CALLBACK_CRASHED = "callback_crashed", "our bug in a milter callback: the message is deferred"
+    CHECK_CRASHED = "check_crashed", "our bug in a check: it counts as not made, never as passed"
+    RULE_FILE_LEFT_OUT = "rule_file_left_out", "a YARA file does not compile and is not in use; the others are"
+    STORE_UNAVAILABLE = (
+        "store_unavailable",
+        "the shared store does not answer: caches and counters are local until it does",
+    )
+    STORE_RETURNED = "store_returned", "the shared store answers again"
+    RESOLVER_FAILING = "resolver_failing", "a name server does not answer: the others are asked first"
+    RESOLVER_RETURNED = "resolver_returned", "a name server answers again"
+    DNSBL_SUSPENDED = (
+        "dnsbl_suspended",
+        "a block list answers what no healthy list answers: it is not asked for a while",
+    )
+    DNSBL_RESUMED = "dnsbl_resumed", "a block list is asked again"
+    CUSTODY_FAILED = "custody_failed", "a message could not be stored safely: the client was told to try again"
+    JOURNAL_FAILED = "journal_failed", "rows of the journal could not be written"
+    METRICS_FAILED = "metrics_failed", "the metrics address cannot be served"
+    LIBRARY = "library", "a warning of a library"
+
+
+def message_event(  # one keyword for each thing the row does not hold
+    row: JournalRow,
+    *,
+    trust: str,
+    stages: Mapping[str, float],
+    asked: int,
+    wire: int,
+    addresses: Literal["full", "domains"] = "full",
+) -> dict[str, object]:
+    """The fields of the `message` event; `stages` in ms by name, `asked` DNS questions, `wire` of them sent out.
+
+    With `addresses = "domains"` the local parts of sender and recipients are left out.
+    """
+    whole = addresses == "full"
+    fields: dict[str, object] = {
+        "id": row.id,
+        "queue_id": row.queue_id,
+        "action": row.action,
+        "code": row.code,
+        "score": round(row.score, 2),
+        "symbols": row.symbols,
+        "client": row.client,
+        "helo": row.helo,
+        "sender": row.sender if whole else _domain(row.sender),
+        "recipients": row.recipients if whole else tuple(map(_domain, row.recipients)),
+        "size": row.size,
+        "ms": round(row.ms, 1),
+        "stages": {name: round(ms, 1) for name, ms in stages.items()},
+        "dns": {"asked": asked, "wire": wire},
+        "trust": trust,
+    }
+    if row.observed:
+        fields["observed"] = row.observed
+    return fields
+
+
+def _domain(address: str) -> str:
+    return "@" + address.rpartition("@")[2] if "@" in address else ""

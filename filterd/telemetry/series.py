@@ -1,0 +1,79 @@
+"""The closed vocabulary of metrics: what is counted, under which labels, in which cell of a row."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from filterd.model.report import Outcome
+from filterd.model.verdict import Action
+
+OTHER: Final = "other"  # a label value outside the vocabulary is counted here: rows have a fixed size
+# Seconds; from what a warm message takes to the deadline.
+BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+INSPECTOR_KINDS: Final = ("busy", "died", "overran", "refused", OTHER)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric: `labels` with the values each may have; a histogram has BUCKETS, one more cell, and its sum."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+def families(checks: tuple[str, ...]) -> tuple[Family, ...]:
+    """All metrics, for a daemon with these checks."""
+    actions = tuple(str(action) for action in Action)
+    outcomes = tuple(str(outcome) for outcome in Outcome)
+    return (
+        Family("filterd_messages", "counter", "Messages by what became of them.", (("action", actions),)),
+        Family("filterd_eom_seconds", "histogram", "Wait at the end of a message."),
+        Family(
+            "filterd_checks",
+            "counter",
+            "Checks by outcome.",
+            (("check", (*checks, OTHER)), ("outcome", outcomes)),
+        ),
+        Family("filterd_inspector_failures", "counter", "Messages not read, by why.", (("kind", INSPECTOR_KINDS),)),
+        Family("filterd_custody_failures", "counter", "Messages that could not be stored and were deferred."),
+        Family("filterd_callback_crashes", "counter", "Exceptions that reached a milter callback."),
+        Family("filterd_dns_questions", "counter", "DNS questions that messages asked."),
+        Family("filterd_dns_wire_queries", "counter", "DNS questions that no cache could answer."),
+        Family("filterd_store_errors", "counter", "Store operations that failed."),
+        Family("filterd_dnsbl_errors", "counter", "Answers of block lists that are no answers."),
+        Family("filterd_dnsbl_suspended", "gauge", "Block lists that are not asked, as the supervisor knows."),
+        Family("filterd_sessions", "gauge", "Open SMTP sessions."),
+        Family("filterd_fronts", "gauge", "Front processes that serve."),
+        Family("filterd_front_deaths", "counter", "Front processes that ended by themselves."),
+        Family("filterd_reloads", "counter", "Reloads, by result.", (("result", ("ok", "failed")),)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each series lies in a row of doubles: `cells` by (name, label values); a histogram begins at its cell."""
+
+    families: tuple[Family, ...]
+    cells: dict[tuple[str, ...], int]
+    width: int
+
+    @classmethod
+    def of(cls, checks: tuple[str, ...]) -> "Layout":
+        """The layout for a daemon with these checks."""
+        known = families(checks)
+        cells: dict[tuple[str, ...], int] = {}
+        width = 0
+        for family in known:
+            for values in combinations(family):
+                cells[(family.name, *values)] = width
+                width += len(BUCKETS) + 2 if family.kind == "histogram" else 1
+        return cls(known, cells, width)
+
+
+def combinations(family: Family) -> list[tuple[str, ...]]:
+    """Every combination of label values, in order."""
+    found: list[tuple[str, ...]] = [()]
+    for _, values in family.labels:
+        found = [(*before, value) for before in found for value in values]
+    return found
