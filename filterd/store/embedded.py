@@ -32,8 +32,16 @@ class SchemaVersionError(sqlite3.DatabaseError):
 
 
 def create_private(path: Path) -> None:
-    """Make sure that the file exists with mode 0600: SQLite gives its WAL and shared memory the same mode."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    """Make sure that the file exists with mode 0600: SQLite gives its WAL and shared memory the same mode.
+
+    PermissionError where it exists and is open to group or others.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    mode = os.fstat(descriptor).st_mode
+    os.close(descriptor)
+    if mode & 0o077:
+        raise PermissionError(f"{path} must be private: chmod go= {path}")
 
 
 def open_database(
@@ -127,10 +135,16 @@ class ConnectionPool:
             connection = self._connect()
         try:
             yield connection
-        except BaseException:
+        except sqlite3.Error:
             connection.close()
             raise
-        if len(self._idle) < MAX_IDLE:
+        except BaseException:
+            self._give_back(connection)
+            raise
+        self._give_back(connection)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        if len(self._idle) < MAX_IDLE and not connection.in_transaction:
             self._idle.append(connection)
         else:
             connection.close()

@@ -7,7 +7,7 @@ writes (synchronous NORMAL), never the file.
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -95,7 +95,8 @@ class SqliteStore:
             with transaction(connection):
                 yield connection
             if next(self._calls) % PURGE_EVERY == 0:
-                self._purge(connection)
+                with suppress(sqlite3.OperationalError):  # busy: the next turn will do
+                    self._purge(connection)
 
     def _purge(self, connection: sqlite3.Connection) -> None:
         """Remove rows that have expired, and the next to expire where the file is over its size."""

@@ -1,0 +1,25 @@
+"""Held mail: where it is kept, how it is found again, and a journal of all mail.
+
+Custody: `Quarantine.hold` returns only after the raw bytes and the evidence are fsynced, renamed, their folders fsynced
+and the ledger entry committed with synchronous FULL. Whatever fails before that is CustodyError, leaves nothing
+visible, and the client is told to try again. Kept at least once: a crash between the commit and the reply makes the
+client send the message again; entries of equal bytes, sender and recipients are listed as one, with their number.
+
+    ledger.sqlite    one row per held message, audit rows (SQLite, WAL)
+    blobs/ab/abc...  raw bytes, named by their SHA-256; shared by entries
+    evidence/ID.json what the verdict was made from (evidence.py is the format)
+    drafts/          files under way; emptied at start
+    lock             flock: shared by holds, exclusive for removal
+
+A file without an entry can remain after a crash; an entry without its files cannot. All is 0700 and 0600, and nothing
+is kept where it is not. `Journal` is a separate database: losing its last 50 ms in a crash is acceptable, losing a held
+message is not.
+"""
+
+from filterd.quarantine.blobs import raw_digest
+from filterd.quarantine.custodian import Quarantine
+from filterd.quarantine.entries import Entry, EntryFilter, State
+from filterd.quarantine.evidence import EvidenceError
+from filterd.quarantine.journal import Journal, JournalFilter
+
+__all__ = ["Entry", "EntryFilter", "EvidenceError", "Journal", "JournalFilter", "Quarantine", "State", "raw_digest"]

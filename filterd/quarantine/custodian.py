@@ -1,0 +1,213 @@
+"""Holding a message: bytes, evidence and ledger entry, all on disk before the client hears 250."""
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from filterd.model.custody import CustodyError, Evidence
+from filterd.model.ids import is_id
+from filterd.model.message import RawMessage
+from filterd.quarantine import evidence as evidence_format
+from filterd.quarantine.blobs import BlobDirectory
+from filterd.quarantine.durable import (
+    Draft,
+    Fsync,
+    private_directory,
+    require_private,
+    sync_directory,
+    write_draft,
+)
+from filterd.quarantine.entries import Entry, EntryFilter, entry_of
+from filterd.quarantine.ledger import BUSY, AmbiguousCommitError, Ledger
+
+LOCK_WAIT: Final = 2.0  # seconds a hold waits for a deletion under way, which takes milliseconds
+DELETE_WAIT: Final = 10.0  # seconds a deletion waits for holds under way
+_LOCK_POLL: Final = 0.005  # seconds between two looks
+
+_HELD: Final = EntryFilter()
+
+
+class Quarantine:
+    """The quarantine under `root`: ledger.sqlite, blobs/, evidence/, drafts/. Implements model.custody.Custodian.
+
+    Thread-safe, shared by all processes of a host, opened at the first use. An unknown or malformed id is `None` or
+    KeyError, never a path.
+    """
+
+    def __init__(
+        self, root: Path, *, busy: float = BUSY, clock: Callable[[], float] = time.time, fsync: Fsync = os.fsync
+    ) -> None:
+        """`busy` is how many seconds a commit waits for other processes; `clock` gives epoch seconds."""
+        self._root = root
+        self._clock = clock
+        self._fsync = fsync
+        self._evidence = root / "evidence"
+        self._drafts = root / "drafts"
+        self._blobs = BlobDirectory(root / "blobs", self._drafts, fsync)
+        self._ledger = Ledger(root / "ledger.sqlite", busy=busy)
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Make the folders, check that they are private, remove what a crash left half-written.
+
+        Done before the first hold in any case; at start it tells early. CustodyError names what is wrong.
+        """
+        try:
+            self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self._root, self._root / "blobs", self._evidence, self._drafts):
+                private_directory(folder, self._fsync)
+            with suppress(FileNotFoundError):
+                require_private(self._root / "ledger.sqlite")
+            with suppress(CustodyError), self._lock(fcntl.LOCK_EX, 0.0):
+                for draft in self._drafts.iterdir():
+                    draft.unlink(missing_ok=True)
+        except OSError as error:
+            raise CustodyError(f"quarantine: {error}") from error
+        self._prepared = True
+
+    @contextmanager
+    def _lock(self, kind: int, seconds: float) -> Iterator[None]:
+        """Shared for holding, exclusive for removing: no blob goes while a hold counts on it."""
+        descriptor = os.open(self._root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            deadline = time.monotonic() + seconds
+            while True:
+                try:
+                    fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        raise CustodyError("quarantine: locked by another process") from None
+                    time.sleep(_LOCK_POLL)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def hold(self, evidence: Evidence, message: RawMessage) -> str:
+        """Store message and evidence durably and give back the id. CustodyError: nothing is visible, nothing kept."""
+        if not is_id(evidence.id):
+            raise CustodyError("quarantine: not an id")
+        try:
+            if not self._prepared:
+                self.prepare()
+            with self._lock(fcntl.LOCK_SH, LOCK_WAIT):
+                self._hold(evidence, message)
+        except CustodyError as error:
+            self._discard(evidence, error)
+            raise
+        except (OSError, ValueError, TypeError, sqlite3.Error) as error:
+            self._discard(evidence, error)
+            raise CustodyError(f"quarantine: {type(error).__name__}: {error}") from error
+        return evidence.id
+
+    def _hold(self, evidence: Evidence, message: RawMessage) -> None:
+        """Both files are fsynced before either is renamed: the disk's journal then commits once, not twice."""
+        target = self._evidence_path(evidence.id)
+        if target.exists():
+            raise _TakenError("quarantine: this id is taken")
+        encoded = evidence_format.encode(evidence)
+        entry = entry_of(evidence, message)
+        drafts: list[Draft] = []
+        try:
+            blob = self._blobs.draft(message, evidence.sha256, evidence.size)
+            if blob is not None:
+                drafts.append(blob)
+            record = write_draft(self._drafts, lambda: (encoded,), self._fsync)
+            drafts.append(record)
+            path = self._blobs.path(evidence.sha256)
+            if blob is not None:
+                blob.publish(path)
+            record.publish(target)
+        finally:
+            for draft in drafts:
+                draft.discard()
+        # A blob that was there may be another hold's, renamed but not yet durable: its folder is synced as well.
+        sync_directory(path.parent, self._fsync)
+        sync_directory(self._evidence, self._fsync)
+        self._ledger.add(entry)
+
+    def _discard(self, evidence: Evidence, error: Exception) -> None:
+        """Take back the files of a hold that failed, so that a full disk is not filled further by retries."""
+        if isinstance(error, AmbiguousCommitError | _TakenError):
+            return
+        with suppress(OSError, CustodyError, sqlite3.Error), self._lock(fcntl.LOCK_EX, 0.0):
+            if self._ledger.entry(evidence.id) is None:
+                self._evidence_path(evidence.id).unlink(missing_ok=True)
+            if not self._ledger.used(evidence.sha256):
+                self._blobs.remove(evidence.sha256)
+
+    def entries(self, wanted: EntryFilter = _HELD, *, before: str | None = None, limit: int = 50) -> list[Entry]:
+        """Newest first, retries of one message merged into the newest; `before` is the last id of the page before.
+
+        CustodyError where the ledger cannot be read.
+        """
+        if before is not None and not is_id(before):
+            return []
+        return self._ledger.entries(wanted, before=before, limit=limit) if self._exists() else []
+
+    def entry(self, identifier: str) -> Entry | None:
+        """The entry, or None where there is none of that id."""
+        return self._ledger.entry(identifier) if is_id(identifier) and self._exists() else None
+
+    def evidence(self, identifier: str) -> Evidence:
+        """What the verdict was made from; KeyError: no such entry or deleted, EvidenceError: unreadable."""
+        try:
+            return evidence_format.decode(self._evidence_path(self._known(identifier).id).read_bytes())
+        except FileNotFoundError:
+            raise KeyError(identifier) from None
+
+    def open_raw(self, identifier: str) -> BinaryIO:
+        """The message as received, byte for byte; KeyError: no such entry or deleted."""
+        try:
+            return self._blobs.open(self._known(identifier).sha256)
+        except FileNotFoundError:
+            raise KeyError(identifier) from None
+
+    def delete(self, identifier: str, actor: str) -> bool:
+        """Delete a held message; False where it was not held any more, KeyError where it never was.
+
+        The ledger says deleted before a file goes: a crash between leaves a file without an entry, never the reverse.
+        """
+        entry = self._known(identifier)
+        with self._lock(fcntl.LOCK_EX, DELETE_WAIT):
+            deleted = self._ledger.mark_deleted(entry.id, actor, self._clock())
+            if deleted:
+                self._evidence_path(entry.id).unlink(missing_ok=True)
+                if not self._ledger.used(entry.sha256):
+                    self._blobs.remove(entry.sha256)
+        return deleted
+
+    def note(self, actor: str, action: str, identifier: str) -> None:
+        """Write into the audit who did what (view, export) with an entry; KeyError where there is none."""
+        self._ledger.note(actor, action, self._known(identifier).id, self._clock())
+
+    def audit(self, identifier: str) -> list[tuple[float, str, str, str]]:
+        """Time, actor, action, result of everything done with an entry, oldest first; KeyError where there is none."""
+        return self._ledger.audit(self._known(identifier).id)
+
+    def close(self) -> None:
+        """Close this process's connections."""
+        self._ledger.close()
+
+    def _known(self, identifier: str) -> Entry:
+        entry = self.entry(identifier)
+        if entry is None:
+            raise KeyError(identifier)
+        return entry
+
+    def _evidence_path(self, identifier: str) -> Path:
+        """Callers have checked the id."""
+        return self._evidence / f"{identifier}.json"
+
+    def _exists(self) -> bool:
+        """False before the first hold: reading creates nothing."""
+        return (self._root / "ledger.sqlite").exists()
+
+
+class _TakenError(CustodyError):
+    """The id belongs to an earlier entry, whose files are not ours to remove."""
