@@ -64,8 +64,11 @@ class Message:
 
 def index_fields(fields: tuple[HeaderField, ...]) -> dict[bytes, tuple[bytes, ...]]:
     """Lower-case names to the raw values in order."""
-    found: dict[bytes, tuple[bytes, ...]] = {}
+    found: dict[bytes, list[bytes]] = {}
     for name, value in fields:
         key = name.lower()
-        found[key] = (*found[key], value) if key in found else (value,)
-    return found
+        if key in found:
+            found[key].append(value)
+        else:
+            found[key] = [value]
+    return {key: tuple(values) for key, values in found.items()}

@@ -221,7 +221,9 @@ class _Buffer:
             if bare.startswith(self.prefixes) and _STRAY.match(self.view, line_end(self.view, end) - 1):
                 # A client that compares only the boundary's length takes this for a delimiter.
                 self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, "a longer boundary", bare))
-                self.stray(end, len(self.view), self.stack[-1].path, self.stack[-1].depth, most=1)
+                following = _DASHES.search(self.view, end)
+                stop = following.start() if following else len(self.view)
+                self.stray(end, stop, self.stack[-1].path, self.stack[-1].depth, most=1)
             return end
         self.close_leaf(start)
         self.pop_to(level, start)

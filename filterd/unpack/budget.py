@@ -1,0 +1,82 @@
+"""What one message's archives may cost in all, and what comes out of them."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from filterd.mime import symbols
+from filterd.mime.symbols import finding
+from filterd.model.report import Finding
+
+MAX_DEPTH: Final = 8  # archives inside each other
+MAX_FILES: Final = 1_000  # members of all archives of one message
+MAX_BYTES: Final = 200_000_000  # unpacked bytes of one message
+MAX_RATIO: Final = 200  # unpacked to packed; text reaches 20, deflate's own limit is 1,032
+RATIO_FROM: Final = 1_000_000  # unpacked bytes below which the ratio proves nothing
+MAX_MEMBER: Final = 50_000_000  # bytes of one member held in memory, as much as of a message
+_MOST_FINDINGS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Something unpacked: `path` begins with the archive's own ("1.2/inner.zip/a.exe").
+
+    `data` is empty where it is encrypted. `names` are all names it goes by; `types` what its content is; `depth`
+    counts archives around it.
+    """
+
+    path: str
+    names: tuple[str, ...]
+    data: bytes
+    types: tuple[str, ...]
+    depth: int
+    encrypted: bool = False
+
+
+@dataclass(slots=True)
+class Budget:
+    """Shared by all archives of one message; also gathers their findings."""
+
+    depth: int = MAX_DEPTH
+    files: int = MAX_FILES
+    bytes: int = MAX_BYTES
+    ratio: int = MAX_RATIO
+    findings: list[Finding] = field(default_factory=list)
+    stopped: bool = False
+
+    def note(self, symbol: str, *evidence: str) -> None:
+        """Keep a finding, once."""
+        found = finding(symbol, *evidence)
+        if len(self.findings) < _MOST_FINDINGS and found not in self.findings[-8:]:
+            self.findings.append(found)
+
+    def stop(self, reason: str, path: str) -> None:
+        """Nothing more is unpacked from this message."""
+        self.stopped = True
+        self.note(symbols.UNSCANNABLE_BOMB, reason, path)
+
+    def take_file(self, path: str) -> bool:
+        """Count a member; False where that is one too many."""
+        if self.stopped:
+            return False
+        self.files -= 1
+        if self.files < 0:
+            self.stop("too many files", path)
+            return False
+        return True
+
+    def allowance(self, packed: int) -> int:
+        """How many bytes `packed` ones may become now; reaching it exactly is allowed."""
+        return max(0, min(self.bytes, MAX_MEMBER, max(RATIO_FROM, packed * self.ratio)))
+
+    def spend(self, size: int) -> None:
+        """Count unpacked bytes."""
+        self.bytes -= size
+
+    def overdrawn(self, packed: int, path: str) -> None:
+        """A stream gave more than its allowance: say which limit it was."""
+        if self.bytes <= self.allowance(packed):
+            self.stop("too many bytes", path)
+        elif packed * self.ratio < MAX_MEMBER:
+            self.stop("compression ratio", path)
+        else:
+            self.note(symbols.UNSCANNABLE_SIZE, "member too large", path)

@@ -1,0 +1,128 @@
+"""Opening whatever is an archive, depth first, under one budget."""
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from filterd.mime import symbols
+from filterd.mime.parameters import names as candidate_names
+from filterd.unpack.budget import Budget, Member
+from filterd.unpack.streams import StreamError, bunzip, gunzip, inflate, unxz
+from filterd.unpack.types import Data, detect
+from filterd.unpack.zipfile import ENCRYPTED, Entry, list_members
+
+_STORED: Final = 0
+_DEFLATED: Final = 8
+_BZIP2: Final = 12
+_CLOSED: Final = frozenset({"7z", "rar", "cab", "arj", "zstd"})
+_STREAMS: Final[dict[str, Callable[[Data, int], bytes]]] = {"gzip": gunzip, "bzip2": bunzip, "xz": unxz}
+_SUFFIXES: Final = (".gz", ".bz2", ".xz")
+
+
+def unpack(data: Data, path: str, name: str, depth: int, budget: Budget) -> Iterator[Member]:
+    """All members of `data`, those of inner archives behind their own; nothing where it is no archive.
+
+    `depth` counts the archives around `data`. Never raises; what was not unpacked is in the budget's findings.
+    """
+    yield from _open(data, detect(data), path, name, depth, budget)
+
+
+def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, budget: Budget) -> Iterator[Member]:
+    """As unpack, for content whose types are known."""
+    for kind in types:
+        if kind in _CLOSED:
+            budget.note(symbols.UNSCANNABLE_ARCHIVE, kind, path)
+        elif kind == "zip" or kind in _STREAMS:
+            if depth >= budget.depth:
+                budget.stop("archives too deep", path)
+                return
+            members = _zip(data, path, budget) if kind == "zip" else _stream(data, kind, path, name, budget)
+            for member_name, others, content, encrypted in members:
+                member = Member(
+                    f"{path}/{member_name}",
+                    tuple(candidate_names((member_name, *others))),
+                    content,
+                    detect(content),
+                    depth + 1,
+                    encrypted,
+                )
+                yield member
+                if content and not budget.stopped:
+                    yield from _open(content, member.types, member.path, member_name, depth + 1, budget)
+
+
+def _stream(
+    data: Data, kind: str, path: str, name: str, budget: Budget
+) -> Iterator[tuple[str, tuple[str, ...], bytes, bool]]:
+    """The one member of a compressed stream, named as the stream without its suffix."""
+    if not budget.take_file(path):
+        return
+    inner = next((name[: -len(suffix)] for suffix in _SUFFIXES if name.lower().endswith(suffix)), name) or kind
+    if name.lower().endswith(".tgz"):
+        inner = name[:-4] + ".tar"
+    allowance = budget.allowance(len(data))
+    try:
+        content = _STREAMS[kind](data, allowance)
+    except StreamError as error:
+        budget.note(symbols.UNSCANNABLE_ARCHIVE, f"{kind}: {error}", path)
+        content = error.partial
+    yield from _spent(inner, (), content, len(data), allowance, path, budget)
+
+
+def _zip(data: Data, path: str, budget: Budget) -> Iterator[tuple[str, tuple[str, ...], bytes, bool]]:
+    """The members of both views of a zip."""
+    listing = list_members(data)
+    if listing.broken:
+        budget.note(symbols.UNSCANNABLE_ARCHIVE, f"zip: {listing.broken}", path)
+    for doubt in listing.doubts:
+        budget.note(symbols.AMBIGUOUS_ARCHIVE, doubt, path)
+    if listing.overlap:
+        # Members that share their bytes unpack to many times the file without any of them being large.
+        budget.stop("overlapping members", path)
+        return
+    for entry in listing.entries:
+        if entry.name.endswith("/") and not entry.packed:
+            continue
+        if not budget.take_file(path):
+            return
+        others = (entry.other_name,) if entry.other_name else ()
+        if entry.flags & ENCRYPTED:
+            budget.note(symbols.UNSCANNABLE_ENCRYPTED, entry.name, path)
+            yield entry.name, others, b"", True
+            continue
+        packed = memoryview(data)[entry.begin : entry.begin + entry.packed] if entry.begin >= 0 else memoryview(b"")
+        allowance = budget.allowance(len(packed))
+        try:
+            content = _member(packed, entry, allowance)
+        except StreamError as error:
+            budget.note(symbols.UNSCANNABLE_ARCHIVE, f"{entry.name}: {error}", path)
+            content = error.partial
+        yield from _spent(entry.name, others, content, len(packed), allowance, path, budget)
+        if budget.stopped:
+            return
+
+
+def _spent(
+    name: str, others: tuple[str, ...], content: bytes, packed: int, allowance: int, path: str, budget: Budget
+) -> Iterator[tuple[str, tuple[str, ...], bytes, bool]]:
+    """Hand over a member and count it; what is beyond its allowance is cut off and said."""
+    if len(content) > allowance:
+        budget.overdrawn(packed, f"{path}/{name}")
+        content = content[:allowance]
+    budget.spend(len(content))
+    yield name, others, content, False
+
+
+def _member(packed: memoryview, entry: Entry, allowance: int) -> bytes:
+    """One member's content, at most one byte more than allowed. StreamError."""
+    if entry.method == _STORED:
+        content = bytes(packed)
+    elif entry.method == _DEFLATED:
+        content, _ = inflate(packed, allowance)
+    elif entry.method == _BZIP2:
+        content = bunzip(packed, allowance)
+    else:
+        raise StreamError(f"method {entry.method}")
+    if len(content) <= allowance and entry.crc and zlib.crc32(content) != entry.crc:
+        raise StreamError("the checksum is wrong", content)
+    return content

@@ -1,0 +1,105 @@
+"""Compressed streams under an allowance: no more is ever unpacked than may be kept."""
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable
+from typing import Final, Protocol
+
+_MEMORY: Final = 64_000_000  # bytes an xz dictionary may take; presets end at 64 MB
+
+
+class _Decompressor(Protocol):
+    """What bz2 and lzma offer alike."""
+
+    @property
+    def eof(self) -> bool:
+        """The stream's end was reached."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What stood behind it."""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """At most `max_length` bytes."""
+
+
+class StreamError(Exception):
+    """The stream is damaged, cut short or of an unknown kind; `partial` is what came out before."""
+
+    def __init__(self, reason: str, partial: bytes = b"") -> None:
+        """Say what was wrong."""
+        super().__init__(reason)
+        self.partial = partial
+
+
+def inflate(data: bytes | memoryview, allowance: int, wbits: int = -15) -> tuple[bytes, int]:
+    """Deflated bytes, at most one more than `allowance`, and how many packed ones were used. StreamError."""
+    machine = zlib.decompressobj(wbits)
+    try:
+        out = machine.decompress(data, allowance + 1)
+    except zlib.error as error:
+        raise StreamError(str(error), _until_broken(data, allowance, wbits)) from error
+    if not machine.eof and len(out) <= allowance:
+        raise StreamError("the stream is cut short", out)
+    return out, len(data) - len(machine.unused_data) - len(machine.unconsumed_tail)
+
+
+def _until_broken(data: bytes | memoryview, allowance: int, wbits: int) -> bytes:
+    """What a stream gave before it broke, by pieces."""
+    machine = zlib.decompressobj(wbits)
+    out: list[bytes] = []
+    left = allowance
+    try:
+        for start in range(0, len(data), 4_096):
+            out.append(machine.decompress(data[start : start + 4_096], max(left, 1)))
+            left -= len(out[-1])
+            if left <= 0:
+                break
+    except zlib.error:
+        pass
+    return b"".join(out)
+
+
+def gunzip(data: bytes | memoryview, allowance: int) -> bytes:
+    """All members of a gzip file (RFC 1952, section 2.2), at most one byte more than `allowance`. StreamError."""
+    out: list[bytes] = []
+    size = 0
+    while bytes(data[:2]) == b"\x1f\x8b" and size <= allowance:
+        try:
+            piece, used = inflate(data, allowance - size, 31)
+        except StreamError as error:
+            raise StreamError(str(error), b"".join([*out, error.partial])) from error
+        out.append(piece)
+        size += len(piece)
+        data = data[used:]
+    return b"".join(out)
+
+
+def bunzip(data: bytes | memoryview, allowance: int) -> bytes:
+    """All streams of a bzip2 file, at most one byte more than `allowance`. StreamError."""
+    return _repeat(bz2.BZ2Decompressor, data, allowance, b"BZh")
+
+
+def unxz(data: bytes | memoryview, allowance: int) -> bytes:
+    """All streams of an xz file, at most one byte more than `allowance`. StreamError."""
+    return _repeat(lambda: lzma.LZMADecompressor(memlimit=_MEMORY), data, allowance, b"\xfd7zXZ")
+
+
+def _repeat(make: Callable[[], _Decompressor], data: bytes | memoryview, allowance: int, magic: bytes) -> bytes:
+    """Decode stream after stream."""
+    out: list[bytes] = []
+    size = 0
+    rest = bytes(data)
+    while rest.startswith(magic) and size <= allowance:
+        machine = make()
+        try:
+            piece = machine.decompress(rest, allowance + 1 - size)
+        except (OSError, lzma.LZMAError, EOFError, ValueError) as error:
+            raise StreamError(f"{type(error).__name__}: {error}", b"".join(out)) from error
+        out.append(piece)
+        size += len(piece)
+        if not machine.eof and size <= allowance:
+            raise StreamError("the stream is cut short", b"".join(out))
+        rest = machine.unused_data if machine.eof else b""
+    return b"".join(out)
