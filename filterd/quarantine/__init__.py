@@ -9,7 +9,9 @@ client send the message again; entries of equal bytes, sender and recipients are
     blobs/ab/abc...  raw bytes, named by their SHA-256; shared by entries
     evidence/ID.json what the verdict was made from (evidence.py is the format)
     drafts/          files under way; emptied at start
-    lock             flock: shared by holds, exclusive for removal
+
+A hold locks the folder of its blob (flock, shared), a removal does so exclusively: no blob goes while a hold counts on
+it being there.
 
 A file without an entry can remain after a crash; an entry without its files cannot. All is 0700 and 0600, and nothing
 is kept where it is not. `Journal` is a separate database: losing its last 50 ms in a crash is acceptable, losing a held

@@ -54,6 +54,13 @@ class BlobDirectory:
             raise CustodyError("no SHA-256")
         return self._root / sha256[:2] / sha256
 
+    def folder(self, sha256: str) -> Path:
+        """The folder of that blob, made where it is missing: locked shared by holds and exclusively by removals."""
+        folder = self.path(sha256).parent
+        if not folder.exists():
+            private_directory(folder, self._fsync)
+        return folder
+
     def draft(self, message: RawMessage, sha256: str, size: int) -> Draft | None:
         """The message as a draft, or None where its blob is there already, of the right size.
 
@@ -63,7 +70,6 @@ class BlobDirectory:
         with suppress(FileNotFoundError):
             if path.stat().st_size == size:
                 return None
-        private_directory(path.parent, self._fsync)
         digest = hashlib.sha256()
         written = 0
 

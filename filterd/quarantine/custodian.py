@@ -1,11 +1,10 @@
 """Holding a message: bytes, evidence and ledger entry, all on disk before the client hears 250."""
 
-import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -17,6 +16,8 @@ from filterd.quarantine.blobs import BlobDirectory
 from filterd.quarantine.durable import (
     Draft,
     Fsync,
+    Lock,
+    locked,
     private_directory,
     require_private,
     sync_directory,
@@ -27,7 +28,7 @@ from filterd.quarantine.ledger import BUSY, AmbiguousCommitError, Ledger
 
 LOCK_WAIT: Final = 2.0  # seconds a hold waits for a deletion under way, which takes milliseconds
 DELETE_WAIT: Final = 10.0  # seconds a deletion waits for holds under way
-_LOCK_POLL: Final = 0.005  # seconds between two looks
+DISCARD_WAIT: Final = 0.5  # seconds that taking back a failed hold's blob waits for holds beside it
 
 _HELD: Final = EntryFilter()
 
@@ -63,30 +64,12 @@ class Quarantine:
                 private_directory(folder, self._fsync)
             with suppress(FileNotFoundError):
                 require_private(self._root / "ledger.sqlite")
-            with suppress(CustodyError), self._lock(fcntl.LOCK_EX, 0.0):
+            with suppress(CustodyError), locked(self._drafts, Lock.EXCLUSIVE, 0.0):
                 for draft in self._drafts.iterdir():
                     draft.unlink(missing_ok=True)
         except OSError as error:
             raise CustodyError(f"quarantine: {error}") from error
         self._prepared = True
-
-    @contextmanager
-    def _lock(self, kind: int, seconds: float) -> Iterator[None]:
-        """Shared for holding, exclusive for removing: no blob goes while a hold counts on it."""
-        descriptor = os.open(self._root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            deadline = time.monotonic() + seconds
-            while True:
-                try:
-                    fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= deadline:
-                        raise CustodyError("quarantine: locked by another process") from None
-                    time.sleep(_LOCK_POLL)
-            yield
-        finally:
-            os.close(descriptor)
 
     def hold(self, evidence: Evidence, message: RawMessage) -> str:
         """Store message and evidence durably and give back the id. CustodyError: nothing is visible, nothing kept."""
@@ -95,7 +78,10 @@ class Quarantine:
         try:
             if not self._prepared:
                 self.prepare()
-            with self._lock(fcntl.LOCK_SH, LOCK_WAIT):
+            with (
+                locked(self._drafts, Lock.SHARED, LOCK_WAIT),
+                locked(self._blobs.folder(evidence.sha256), Lock.SHARED, LOCK_WAIT),
+            ):
                 self._hold(evidence, message)
         except CustodyError as error:
             self._discard(evidence, error)
@@ -135,9 +121,13 @@ class Quarantine:
         """Take back the files of a hold that failed, so that a full disk is not filled further by retries."""
         if isinstance(error, AmbiguousCommitError | _TakenError):
             return
-        with suppress(OSError, CustodyError, sqlite3.Error), self._lock(fcntl.LOCK_EX, 0.0):
+        with suppress(OSError, CustodyError):
             if self._ledger.entry(evidence.id) is None:
                 self._evidence_path(evidence.id).unlink(missing_ok=True)
+        with (
+            suppress(OSError, CustodyError),
+            locked(self._blobs.folder(evidence.sha256), Lock.EXCLUSIVE, DISCARD_WAIT),
+        ):
             if not self._ledger.used(evidence.sha256):
                 self._blobs.remove(evidence.sha256)
 
@@ -174,7 +164,7 @@ class Quarantine:
         The ledger says deleted before a file goes: a crash between leaves a file without an entry, never the reverse.
         """
         entry = self._known(identifier)
-        with self._lock(fcntl.LOCK_EX, DELETE_WAIT):
+        with locked(self._blobs.folder(entry.sha256), Lock.EXCLUSIVE, DELETE_WAIT):
             deleted = self._ledger.mark_deleted(entry.id, actor, self._clock())
             if deleted:
                 self._evidence_path(entry.id).unlink(missing_ok=True)

@@ -1,10 +1,13 @@
 """Files that are there after a power cut: written aside, fsynced, renamed, their directory fsynced."""
 
+import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from enum import IntEnum
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +15,7 @@ from filterd.model.custody import CustodyError
 
 Fsync = Callable[[int], None]
 
+LOCK_POLL: Final = 0.005  # seconds between two looks at a lock that is taken
 ATTEMPTS: Final = 2  # whole writes: after a failed fsync the kernel may have dropped the pages and call them clean
 
 
@@ -78,6 +82,35 @@ def sync_directory(folder: Path, fsync: Fsync) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Lock(IntEnum):
+    """How a folder is locked."""
+
+    SHARED = fcntl.LOCK_SH
+    EXCLUSIVE = fcntl.LOCK_EX
+
+
+@contextmanager
+def locked(folder: Path, kind: Lock, seconds: float) -> Iterator[None]:
+    """Hold a flock on the folder itself; CustodyError where it is not to be had within so many seconds.
+
+    It binds threads and processes alike, and ends with the process.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise CustodyError("quarantine: locked by another process") from None
+                time.sleep(LOCK_POLL)
+        yield
     finally:
         os.close(descriptor)
 
