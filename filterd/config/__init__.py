@@ -12,9 +12,10 @@ absent: docs/configuration.md is printed from there (`python -m filterd.config.r
 
 from filterd.config.decisions import Actions, Limits, OnUnknown, Replies
 from filterd.config.listen import Listen, ListenKind
-from filterd.config.loading import DEFAULT_PATH, ConfigError, load
+from filterd.config.loading import DEFAULT_PATH, load
 from filterd.config.root import Config, config_id
 from filterd.config.secrets import SecretError, read_secret
+from filterd.config.toml import ConfigError
 
 __all__ = [
     "DEFAULT_PATH",

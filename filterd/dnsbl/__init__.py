@@ -1,0 +1,28 @@
+"""DNS block and allow lists as data: which list to ask about what, and what its answers mean.
+
+An answer is one of four things: a hit, a miss, an error, or the list's refusal to answer. Only an address that the list
+declares is a hit; 127.255.255.x, 127.0.0.1 where it is not declared, anything outside 127.0.0.0/8 and any code nobody
+declared never is (RFC 5782, section 2.1, and the lists' own pages). One refusal voids the whole answer: whoever gives
+it is not the list speaking. Health follows RFC 5782, section 5: test points that must be listed and must not.
+
+Everything here is pure but `ListHealth`, which counts; lookups are the caller's. Names of paid lists hold a key: only
+`display` is ever shown.
+"""
+
+from filterd.dnsbl.answers import Listing, ListStatus, interpret
+from filterd.dnsbl.health import ListHealth, SelfTest, self_test
+from filterd.dnsbl.questions import question_about
+from filterd.dnsbl.zones import Subject, Zone, load_zones
+
+__all__ = [
+    "ListHealth",
+    "ListStatus",
+    "Listing",
+    "SelfTest",
+    "Subject",
+    "Zone",
+    "interpret",
+    "load_zones",
+    "question_about",
+    "self_test",
+]

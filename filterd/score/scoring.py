@@ -1,0 +1,89 @@
+"""Adding up what the checks reported."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from filterd.model.inspection import RuleHit
+from filterd.model.report import CheckReport, Finding
+from filterd.model.verdict import Action, ScoredSymbol
+from filterd.score.rules import MAX_WEIGHT, ScoreRules, SymbolRule
+
+YARA: Final = "yara"  # the check a rule hit is counted under where no report names its symbol
+_UNKNOWN: Final = SymbolRule(0.0)  # a symbol that has no row shows up and weighs nothing
+_ACTIONS: Final = {str(action): action for action in Action}
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The sum in points, every symbol with what it counted, and the severest floor with the symbol that set it."""
+
+    total: float
+    symbols: tuple[ScoredSymbol, ...] = ()
+    floor: Action | None = None
+    floor_symbol: str = ""
+
+
+def score(reports: Sequence[CheckReport], rules: ScoreRules, hits: Sequence[RuleHit] = ()) -> Score:
+    """Add up the findings of all reports and the YARA rules that matched, in their order."""
+    by_symbol = {hit.symbol: hit for hit in reversed(hits)} if hits else {}
+    symbols: list[ScoredSymbol] = []
+    running: dict[tuple[str, bool], float] = {}
+    seen: set[str] = set()
+    floor: Action | None = None
+    floor_symbol = ""
+    total = 0.0
+    for check, finding in _findings(reports, hits):
+        name = finding.symbol
+        if name in seen:
+            continue
+        seen.add(name)
+        rule = rules.symbols.get(name, _UNKNOWN)
+        if name in by_symbol:
+            rule = _of_hit(by_symbol[name], rules.symbols.get(name))
+        weight = _within(rule, rules, running)
+        symbols.append(ScoredSymbol(finding, check, weight, rule.weight - weight))
+        total += weight
+        if rule.floor is not None and (floor is None or rule.floor.rank > floor.rank):
+            floor, floor_symbol = rule.floor, name
+    # Weights are decimal fractions: without rounding, ten times 0.1 would stay under a threshold of 1.
+    return Score(round(total, 6), tuple(symbols), None if floor is Action.ACCEPT else floor, floor_symbol)
+
+
+def _findings(reports: Sequence[CheckReport], hits: Sequence[RuleHit]) -> Iterator[tuple[str, Finding]]:
+    for report in reports:
+        for finding in report.findings:
+            yield report.check, finding
+    for hit in hits:  # those that a report has named already are skipped as seen
+        yield YARA, Finding(hit.symbol, (hit.rule, hit.part))
+
+
+def _within(rule: SymbolRule, rules: ScoreRules, running: dict[tuple[str, bool], float]) -> float:
+    """The weight, cut to what its group still lets count on that side."""
+    group = rules.groups.get(rule.group) if rule.group else None
+    if group is None or not rule.weight:
+        return rule.weight
+    side = (rule.group, rule.weight > 0)
+    before = running.get(side, 0.0)
+    after = before + rule.weight
+    after = min(after, group.cap) if rule.weight > 0 else max(after, group.floor)
+    running[side] = after
+    return round(after - before, 6)
+
+
+def _of_hit(hit: RuleHit, row: SymbolRule | None) -> SymbolRule:
+    """What a YARA rule's author declared (meta `score` and `action`), overridden by its row in scores.toml."""
+    declared = _ACTIONS.get(str(hit.meta.get("action", "")))
+    if row is None:
+        return SymbolRule(_number(hit.meta.get("score")), hit.rule, "", declared)
+    # A row that says nothing of a floor leaves the author's: raising a weight must not lift a hold by accident.
+    return SymbolRule(row.weight, row.description, row.group, row.floor if row.floor is not None else declared)
+
+
+def _number(value: object) -> float:
+    try:
+        number = float(value) if isinstance(value, str | int) and not isinstance(value, bool) else 0.0
+    except (ValueError, OverflowError):
+        return 0.0
+    return max(-MAX_WEIGHT, min(number, MAX_WEIGHT)) if math.isfinite(number) else 0.0
