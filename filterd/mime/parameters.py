@@ -26,6 +26,9 @@ _ESCAPE: Final = re.compile(rb"\\(.)")
 _ODD: Final = re.compile(rb"[(\\'\x00-\x08\x0b\x0c\x0e-\x1f]|[^=\s]\"[ \t]*[^;\s]|;[ \t]*[^=;\s]+[ \t]*(?:;|\Z)")
 
 
+_BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """The main value in lower case and all parameter readings: lower-case name to values, likeliest first.
@@ -174,6 +177,9 @@ def _variants(item: str, found: dict[str, None]) -> None:
         base = text.replace("\\", "/").rpartition("/")[2]
         # Windows drops trailing dots and blanks when the file is saved.
         name = base.strip(" \t'\"").rstrip(". ")
-        name = "".join([char for char in name if char.isprintable()]) if not name.isprintable() else name
+        if not name.isprintable():
+            if _BIDI.search(name):
+                found[name] = None  # what turns a name round is a sign of its own
+            name = "".join([char for char in name if char.isprintable()])
         if name:
             found[name] = None

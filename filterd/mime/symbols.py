@@ -1,6 +1,6 @@
-"""The symbols of ambiguous and unscannable content, and how a finding is made from hostile text.
+"""The symbols of everything found in content, and how a finding is made from hostile text.
 
-They stand here, low in the layers, because the front's side names them too.
+They stand here, low in the layers, because the front's side names them too and may not import what reads content.
 """
 
 from typing import Final
@@ -50,6 +50,62 @@ UNSCANNABLE: Final = frozenset(
         UNSCANNABLE_BOMB,
         UNSCANNABLE_SIZE,
         UNSCANNABLE_CRASH,
+    }
+)
+
+# One line for each entry of heuristics.ALL; a test holds the two together.
+HEURISTICS: Final = frozenset(
+    {
+        "ATTACH_DISK_IMAGE",
+        "ATTACH_DOUBLE_EXTENSION",
+        "ATTACH_ENCRYPTED",
+        "ATTACH_EXECUTABLE",
+        "ATTACH_HIDDEN_EXTENSION",
+        "ATTACH_HTML",
+        "ATTACH_MACRO",
+        "ATTACH_ONENOTE",
+        "ATTACH_SCRIPT",
+        "ATTACH_SHORTCUT",
+        "ATTACH_TYPE_MISMATCH",
+        "BITCOIN_ADDRESS",
+        "BODY_EMPTY",
+        "BODY_SPAM_PHRASES",
+        "DATE_FAR_OFF",
+        "DATE_INVALID",
+        "DUPLICATE_FIELD",
+        "FROM_DISPLAY_ADDRESS",
+        "FROM_PUNYCODE",
+        "HTML_DATA_LINK",
+        "HTML_FORM",
+        "HTML_FRAME",
+        "HTML_HIDDEN_TEXT",
+        "HTML_IMAGE_ONLY",
+        "HTML_ONLY",
+        "HTML_PASSWORD",
+        "HTML_REFRESH",
+        "HTML_SCRIPT",
+        "INVISIBLE_CHARACTERS",
+        "LINK_TEXT_MISMATCH",
+        "MANY_RECIPIENTS",
+        "MESSAGE_ID_ODD",
+        "MISSING_DATE",
+        "MISSING_MESSAGE_ID",
+        "MISSING_SUBJECT",
+        "MISSING_TO",
+        "MIXED_SCRIPT_WORDS",
+        "REPLYTO_DIFFERS_FREEMAIL",
+        "SUBJECT_ALL_CAPS",
+        "SUBJECT_FAKE_REPLY",
+        "SUBJECT_NEEDLESS_ENCODING",
+        "SUBJECT_SPAM_WORDS",
+        "TO_IS_FROM",
+        "URL_IP_HOST",
+        "URL_LIMIT",
+        "URL_MANY",
+        "URL_ODD_PORT",
+        "URL_PUNYCODE",
+        "URL_SHORTENER",
+        "URL_USERINFO",
     }
 )
 

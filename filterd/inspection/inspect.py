@@ -1,0 +1,188 @@
+"""One message in, all facts about it out: what the inspector's child does.
+
+Every stage has its own border: a bug met by hostile mail in one of them costs that stage's facts, is said as
+UNSCANNABLE_CRASH and in `problems`, and never reads as clean; the other stages still run.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from filterd import dkim
+from filterd.heuristics import File, Phrases, Subject, extract, run_all
+from filterd.heuristics.urls import Url, hosts_of, parse_url
+from filterd.html import Page
+from filterd.inspection.streams import Streams, Texts
+from filterd.mime import symbols
+from filterd.mime.address import read_author
+from filterd.mime.message import Message
+from filterd.mime.symbols import clip, finding
+from filterd.mime.tree import parse
+from filterd.mime.words import decode_words
+from filterd.model.authentication import SignatureFacts
+from filterd.model.inspection import Author, Inspection, InspectionJob, RuleHit
+from filterd.model.message import header_block
+from filterd.model.report import Finding
+
+MAX_SUBJECT: Final = 1_000  # characters of the Subject kept
+MAX_PROBLEMS: Final = 50
+
+
+class Scanner(Protocol):
+    """What YARA offers here."""
+
+    @property
+    def rule_set(self) -> str:
+        """Names the rules that are loaded."""
+
+    def scan(self, data: bytes | memoryview, externals: dict[str, str | int]) -> tuple[RuleHit, ...]:
+        """The rules that match one stream; `part` of a hit is the stream's path."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """What has been found so far."""
+
+    job: InspectionJob
+    findings: list[Finding] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """The border of one stage: times it and turns an exception into findings."""
+        start = time.perf_counter()
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  # the border named in the module's docstring
+            self.findings.append(finding(symbols.UNSCANNABLE_CRASH, name, type(error).__name__))
+            self.problem(f"{name}: {type(error).__name__}: {error}")
+        finally:
+            self.ms[name] = self.ms.get(name, 0.0) + (time.perf_counter() - start) * 1000
+
+    def problem(self, text: str) -> None:
+        """Keep words about what was not looked at."""
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(clip(text))
+
+
+def inspect(
+    job: InspectionJob,
+    body: memoryview,
+    scanner: Scanner | None,
+    *,
+    phrases: Phrases | None = None,
+    prepare: Callable[..., tuple[SignatureFacts, ...]] | None = None,
+) -> Inspection:
+    """Read one message. Never raises; a `body` shorter than the job says is the analysed prefix of a longer one.
+
+    Without a scanner no rules are asked. `prepare` stands for dkim.prepare where a test wants another.
+    """
+    work = _Work(job)
+    message = Message(job.fields, body)
+    author = Author()
+    signatures: tuple[SignatureFacts, ...] = ()
+    if len(body) < job.body_size:
+        work.findings.append(finding(symbols.UNSCANNABLE_SIZE, f"{len(body)} of {job.body_size} bytes"))
+    with work.stage("mime"):
+        message = parse(job.fields, body)
+        work.findings += message.findings
+    with work.stage("author"):
+        author = read_author(message.index.get(b"from", ()))
+        if author.ambiguous:
+            work.findings.append(finding(symbols.AMBIGUOUS_FROM, author.ambiguous, *message.index.get(b"from", ())[:2]))
+    with work.stage("dkim"):
+        signatures = (prepare or dkim.prepare)(job.fields, body, now=job.now)
+    streams = Streams(job, scanner, work.stage)
+    with work.stage("header"):
+        streams.header(header_block(job.fields))
+    for part in message.parts:
+        with work.stage("parts"):
+            streams.part(part)
+    work.findings += streams.findings
+    texts = Texts()
+    with work.stage("text"):
+        texts = streams.texts
+        work.findings += [finding(symbols.UNSCANNABLE_HTML, page.cause) for page in texts.pages if page.cause][:1]
+    subject = _heuristics(work, message, author, texts, tuple(streams.files), phrases or Phrases())
+    return Inspection(
+        author=author,
+        signatures=signatures,
+        parts=tuple(streams.facts),
+        hits=tuple(streams.hits),
+        urls=tuple([clip_url(url.text) for url in subject.urls]),
+        hosts=hosts_of(subject.urls),
+        findings=tuple(dict.fromkeys(work.findings)),
+        subject=subject.subject,
+        message_id=message.first(b"message-id")[:MAX_SUBJECT].decode("utf-8", "replace"),
+        rule_set=scanner.rule_set if scanner is not None else "",
+        problems=tuple(work.problems + streams.problems),
+        ms={name: round(value, 3) for name, value in work.ms.items()},
+    )
+
+
+def _heuristics(
+    work: _Work, message: Message, author: Author, texts: Texts, files: tuple[File, ...], phrases: Phrases
+) -> Subject:
+    """Gather the subject of the heuristics and run them."""
+    urls: tuple[Url, ...] = ()
+    labels: tuple[tuple[Url, str], ...] = ()
+    cut = False
+    title = ""
+    with work.stage("urls"):
+        title = clean(decode_words(message.first(b"subject"))[:MAX_SUBJECT])
+        urls, cut = extract((*texts.plain, *[page.text for page in texts.pages]), _targets(texts.pages))
+        labels = tuple(_labels(texts.pages))
+    subject = Subject(
+        message,
+        author,
+        title,
+        tuple(texts.plain),
+        tuple(texts.pages),
+        "\n".join([*texts.plain, *[page.text for page in texts.pages]]),
+        urls,
+        labels,
+        cut,
+        files,
+        work.job.now,
+        work.job.sender,
+        work.job.helo,
+        work.job.client_address,
+        phrases,
+    )
+    with work.stage("heuristics"):
+        found, failed = run_all(subject)
+        work.findings += found
+        for text in failed:
+            work.findings.append(finding(symbols.UNSCANNABLE_CRASH, "heuristics", text))
+            work.problem(text)
+    return subject
+
+
+def _targets(pages: list[Page]) -> Iterator[str]:
+    """Everything a document leads to or loads."""
+    for page in pages:
+        yield from [link.target for link in page.links]
+        yield from page.forms
+        yield from [source for source in page.sources if source[:5].lower() != "data:"]
+        yield from [content.rpartition("=")[2].strip("'\" ") for content in page.refresh]
+
+
+def _labels(pages: list[Page]) -> Iterator[tuple[Url, str]]:
+    """Links whose visible text looks like a host or URL, with where they lead."""
+    for page in pages:
+        for link in page.links:
+            if "." in link.label and not link.target.startswith(("mailto:", "#")):
+                url = parse_url(link.target)
+                if url is not None:
+                    yield url, link.label
+
+
+def clean(text: str) -> str:
+    """Text that can be encoded: lone surrogates replaced."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+clip_url = clean

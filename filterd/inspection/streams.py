@@ -1,0 +1,207 @@
+"""Every stream of a message: decoded parts, what is unpacked from them, their hashes, types, texts and rule hits."""
+
+import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from filterd.heuristics import File
+from filterd.html import Page, read_page
+from filterd.mime.charset import decode
+from filterd.mime.decode import Data, base64_readings, looks_base64
+from filterd.mime.embedded import uuencoded
+from filterd.mime.message import Part
+from filterd.mime.symbols import AMBIGUOUS_ENCODING, clip, finding
+from filterd.model.inspection import InspectionJob, PartFacts, RuleHit
+from filterd.model.report import Finding
+from filterd.unpack import Budget, Member, detect, unpack
+from filterd.unpack.office import has_macros
+
+MAX_HITS: Final = 1_000  # rule hits kept of one message
+MAX_FACTS: Final = 2_100  # parts and members listed: all that their own limits allow
+MAX_PATH: Final = 500  # characters of a path: members of members have long names
+MAX_PAGES: Final = 50  # HTML documents parsed of one message
+_SHA256_EMPTY: Final = hashlib.sha256().hexdigest()
+
+
+class StreamScanner(Protocol):
+    """What is asked for each stream."""
+
+    def scan(self, data: bytes | memoryview, externals: dict[str, str | int]) -> tuple[RuleHit, ...]:
+        """The rules that match."""
+
+
+@dataclass(slots=True)
+class Texts:
+    """Plain texts and HTML documents in order."""
+
+    plain: list[str] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+
+
+class Streams:
+    """Takes a message's parts one by one and keeps what was found in them."""
+
+    def __init__(
+        self, job: InspectionJob, scanner: StreamScanner | None, stage: Callable[[str], AbstractContextManager[None]]
+    ) -> None:
+        """`stage` is the border that times a piece of work and keeps its exceptions from the rest."""
+        self.facts: list[PartFacts] = []
+        self.files: list[File] = []
+        self.hits: list[RuleHit] = []
+        self.texts = Texts()
+        self.problems: list[str] = []
+        self._doubts: list[Finding] = []
+        self._budget = Budget()
+        self._scanner = scanner
+        self._stage = stage
+        self._base: dict[str, str | int] = {
+            "owner": "",
+            "client": job.client_address,
+            "sender_domain": job.sender.rpartition("@")[2].lower(),
+            "trust": job.trust,
+        }
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Doubts about encodings, and what the archives gave."""
+        return self._doubts + self._budget.findings
+
+    def header(self, block: bytes) -> None:
+        """The raw header, for rules that look at it."""
+        self._scan(block, "header", "", "header", 0, "text")
+
+    def part(self, part: Part) -> None:
+        """One leaf: all its readings scanned, the likeliest described."""
+        readings = part.contents()
+        if not part.encodings and looks_base64(part.raw):
+            decoded = base64_readings(part.raw)[0]
+            if detect(decoded)[0] not in ("data", "text"):
+                self._doubts.append(finding(AMBIGUOUS_ENCODING, "undeclared base64", part.path))
+            readings = (*readings, decoded)
+        types = detect(readings[0])
+        if len(readings) > 1 and part.encodings:
+            self._disagreement(part, readings, types)
+        shown = part.kind == "body" and part.disposition != "attachment" and part.content_type in _SHOWN
+        rules: list[str] = []
+        for reading in readings:
+            rules += self._scan(reading, part.path, _first(part.filenames), part.content_type, part.depth, types[0])
+        self._describe(part, readings[0], types, shown, tuple(dict.fromkeys(rules)))
+        self._read(part, readings[0], types, shown)
+        for reading in readings:
+            with self._stage("unpack"):
+                self._unpack(part, reading)
+
+    def _disagreement(self, part: Part, readings: tuple[Data, ...], types: tuple[str, ...]) -> None:
+        """Readings that give different kinds of content are two different messages to two clients."""
+        for other in readings[1:]:
+            kinds = detect(other)
+            if kinds[0] != types[0] and kinds[0] not in ("data", "text"):
+                self._doubts.append(finding(AMBIGUOUS_ENCODING, types[0], kinds[0], part.path))
+                return
+
+    def _describe(self, part: Part, data: Data, types: tuple[str, ...], shown: bool, rules: tuple[str, ...]) -> None:  # noqa: FBT001  # one of several facts, by position
+        """Keep what is known of a part."""
+        name = _first(part.filenames)
+        self.facts.append(
+            PartFacts(
+                part.path,
+                clip(part.content_type),
+                types[0],
+                clip(name),
+                len(data),
+                hashlib.sha256(data).hexdigest() if len(data) else _SHA256_EMPTY,
+                part.depth,
+                rules=rules,
+            )
+        )
+        macro = has_macros(data, types, name)
+        self.files.append(
+            File(part.path, part.filenames, part.content_type, types, 0, len(data), macro=macro, text=shown)
+        )
+
+    def _read(self, part: Part, data: Data, types: tuple[str, ...], shown: bool) -> None:  # noqa: FBT001  # as above
+        """The text of a part that is text."""
+        html = part.content_type == "text/html" or types[0] == "html"
+        if not html and not (shown and part.content_type.startswith("text/")):
+            return
+        with self._stage("text"):
+            text = decode(data, part.charset)
+            if html:
+                if len(self.texts.pages) < MAX_PAGES:
+                    self.texts.pages.append(read_page(text))
+            else:
+                self.texts.plain.append(text)
+
+    def _unpack(self, part: Part, data: Data) -> None:
+        """Archives and files written into text."""
+        name = _first(part.filenames)
+        for member in unpack(data, part.path, name, 0, self._budget):
+            self._member(member, part.depth)
+        if part.content_type.startswith("text/plain"):
+            for inner, content in uuencoded(data):
+                path = f"{part.path}/{inner}"
+                self._member(Member(path, (inner,), content, detect(content), 1), part.depth)
+                for member in unpack(content, path, inner, 1, self._budget):
+                    self._member(member, part.depth)
+
+    def _member(self, member: Member, depth: int) -> None:
+        """Keep and scan something unpacked."""
+        if len(self.facts) >= MAX_FACTS:
+            return
+        name = _first(member.names)
+        path = _clean(member.path)
+        rules = self._scan(member.data, path, name, "", depth + member.depth, member.types[0])
+        self.facts.append(
+            PartFacts(
+                path,
+                "",
+                member.types[0],
+                clip(name),
+                len(member.data),
+                hashlib.sha256(member.data).hexdigest(),
+                depth + member.depth,
+                member.encrypted,
+                tuple(rules),
+            )
+        )
+        macro = has_macros(member.data, member.types, name)
+        self.files.append(
+            File(path, member.names, "", member.types, member.depth, len(member.data), member.encrypted, macro)
+        )
+
+    def _scan(self, data: Data, path: str, name: str, part_type: str, depth: int, kind: str) -> list[str]:
+        """Rule hits of one stream; the rules' names."""
+        if self._scanner is None or not len(data):
+            return []
+        externals = self._base | {
+            "filename": _clean(name),
+            "filepath": path,
+            "extension": _clean(name.rpartition(".")[2].lower()) if "." in name else "",
+            "filetype": kind,
+            "part_type": _clean(part_type),
+            "depth": depth,
+            "size": len(data),
+        }
+        hits: tuple[RuleHit, ...] = ()
+        with self._stage("yara"):
+            hits = self._scanner.scan(data, externals)
+            self.hits += hits[: MAX_HITS - len(self.hits)]
+        return [hit.rule for hit in hits]
+
+
+_SHOWN: Final = frozenset({"text/plain", "text/html", "text/enriched", "text/calendar"})
+
+
+def _first(names: tuple[str, ...]) -> str:
+    """The likeliest name, empty where there is none."""
+    return names[0] if names else ""
+
+
+def _clean(text: str) -> str:
+    """Text that YARA takes: bounded, without lone surrogates or NUL."""
+    short = text[:MAX_PATH]
+    if short.isascii() and "\0" not in short:
+        return short
+    return short.replace("\0", "").encode("utf-8", "replace").decode()

@@ -1,0 +1,46 @@
+"""Files written into the text of a message: uuencode, which some clients still turn into attachments."""
+
+import binascii
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from filterd.mime.decode import Data
+from filterd.mime.limits import MAX_UUENCODED
+
+_BEGIN: Final = re.compile(rb"(?:^|\n)begin(?:-base64)? [0-7]{3,4} ([^\r\n]{1,255})\r?\n")
+
+
+def uuencoded(data: Data) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each uuencoded file in a text; what cannot be decoded is left out. Linear; never raises."""
+    position = 0
+    for _ in range(MAX_UUENCODED):
+        match = _BEGIN.search(data, position)
+        if match is None:
+            return
+        content, position = _decode(data, match.end())
+        if content:
+            yield match[1].decode("utf-8", "replace").strip(), content
+
+
+def _decode(data: Data, start: int) -> tuple[bytes, int]:
+    """Decode line by line until "end" or a line that is none; where to go on."""
+    out: list[bytes] = []
+    position = start
+    for match in _LINE.finditer(data, start):
+        line = match[1]
+        position = match.end()
+        if line.startswith((b"end", b"====")):
+            break
+        try:
+            out.append(binascii.a2b_uu(line))
+        except binascii.Error:
+            try:
+                # Some encoders pad lines: the length in front tells how much of it counts.
+                out.append(binascii.a2b_uu(line[: 1 + (((line[0] - 32) & 63) * 4 + 5) // 3]))
+            except (binascii.Error, IndexError):
+                break
+    return b"".join(out), max(position - 1, start)
+
+
+_LINE: Final = re.compile(rb"([^\r\n]{0,2000})\r?\n")
