@@ -1,0 +1,140 @@
+"""The cache inside one process: answers by question, bounded in number and bytes, read in any thread without a lock."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Final
+
+from filterd.model.dns import Answer, AnswerStatus, Question
+
+MAX_ENTRIES: Final = 20_000
+MAX_BYTES: Final = 16 << 20  # of the 60 MB that a front may take
+ENTRY_BYTES: Final = 600  # one entry without its texts: two tuples, an Answer, the dict's slot (sys.getsizeof, summed)
+TEXT_BYTES: Final = 50  # one more str object
+
+MIN_TTL: Final = 30  # seconds; shorter ones are spread load, not news
+MAX_TTL: Final = 86_400  # seconds; a day
+MIN_NEGATIVE_TTL: Final = 5  # seconds; a name that was just published must be found soon
+MAX_NEGATIVE_TTL: Final = 300  # seconds; five minutes, for the same reason
+FAILURE_TTL: Final = 30  # seconds; a broken zone is not asked for every message (RFC 9520, section 3.2: 1 s to 5 min)
+STALE: Final = 3_600  # seconds that an answer may outlive its TTL where nothing newer can be had (RFC 8767)
+STALE_TTL: Final = 30  # seconds until a stale answer's question is asked again (RFC 8767, section 4)
+
+STALE_CAUSE: Final = "stale"
+# A failure on our side of the name server says nothing about the name: keeping it would outlive a restart.
+UNCACHED_CAUSES: Final = frozenset({"no nameserver", "overload", "closed"})
+
+
+@dataclass(slots=True)
+class _Entry:
+    """An answer, when it stops being fresh and when it stops being of any use (monotonic seconds)."""
+
+    answer: Answer
+    expires: float
+    forget: float
+    size: int
+    used: bool = False
+
+
+def lifetime(answer: Answer) -> int:
+    """For how many seconds an answer may be given again, the clamps applied; 0: not at all."""
+    if answer.status is AnswerStatus.NOERROR:
+        return min(max(answer.ttl, MIN_TTL), MAX_TTL)
+    if answer.status is AnswerStatus.TEMPFAIL:
+        return 0 if answer.cause in UNCACHED_CAUSES else FAILURE_TTL
+    return min(max(answer.ttl, MIN_NEGATIVE_TTL), MAX_NEGATIVE_TTL)
+
+
+class AnswerCache:
+    """Keeps answers while they are fresh, and known ones an hour longer for the time when nobody answers.
+
+    `clock` is monotonic seconds. When full, the entry that has waited longest without being read goes first.
+    """
+
+    def __init__(
+        self,
+        *,
+        most: int = MAX_ENTRIES,
+        most_bytes: int = MAX_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start empty."""
+        self._most = most
+        self._most_bytes = most_bytes
+        self._clock = clock
+        # An OrderedDict, because taking the first of a plain dict walks over all that was deleted before it.
+        self._entries: OrderedDict[Question, _Entry] = OrderedDict()
+        self._lock = Lock()  # for writers only
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        """How many entries, expired ones included."""
+        return len(self._entries)
+
+    @property
+    def bytes(self) -> int:
+        """What the entries take, estimated."""
+        return self._bytes
+
+    def peek(self, question: Question) -> Answer | None:
+        """The fresh answer or None. One dict lookup, atomic under the interpreter's lock: any thread may call it."""
+        entry = self._entries.get(question)
+        if entry is None or entry.expires <= self._clock():
+            return None
+        entry.used = True
+        return entry.answer
+
+    def settle(self, answer: Answer) -> Answer:
+        """Keep what just came in, and give back what to use: where it failed, a known stale answer if there is one.
+
+        A stale answer carries the cause "stale" and the time it was received.
+        """
+        keep = lifetime(answer)
+        now = self._clock()
+        with self._lock:
+            known = self._entries.get(answer.question)
+            if answer.status is AnswerStatus.TEMPFAIL and known is not None and self._is_of_use(known, now):
+                known.answer = replace(known.answer, cause=STALE_CAUSE)
+                known.expires = min(now + STALE_TTL, known.forget)
+                return known.answer
+            if keep:
+                self._put(answer, now + keep)
+        return answer
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+            self._bytes = 0
+
+    @staticmethod
+    def _is_of_use(entry: _Entry, now: float) -> bool:
+        """True for an answer that was one and is not too old."""
+        return entry.answer.status is not AnswerStatus.TEMPFAIL and now < entry.forget
+
+    def _put(self, answer: Answer, expires: float) -> None:
+        """Write an entry and make room for it. Called with the lock held."""
+        size = ENTRY_BYTES + len(answer.question.name) + sum([len(text) + TEXT_BYTES for text in answer.records])
+        old = self._entries.pop(answer.question, None)
+        if old is not None:
+            self._bytes -= old.size
+        if size > self._most_bytes // 16:
+            return  # one giant must not push out everything else
+        self._entries[answer.question] = _Entry(answer, expires, expires + STALE, size)
+        self._bytes += size
+        while len(self._entries) > self._most or self._bytes > self._most_bytes:
+            self._evict()
+
+    def _evict(self) -> None:
+        """Drop the first entry that nobody has read since it last came to the front; each is spared once at most."""
+        now = self._clock()
+        while True:
+            question, entry = next(iter(self._entries.items()))
+            if not entry.used or entry.expires <= now:
+                del self._entries[question]
+                self._bytes -= entry.size
+                return
+            entry.used = False
+            self._entries.move_to_end(question)
