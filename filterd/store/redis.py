@@ -32,8 +32,9 @@ Command = tuple[bytes | int, ...]
 
 # EVAL with the text, not EVALSHA: no second round trip after a server has forgotten its scripts.
 _ADD: Final = b"local v=redis.call('INCRBY',KEYS[1],ARGV[1]) redis.call('EXPIRE',KEYS[1],ARGV[2]) return v"
+# The first LPUSH is there to be refused: a full server lets a script that has begun with LREM go on growing.
 _REMEMBER: Final = (
-    b"redis.call('LREM',KEYS[1],0,ARGV[1]) redis.call('LPUSH',KEYS[1],ARGV[1])"
+    b"redis.call('LPUSH',KEYS[1],ARGV[1]) redis.call('LREM',KEYS[1],0,ARGV[1]) redis.call('LPUSH',KEYS[1],ARGV[1])"
     b" redis.call('LTRIM',KEYS[1],0,ARGV[3]-1) redis.call('EXPIRE',KEYS[1],ARGV[2])"
 )
 

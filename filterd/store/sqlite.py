@@ -23,6 +23,7 @@ MAX_BYTES: Final = 256 * 1024 * 1024  # of live pages; beyond it what would expi
 MAX_KEYS: Final = 500  # keys per statement; SQLite takes 32,766 variables
 PURGE_EVERY: Final = 256  # write calls between two purges
 PURGE_ROWS: Final = 2_000  # rows a purge removes at most: it must not hold others up
+STEP_ROWS: Final = 250  # rows between two looks at the size, where it is over
 
 _SCHEMA: Final = Schema(
     1,
@@ -100,15 +101,23 @@ class SqliteStore:
 
     def _purge(self, connection: sqlite3.Connection) -> None:
         """Remove rows that have expired, and the next to expire where the file is over its size."""
-        now = self._clock()
+        self._remove(connection, self._clock(), PURGE_ROWS)
+        for _ in range(PURGE_ROWS // STEP_ROWS):
+            if self._live_bytes(connection) <= self._max_bytes:
+                break
+            self._remove(connection, float("inf"), STEP_ROWS)
+
+    def _remove(self, connection: sqlite3.Connection, bound: float, rows: int) -> None:
+        with transaction(connection):
+            connection.execute(_PURGE_ENTRIES, (bound, rows))
+            connection.execute(_PURGE_MEMBERS, (bound, rows))
+
+    def _live_bytes(self, connection: sqlite3.Connection) -> int:
         pages, free, size = (
             int(connection.execute(f"PRAGMA {name}").fetchone()[0])
             for name in ("page_count", "freelist_count", "page_size")
         )
-        bound = now if (pages - free) * size <= self._max_bytes else float("inf")
-        with transaction(connection):
-            connection.execute(_PURGE_ENTRIES, (bound, PURGE_ROWS))
-            connection.execute(_PURGE_MEMBERS, (bound, PURGE_ROWS))
+        return (pages - free) * size
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """As Store."""

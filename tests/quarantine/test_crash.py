@@ -1,0 +1,116 @@
+"""Whatever moment a process dies at, an id that hold() returned is there, and nothing is there by half."""
+
+import hashlib
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from filterd.model.ids import is_id
+from filterd.quarantine import Quarantine
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLS = int(os.environ.get("FILTERD_KILLS", "12"))
+
+
+def run_and_kill(root: Path, seed: int, after: float) -> list[str]:
+    """The ids a holding process printed before SIGKILL struck."""
+    argv = [sys.executable, "-m", "tests.quarantine.holder", str(root), str(seed), "3"]
+    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}) as child:
+        assert child.stdout is not None
+        first = child.stdout.readline()  # it is under way: kill relative to that, not to the start of Python
+        try:
+            child.wait(after)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        lines = (first + child.stdout.read()).decode().split("\n")
+    return [line for line in lines if is_id(line)]
+
+
+@pytest.mark.integration
+@pytest.mark.threat("QUA-01")
+def test_kill(tmp_path: Path) -> None:
+    """Kill -9 at random moments: every returned id reads back whole, every entry has its files."""
+    seed = int(os.environ.get("FILTERD_SEED") or random.SystemRandom().randrange(1_000_000))
+    print(f"seed {seed}")  # noqa: T201  # pytest shows it where the test fails
+    rng = random.Random(seed)
+    root = tmp_path / "quarantine"
+    returned: list[str] = []
+    for turn in range(KILLS):
+        returned += run_and_kill(root, seed + turn, rng.uniform(0.0, 0.15))
+    with closing(Quarantine(root)) as quarantine:
+        assert len(returned) >= KILLS
+        for held in returned:
+            entry = quarantine.entry(held)
+            assert entry is not None, f"seed {seed}: {held} was returned and is not there"
+        seen = 0
+        for name in {held[:8] for held in returned} | {path.name[:8] for path in (root / "evidence").iterdir()}:
+            for path in (root / "evidence").glob(f"{name}*"):
+                entry = quarantine.entry(path.stem)
+                if entry is None:
+                    continue  # files without an entry: the process died before the commit, nobody was told
+                with quarantine.open_raw(entry.id) as stored:
+                    data = stored.read()
+                assert hashlib.sha256(data).hexdigest() == entry.sha256, f"seed {seed}"
+                assert (quarantine.evidence(entry.id).id, len(data)) == (entry.id, entry.size), f"seed {seed}"
+                seen += 1
+        assert seen >= len(set(returned))
+
+
+@pytest.mark.integration
+@pytest.mark.threat("QUA-02")
+def test_fsync_order(tmp_path: Path) -> None:
+    """Files are fsynced before they are renamed, folders after it, the ledger last, and only then hold() returns."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    code = (
+        "import os, sys; from pathlib import Path; from filterd.quarantine import Quarantine;"
+        "from tests.quarantine.samples import evidence, raw, whole\n"
+        "q = Quarantine(Path(sys.argv[1]))\n"
+        "for number in range(2):\n"
+        "    body = b'%d' % number\n"
+        "    with raw(body) as message: held = q.hold(evidence(number, whole(body)), message)\n"
+        "    os.write(1, b'returned ' + held.encode())\n"
+    )
+    trace = tmp_path / "trace"
+    calls = "trace=openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2"
+    argv = ["strace", "-f", "-y", "-s", "64", "-e", calls, "-o", str(trace)]
+    argv += [sys.executable, "-c", code, str(tmp_path / "quarantine")]
+    done = subprocess.run(argv, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, check=False)
+    if b"ptrace" in done.stderr.lower():
+        pytest.skip("tracing is not allowed here")
+    assert done.returncode == 0, done.stderr.decode()
+    steps = _steps(trace.read_text(errors="replace").split("returned 0", 1)[1])  # the second hold: all folders exist
+    assert steps[: steps.index("returned") + 1] == [
+        "fsync draft",
+        "fsync draft",
+        "rename blob",
+        "rename evidence",
+        "fsync blobs folder",
+        "fsync evidence folder",
+        "fsync ledger",
+        "returned",
+    ]
+
+
+def _steps(trace: str) -> list[str]:
+    """What of the trace matters, in order; making the blob's own folder left out."""
+    patterns = {
+        "fsync draft": r"fsync\(\d+<[^>]*/drafts/[0-9a-f]+>",
+        "rename blob": r"rename\w*\(.*/drafts/\w+\", .*/blobs/",
+        "rename evidence": r"rename\w*\(.*/drafts/\w+\", .*/evidence/",
+        "fsync blobs folder": r"fsync\(\d+<[^>]*/blobs/\w\w>",
+        "fsync evidence folder": r"fsync\(\d+<[^>]*/evidence>",
+        "fsync ledger": r"f(?:data)?sync\(\d+<[^>]*/ledger\.sqlite-wal>",
+        "returned": r"write\(1<[^>]*>, \"returned",
+    }
+    steps = []
+    for line in trace.split("\n"):
+        steps += [name for name, pattern in patterns.items() if re.search(pattern, line)]
+    return steps
