@@ -131,8 +131,11 @@ def _read_answers(packet: bytes, offset: int, count: int, question: Question) ->
         if rclass == _CLASS_IN:
             if rtype == wanted:
                 sets.setdefault(owner, []).append((ttl, offset, end))
-            elif rtype == _CNAME and owner not in aliases:
-                aliases[owner] = decode_name(packet, offset), ttl
+            elif rtype == _CNAME:
+                if owner in aliases:
+                    # RFC 2181, section 10.1: one alias per name; which of two to follow would be a guess.
+                    raise ValueError("two aliases for one name")
+                aliases[owner] = _name(packet, offset, end), ttl
         offset = end
     owner, least, whole = _follow(first, sets, aliases)
     chosen = sets.get(owner)
