@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import product
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
@@ -16,9 +18,10 @@ from filterd.config.toml import ConfigError, read_model
 from filterd.domains import normalise
 
 MAX_OCTET: Final = 255
-MAX_CODES: Final = 4096  # addresses one list may declare, wildcards written out
+MAX_CODES: Final = 4096  # addresses one list may declare, ranges written out
 KEY: Final = "{key}"
-_CODE = re.compile(r"127\.(\d{1,3}|\*)\.(\d{1,3}|\*)\.(\d{1,3})(?:-(\d{1,3}))?")
+_OCTET = r"([0-9]{1,3}(?:-[0-9]{1,3})?)"
+_CODE = re.compile(rf"127\.{_OCTET}\.{_OCTET}\.{_OCTET}")
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -126,17 +129,17 @@ _BITS: Final = frozenset(1 << shift for shift in range(8))
 
 
 def addresses_of(pattern: str) -> Iterator[str]:
-    """127.0.0.2, 127.0.0.4-7 (last octet) or 127.0.*.1 (any octet but the last) written out. ValueError otherwise."""
+    """127.0.0.2, 127.0.0.4-7 or 127.0.2-20.1 written out: each octet a number or a range. ValueError otherwise."""
     found = _CODE.fullmatch(pattern)
     if found is None:
-        raise ValueError(f"expected 127.0.0.2, 127.0.0.4-7 or 127.0.*.1, got {pattern!r}")
-    octets = [range(MAX_OCTET + 1) if part == "*" else range(int(part), int(part) + 1) for part in found.group(1, 2)]
-    last = range(int(found[3]), int(found[4] or found[3]) + 1)
-    if not last or max(octets[0].stop, octets[1].stop, last.stop) > MAX_OCTET + 1:
+        raise ValueError(f"expected 127.0.0.2, 127.0.0.4-7 or 127.0.2-20.1, got {pattern!r}")
+    ranges = [part.partition("-") for part in found.groups()]
+    octets = [range(int(first), int(last or first) + 1) for first, _, last in ranges]
+    if not all(octets) or max(octet.stop for octet in octets) > MAX_OCTET + 1:
         raise ValueError(f"expected octets from 0 to {MAX_OCTET}, got {pattern!r}")
-    if len(octets[0]) * len(octets[1]) * len(last) > MAX_CODES:
+    if prod(map(len, octets)) > MAX_CODES:
         raise ValueError(f"expected at most {MAX_CODES} addresses, got {pattern!r}")
-    return (f"127.{b}.{c}.{d}" for b in octets[0] for c in octets[1] for d in last)
+    return (f"127.{b}.{c}.{d}" for b, c, d in product(*octets))
 
 
 def load_zones(path: Path, *, disabled: bool = False) -> tuple[Zone, ...]:
