@@ -1,6 +1,7 @@
 """What one entity's Content-* fields say, all readings together (RFC 2045, RFC 2183)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,16 +32,17 @@ class Entity:
     findings: tuple[Finding, ...] = ()
 
 
-def read_entity(index: dict[bytes, tuple[bytes, ...]], default: str) -> Entity:
+def read_entity(index: Mapping[bytes, tuple[bytes, ...]], default: str) -> Entity:
     """Read Content-Type, Content-Transfer-Encoding and Content-Disposition; `default` is the type where none is given.
 
     Never raises; what two clients may read differently becomes a finding.
     """
     content_types = index.get(b"content-type", ())
     dispositions = index.get(b"content-disposition", ())
-    if not content_types and not dispositions:
-        return Entity((default,), encodings=_encodings(index.get(b"content-transfer-encoding", ()), []))
     findings: list[Finding] = []
+    if not content_types and not dispositions:
+        encodings = _encodings(index.get(b"content-transfer-encoding", ()), findings)
+        return Entity((default,), encodings=encodings, findings=tuple(findings))
     kinds = [parse_parameters(value) for value in content_types[:4]] or [EMPTY]
     types = tuple(dict.fromkeys([kind.main or default for kind in kinds]))
     if len(kinds) > 1 and (len(types) > 1 or len({kind.values.get("boundary") for kind in kinds}) > 1):

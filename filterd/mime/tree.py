@@ -15,8 +15,11 @@ from filterd.model.message import HeaderField
 from filterd.model.report import Finding
 
 _DASHES: Final = re.compile(rb"\n--([^\r\n]*)")
-_STRAY: Final = re.compile(rb"\nContent-(?:Type|Transfer-Encoding|Disposition)[ \t]*:", re.IGNORECASE)
+_CONTENT: Final = rb"Content-(?:Type|Transfer-Encoding|Disposition)[ \t]*:"
+_STRAY: Final = re.compile(rb"\n" + _CONTENT, re.IGNORECASE)
+_FIRST: Final = re.compile(_CONTENT, re.IGNORECASE)
 _CR: Final = 13
+_LF: Final = 10
 _BOILERPLATE: Final = 256  # bytes of preamble or epilogue that are not worth a part: "This is a multi-part message"
 _MESSAGES: Final = frozenset({"message/rfc822", "message/global", "message/news"})
 _PARTIAL: Final = frozenset({"message/partial", "message/external-body"})
@@ -192,10 +195,12 @@ class _Buffer:
 
     def visible(self, boundaries: tuple[bytes, ...], start: int) -> bool:
         """True where a multipart that claims a transfer encoding was not encoded at all: sloppy, and clear enough."""
-        return any(
-            match[1].rstrip(b" \t") in boundaries
-            for match in _DASHES.finditer(self.view, max(start - 1, 0), min(len(self.view), start + MAX_PART_HEADER))
-        )
+        stop = min(len(self.view), start + MAX_PART_HEADER)
+        head = bytes(self.view[start : start + MAX_BOUNDARY])
+        if head[:2] == b"--" and head[2:].split(b"\n", 1)[0].rstrip() in boundaries:
+            return True
+        lines = _DASHES.finditer(self.view, max(start - 1, 0), stop)
+        return any(match[1].rstrip(b" \t") in boundaries for match in lines)
 
     def push(self, frame: _Frame) -> None:
         """Open a multipart."""
@@ -300,10 +305,11 @@ class _Buffer:
         count = 0
         position = max(start - 1, 0)
         while count < most and not self.walk.full:
-            match = _STRAY.search(self.view, position, stop)
+            # No line feed stands before the very first line of the buffer.
+            match = (None if position else _FIRST.match(self.view, 0, stop)) or _STRAY.search(self.view, position, stop)
             if match is None:
                 break
-            begin = match.start() + 1
+            begin = match.start() + (self.view[match.start()] == _LF)
             block = split_block(self.view, begin, min(MAX_PART_HEADER, stop - begin), strict=False)
             content = max(block.end, match.end())
             following = _STRAY.search(self.view, content - 1, stop)
