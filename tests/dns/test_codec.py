@@ -73,7 +73,7 @@ def oracle(wire: bytes, question: Question) -> tuple[str, list[str]] | None:
         return None
     if chain.answer is None:
         return ("nxdomain" if message.rcode() == 3 else "nodata"), []
-    return "noerror", sorted([text_of(rdata, question.rtype) for rdata in chain.answer])
+    return "noerror", sorted({text_of(rdata, question.rtype) for rdata in chain.answer})
 
 
 def text_of(rdata: Any, rtype: RRType) -> str:

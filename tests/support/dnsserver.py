@@ -150,6 +150,7 @@ class DnsServer:
         self.zone = Zone(zone or {})
         self.port = port
         self.asked: list[tuple[str, str, str]] = []
+        self.authenticated = False  # set the AD bit
         self._delay = delay
         self._record = record
         self._faults: dict[tuple[str, str], tuple[str, float]] = {}
@@ -315,7 +316,7 @@ class DnsServer:
         owners = [b"\xc0\x0c" + wire if owner == name else _wire(owner) + wire for owner, wire in found]
         authority = self.zone.soa() if negative else b""
         body = (
-            struct.pack(">5H", 0x8580 | rcode, 1, len(owners), int(negative), 1)
+            struct.pack(">5H", 0x8580 | rcode | (0x20 if self.authenticated else 0), 1, len(owners), int(negative), 1)
             + section
             + b"".join(owners)
             + authority
