@@ -19,7 +19,7 @@ _SOURCES: Final = "[src],[background]"
 _INVISIBLE: Final = "script,style,head,title,template,noscript"
 _HIDING: Final = re.compile(
     r"display\s{0,8}:\s{0,8}none|visibility\s{0,8}:\s{0,8}hidden|font-size\s{0,8}:\s{0,8}0(?![.0-9]*[1-9])|"
-    r"(?:^|[;\s])opacity\s{0,8}:\s{0,8}0(?![.0-9]*[1-9])|max-height\s{0,8}:\s{0,8}0(?![.0-9]*[1-9])|text-indent\s{0,8}:\s{0,8}-\d{3}",
+    r"(?<![\w-])opacity\s{0,8}:\s{0,8}0(?![.0-9]*[1-9])|max-height\s{0,8}:\s{0,8}0(?![.0-9]*[1-9])|text-indent\s{0,8}:\s{0,8}-\d{3}",
     re.IGNORECASE,
 )
 _TAGS: Final = re.compile(r"<[^<>]*+>?")

@@ -1,0 +1,193 @@
+"""The whole inspection: facts, borders, and that nothing raises."""
+
+import base64
+import gzip
+import hashlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from filterd.inspection import inspect as module
+from filterd.inspection.inspect import inspect
+from filterd.mime.header import split
+from filterd.model.inspection import Inspection, InspectionJob, RuleHit
+from filterd.model.message import HeaderField
+
+MAIL = (
+    b"From: Alice <alice@example.org>\r\nTo: b@example.net\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
+    b"Date: Thu, 01 Jan 2026 11:59:00 +0000\r\nMessage-ID: <1@example.org>\r\n"
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"--b\r\n\r\nsee http://x.test/a\r\n--b\r\nContent-Type: application/gzip; name=a.txt.gz\r\n"
+    b"Content-Transfer-Encoding: base64\r\n\r\n"
+    + base64.encodebytes(gzip.compress(b"inner", mtime=0))
+    + b"\r\n--b--\r\n"
+)
+
+
+class Recorder:
+    """A scanner that keeps what it was asked and hits on a word."""
+
+    rule_set = "set"
+
+    def __init__(self) -> None:
+        """Nothing asked yet."""
+        self.asked: list[tuple[bytes, dict[str, str | int]]] = []
+
+    def scan(self, data: bytes | memoryview, externals: dict[str, str | int]) -> tuple[RuleHit, ...]:
+        """Hit where the data holds "inner"."""
+        self.asked.append((bytes(data), externals))
+        return (RuleHit("Inner", "test", "YARA_INNER", str(externals["filepath"])),) if b"inner" in bytes(data) else ()
+
+
+def run(raw: bytes, scanner: module.Scanner | None = None) -> Inspection:
+    """Inspect a whole message."""
+    fields, start = split(raw)
+    job = InspectionJob("x", fields, len(raw) - start, 60, 1_767_268_800.0, "192.0.2.7", "alice@Example.org")
+    return inspect(job, memoryview(raw)[start:], scanner)
+
+
+def test_facts_of_a_message() -> None:
+    """Author, subject, parts and members with paths and hashes, URLs and hosts."""
+    facts = run(MAIL)
+    assert facts.author.mailboxes[0].domain == "example.org"
+    assert facts.subject == "Gr\u00fc\u00dfe"
+    assert facts.message_id == "<1@example.org>"
+    assert [(part.path, part.detected_type, part.size, part.depth) for part in facts.parts] == [
+        ("1", "text", 19, 1),
+        ("2", "gzip", 25, 1),
+        ("2/a.txt", "text", 5, 2),
+    ]
+    assert facts.parts[2].sha256 == hashlib.sha256(b"inner").hexdigest()
+    assert facts.urls == ("http://x.test/a",)
+    assert facts.hosts == ("x.test",)
+    assert facts.findings == ()
+    assert facts.problems == ()
+
+
+def test_every_stream_is_scanned_with_externals() -> None:
+    """Header, parts and members reach the rules, with what they may ask about."""
+    scanner = Recorder()
+    facts = run(MAIL, scanner)
+    assert [externals["filepath"] for _, externals in scanner.asked] == ["header", "1", "2", "2/a.txt"]
+    member = scanner.asked[3][1]
+    assert member == {
+        "owner": "",
+        "client": "192.0.2.7",
+        "sender_domain": "example.org",
+        "trust": "stranger",
+        "filename": "a.txt",
+        "filepath": "2/a.txt",
+        "extension": "txt",
+        "filetype": "text",
+        "part_type": "",
+        "depth": 2,
+        "size": 5,
+    }
+    assert [hit.symbol for hit in facts.hits] == ["YARA_INNER"]
+    assert facts.parts[2].rules == ("Inner",)
+    assert facts.rule_set == "set"
+
+
+def test_a_bug_in_one_stage_is_said_and_the_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception inside a stage is UNSCANNABLE_CRASH, and the rest of the facts are there."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RecursionError("deep")
+
+    monkeypatch.setattr(module, "read_author", broken)
+    facts = run(MAIL)
+    assert [found.symbol for found in facts.findings] == ["UNSCANNABLE_CRASH"]
+    assert facts.problems == ("author: RecursionError: deep",)
+    assert len(facts.parts) == 3
+
+
+def test_a_failing_scanner_is_said() -> None:
+    """A scan that fails is not a scan that found nothing."""
+
+    class Broken(Recorder):
+        def scan(self, data: bytes | memoryview, externals: dict[str, str | int]) -> tuple[RuleHit, ...]:
+            raise RuntimeError(f"{len(data)} {len(externals)}")
+
+    facts = run(MAIL, Broken())
+    assert {found.symbol for found in facts.findings} == {"UNSCANNABLE_CRASH"}
+    assert len(facts.parts) == 3
+
+
+def test_a_prefix_is_unscannable() -> None:
+    """A body of which only a part was looked at says so."""
+    fields, start = split(MAIL)
+    job = InspectionJob("x", fields, 10_000_000, 60, 0.0)
+    assert "UNSCANNABLE_SIZE" in {found.symbol for found in inspect(job, memoryview(MAIL)[start:], None).findings}
+
+
+def test_undeclared_base64_of_a_program() -> None:
+    """A program in base64 that nothing declares is ambiguous, and scanned decoded."""
+    body = base64.encodebytes(b"MZ\x90\0" + bytes(range(200))).replace(b"\n", b"\r\n")
+    scanner = Recorder()
+    facts = run(b"From: a@b.test\r\n\r\n" + body, scanner)
+    assert "AMBIGUOUS_ENCODING" in {found.symbol for found in facts.findings}
+    assert any(data.startswith(b"MZ") for data, _ in scanner.asked)
+
+
+@pytest.mark.threat("MIME-21")
+def test_hostile_text_stays_encodable() -> None:
+    """Whatever stands in the header, all facts can be written as UTF-8."""
+    raw = (
+        b"From: \xff\xfe <a@b.test>\r\nSubject: \xed\xa0\x80\x1b]0;x\x07"
+        + b"\xcc\x81" * 1_000
+        + b"\r\n\r\n\xff\xfe\x00"
+    )
+    assert repr(run(raw)).encode("utf-8") != b""
+
+
+def mutants(seed: int) -> Iterator[bytes]:
+    """MAIL with seeded damage."""
+    rng = random.Random(seed)
+    pieces = [
+        b"--b",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"Content-Type: ",
+        b"message/rfc822",
+        b"=?utf-8?b?",
+        b'"',
+        b";",
+        b"(",
+        b"\0",
+        b"<a ",
+    ]
+    for _ in range(40):
+        data = bytearray(MAIL)
+        for _ in range(rng.randint(1, 12)):
+            place = rng.randrange(len(data))
+            if rng.random() < 0.5:
+                data[place : place + rng.randint(0, 20)] = rng.choice(pieces)
+            else:
+                data[place] = rng.randrange(256)
+        yield bytes(data)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_any_damage_gives_facts(seed: int) -> None:
+    """Never an exception, never a crash inside."""
+    for raw in mutants(seed):
+        assert run(raw).problems == ()
+
+
+def test_empty_message() -> None:
+    """Nothing at all is a message without author."""
+    fields: tuple[HeaderField, ...] = ()
+    facts = inspect(InspectionJob("x", fields, 0, 60, 0.0), memoryview(b""), None)
+    assert "AMBIGUOUS_FROM" in {found.symbol for found in facts.findings}
+    assert facts.problems == ()
+
+
+@pytest.mark.threat("MIME-01")
+def test_public_malformed_messages(shared: Path) -> None:
+    """Legacy and malformed messages of a public suite are read without a crash inside."""
+    paths = sorted((shared / "data" / "mime" / "stalwart").rglob("*.eml"))
+    problems = {path.name: found for path in paths if (found := run(path.read_bytes()).problems)}
+    assert len(paths) > 100
+    assert problems == {}

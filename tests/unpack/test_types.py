@@ -1,0 +1,54 @@
+"""Types by content."""
+
+import zipfile
+from io import BytesIO
+
+import pytest
+
+from filterd.unpack import detect
+from filterd.unpack.office import has_macros
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"MZ\x90\0\x03\0", "exe"),
+        (b"%PDF-1.7", "pdf"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
+        (b"\x89PNG\r\n\x1a\n", "png"),
+        (b"\xff\xd8\xff\xe0", "jpeg"),
+        (b"{\\rtf1", "rtf"),
+        (b"\x7fELF\x02", "elf"),
+        (b"  <!DOCTYPE html><html>", "html"),
+        (b"<?xml version='1.0'?><svg xmlns='x'>", "svg"),
+        (b"<?xml version='1.0'?><a/>", "xml"),
+        (b"L\0\0\0\x01\x14\x02\0", "lnk"),
+        (bytes(32_769) + b"CD001", "iso"),
+        (bytes(257) + b"ustar\0", "tar"),
+        (b"MZ is how this sentence begins", "text"),
+        (b"BM is a sentence, too, of more than fifty-four bytes in all", "text"),
+        (b"hello", "text"),
+        (b"\0\1\2\3", "data"),
+        (b"", "text"),
+    ],
+)
+def test_detected(data: bytes, kind: str) -> None:
+    """The content decides."""
+    assert detect(data)[0] == kind
+
+
+@pytest.mark.threat("MIME-14")
+def test_polyglot_has_both_types() -> None:
+    """A zip behind a picture is a picture and a zip."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a", "x")
+    assert detect(b"GIF89a" + bytes(100) + buffer.getvalue()) == ("gif", "zip")
+
+
+def test_macros() -> None:
+    """A VBA project in an OLE file, or as a member of an OOXML file."""
+    ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "_VBA_PROJECT".encode("utf-16-le")
+    assert has_macros(ole, ("ole",), "a.doc")
+    assert has_macros(b"", ("ole",), "word/vbaProject.bin")
+    assert not has_macros(ole[:8], ("ole",), "a.doc")
