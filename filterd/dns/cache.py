@@ -11,7 +11,9 @@ from filterd.model.dns import Answer, AnswerStatus, Question
 
 MAX_ENTRIES: Final = 20_000
 MAX_BYTES: Final = 16 << 20  # of the 60 MB that a front may take
-ENTRY_BYTES: Final = 600  # one entry without its texts: two tuples, an Answer, the dict's slot (sys.getsizeof, summed)
+ENTRY_BYTES: Final = (
+    600  # one entry without its texts: two tuples, an Answer, the dict's slot (measured with tracemalloc: 480 to 620)
+)
 TEXT_BYTES: Final = 50  # one more str object
 
 MIN_TTL: Final = 30  # seconds; shorter ones are spread load, not news

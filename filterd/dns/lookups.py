@@ -73,6 +73,7 @@ class Lookups:
         self._loop = loop
         self._most = most
         self._seconds = seconds
+        self._extra = 0.0  # seconds granted later
         self._clock = clock
         self._on_error = on_error
         self._cancelled = False
@@ -105,9 +106,13 @@ class Lookups:
             for run in missed:
                 self._finish_without_loop(run)
 
-    def budget(self, most: int) -> None:
-        """From now on allow `most` questions in all. Any thread."""
+    def budget(self, most: int, seconds: float = 0.0) -> None:
+        """From now on allow `most` questions in all, and `seconds` of waiting after those of before. Any thread.
+
+        What waited in vain while the client was talking need not cost end of message its own time.
+        """
         self._most = most
+        self._extra = seconds
 
     def cancel(self) -> None:
         """Drop what is outstanding: no plan goes on and no `done` is called that has not begun. Any thread."""
@@ -173,7 +178,7 @@ class Lookups:
 
     def _exhausted(self) -> bool:
         """True where nothing may be asked any more."""
-        return self.wire >= self._most or self._seconds <= 0
+        return self.wire >= self._most or (self._seconds <= 0 and self._extra <= 0)
 
     def _finish_without_loop(self, run: _Run) -> None:
         """Bring a plan to its end where nobody can be asked any more."""
@@ -257,10 +262,16 @@ class Lookups:
         self._draining = False
         if self._waiting and not self._cancelled:
             if self._timer is None:
-                self._since = self._loop.time()
-                self._timer = self._loop.call_later(self._seconds, self._overrun)
+                self._start_timer()
         else:
             self._stop_timer()
+
+    def _start_timer(self) -> None:
+        """Something is outstanding: the message's DNS time runs."""
+        if self._seconds <= 0:
+            self._seconds, self._extra = self._extra, 0.0
+        self._since = self._loop.time()
+        self._timer = self._loop.call_later(max(self._seconds, 0.0), self._overrun)
 
     def _stop_timer(self) -> None:
         """Nothing is outstanding: the message's DNS time stands still."""
@@ -274,6 +285,9 @@ class Lookups:
         self._timer = None
         self._seconds = 0.0
         if self._cancelled:
+            return
+        if self._extra > 0:
+            self._start_timer()
             return
         self._draining = True
         for question in tuple(self._waiting):

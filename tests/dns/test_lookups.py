@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 
 from filterd.dns.cache import AnswerCache
 from filterd.dns.fake import FakeResolver
@@ -202,6 +203,45 @@ def test_the_seconds_end_waiting(thread: LoopThread) -> None:
     assert results.came.wait(WAIT)
     assert [answer.cause for answer in results[0]] == ["budget", "budget"]
     assert stub.asked == [A]
+
+
+def test_granted_seconds_begin_when_the_first_ones_are_over(thread: LoopThread) -> None:
+    """Time lost before end of message does not leave end of message without any."""
+    stub, results = SlowStub(), Results()
+    lookups = Lookups(CachingResolver(stub, AnswerCache()), thread.loop, seconds=0.02)
+    lookups.run([(chain((A,)), results.take)])
+    assert results.came.wait(WAIT)
+    lookups.budget(128, WAIT)
+    lookups.run([(chain((A, B)), results.take)])
+    in_loop(thread, stub.release)
+    assert results[1] == [good(A), good(B)]
+
+
+def test_seconds_granted_while_waiting_prolong_it(thread: LoopThread) -> None:
+    """A grant in time spares what is outstanding."""
+    stub, results = SlowStub(), Results()
+    lookups = Lookups(CachingResolver(stub, AnswerCache()), thread.loop, seconds=0.02)
+    lookups.budget(128, WAIT)
+    lookups.run([(chain((A,)), results.take)])
+    assert not results.came.wait(0.1)
+    in_loop(thread, stub.release)
+    assert results == [[good(A)]]
+
+
+@pytest.mark.crashes_expected
+def test_a_crash_is_logged_where_nobody_else_takes_it(thread: LoopThread) -> None:
+    """The event "plan_crashed", for a plan and for a receiver."""
+
+    def crash(_result: object) -> None:
+        raise ZeroDivisionError("deliberate")
+
+    cache = AnswerCache()
+    cache.settle(good(A))
+    with structlog.testing.capture_logs() as events:
+        Lookups(CachingResolver(SlowStub(), cache), thread.loop).run([(chain((A,)), crash)])
+    assert [(event["event"], event["error"]) for event in events] == [
+        ("plan_crashed", "ZeroDivisionError('deliberate')")
+    ]
 
 
 def test_a_late_answer_after_the_budget_does_no_harm(thread: LoopThread) -> None:

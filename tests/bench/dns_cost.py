@@ -1,0 +1,244 @@
+"""What a DNS lookup costs: CPU per cached and per uncached question, beside dnspython in the same run.
+
+    python tests/bench/dns_cost.py [--count N] [--rounds N]
+
+Absolute figures change with the machine's mood; the ratios do not. Uncached: unique names, one server process on
+loopback, 50 questions under way, the CPU time of this process alone. Each figure is the best of the rounds.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+
+import dns.asyncresolver
+import dns.message
+import dns.name
+import dns.rdataclass
+import dns.rdatatype
+import dns.resolver
+import uvloop
+
+from filterd.dns.cache import AnswerCache
+from filterd.dns.lookups import Lookups
+from filterd.dns.loop import LoopThread
+from filterd.dns.nameserver import Nameserver
+from filterd.dns.resolver import CachingResolver
+from filterd.dns.stub import StubResolver
+from filterd.model.dns import Answer, AnswerStatus, Plan, Question, RRType
+
+CONCURRENCY = 50
+NAMES = 18  # per message, on the wire or from the cache
+THREADS = 8  # callback threads of the threaded figure
+SERVER = Path(__file__).parents[1] / "support" / "dnsserver.py"
+ZONE = '["*.txt.test"]\nTXT = "v=spf1 ip4:192.0.2.0/24 include:_spf.example.test -all"\nA = "127.0.0.2"\n'
+BAR = 60.0  # us per uncached question
+CACHED_BAR = 0.25  # of dnspython's cache hit
+
+
+@contextlib.contextmanager
+def server() -> Iterator[int]:
+    """The fixture server as a process of its own; its port."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as zone:
+        zone.write(ZONE)
+        zone.flush()
+        argv = [sys.executable, str(SERVER), "--zone", zone.name]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                yield int(process.stdout.readline())
+            finally:
+                process.terminate()
+
+
+def cached(count: int) -> dict[str, float]:
+    """Microseconds per question that the cache answers."""
+    questions = [Question(f"mail{number}.example.test", RRType.TXT) for number in range(NAMES)]
+    question = questions[0]
+    cache = AnswerCache()
+    for name in questions:
+        cache.settle(Answer(name, AnswerStatus.NOERROR, ("v=spf1 -all",), 300))
+    loop = asyncio.new_event_loop()
+    resolver = CachingResolver(StubResolver([], loop), cache)
+    result = {"filterd peek": each(lambda: resolver.peek(question), count)}
+
+    def plan() -> Plan[None]:
+        for name in questions:
+            yield (name,)
+
+    result["filterd Lookups, per question of 18"] = (
+        each(lambda: Lookups(resolver, loop).run([(plan(), lambda _: None)]), count // NAMES) / NAMES
+    )
+    theirs = dns.resolver.Resolver(configure=False)
+    theirs.nameservers = ["192.0.2.1"]  # never asked: everything comes from the cache
+    theirs.cache = dns.resolver.LRUCache()
+    query = dns.message.make_query("mail.example.test", "TXT")
+    reply = dns.message.make_response(query)
+    reply.answer.append(dns.rrset.from_text("mail.example.test.", 300, "IN", "TXT", '"v=spf1 -all"'))
+    reply = dns.message.from_wire(reply.to_wire())
+    key = (dns.name.from_text("mail.example.test"), dns.rdatatype.TXT, dns.rdataclass.IN)
+    theirs.cache.put(key, dns.resolver.Answer(*key, reply))  # type: ignore[arg-type]  # a QueryMessage by make_query
+    result["dnspython LRUCache hit"] = each(
+        lambda: theirs.resolve("mail.example.test", "TXT", search=False), count // 10
+    )
+    loop.close()
+    return result
+
+
+def each(function: Callable[[], object], count: int) -> float:
+    """Microseconds of CPU per call."""
+    start = time.process_time()
+    for _ in range(count):
+        function()
+    return (time.process_time() - start) / count * 1e6
+
+
+async def ours(port: int, names: list[str]) -> None:
+    """All names through resolver and cache, 50 at a time."""
+    loop = asyncio.get_running_loop()
+    stub = StubResolver([Nameserver("127.0.0.1", port)], loop)
+    resolver = CachingResolver(stub, AnswerCache())
+    todo = iter(names)
+    done = loop.create_future()
+    left = len(names)
+
+    def step(answer: Answer) -> None:
+        nonlocal left
+        if answer.status is not AnswerStatus.NOERROR:
+            raise RuntimeError(answer)
+        left -= 1
+        for name in todo:
+            resolver.ask(Question(name, RRType.TXT), step)
+            return
+        if not left:
+            done.set_result(None)
+
+    for name in [next(todo) for _ in range(CONCURRENCY)]:
+        resolver.ask(Question(name, RRType.TXT), step)
+    await done
+    stub.close()
+
+
+async def ours_lookups(port: int, names: list[str]) -> None:
+    """The same through Lookups: plans of 18 questions in three rounds."""
+    loop = asyncio.get_running_loop()
+    stub = StubResolver([Nameserver("127.0.0.1", port)], loop)
+    resolver = CachingResolver(stub, AnswerCache())
+    groups = iter([names[start : start + NAMES] for start in range(0, len(names), NAMES)])
+    running = 0
+    done = loop.create_future()
+
+    def plan(group: list[str]) -> Plan[None]:
+        for start in range(0, len(group), 6):
+            yield tuple([Question(name, RRType.TXT) for name in group[start : start + 6]])
+
+    def start(_: None) -> None:
+        nonlocal running
+        running -= 1
+        for group in groups:
+            running += 1
+            Lookups(resolver, loop).run([(plan(group), start)])
+            return
+        if not running:
+            done.set_result(None)
+
+    for _ in range(8):
+        running += 1
+        start(None)
+    await done
+    stub.close()
+
+
+def threaded(port: int, names: list[str]) -> None:
+    """The same as in a front: callback threads start a message's plans and wait, the loop runs in its own thread."""
+    thread = LoopThread()
+    thread.start()
+    stub = StubResolver([Nameserver("127.0.0.1", port)], thread.loop)
+    resolver = CachingResolver(stub, AnswerCache())
+    groups = iter([names[start : start + NAMES] for start in range(0, len(names), NAMES)])
+
+    def plan(group: list[str]) -> Plan[None]:
+        for start in range(0, len(group), 6):
+            yield tuple([Question(name, RRType.TXT) for name in group[start : start + 6]])
+
+    def worker() -> None:
+        for group in groups:
+            done: SimpleQueue[None] = SimpleQueue()
+            Lookups(resolver, thread.loop).run([(plan(group), done.put)])
+            done.get()
+
+    workers = [threading.Thread(target=worker) for _ in range(THREADS)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join()
+
+    async def close() -> None:
+        stub.close()
+
+    thread.call(close())
+    thread.stop()
+
+
+async def theirs(port: int, names: list[str]) -> None:
+    """The same through dnspython."""
+    resolver = dns.asyncresolver.Resolver(configure=False)
+    resolver.nameservers = ["127.0.0.1"]
+    resolver.port = port
+    todo = iter(names)
+
+    async def worker() -> None:
+        for name in todo:
+            await resolver.resolve(name, "TXT", search=False)
+
+    await asyncio.gather(*[worker() for _ in range(CONCURRENCY)])
+
+
+def main() -> None:
+    """Print one line per figure."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    best: dict[str, float] = {}
+    serial = 0
+    with server() as port:
+        for _ in range(options.rounds):
+            figures = cached(options.count)
+            for label, function, share in (
+                ("filterd uncached, resolver", ours, 1),
+                ("filterd uncached, Lookups of 18", ours_lookups, 1),
+                ("dnspython uncached", theirs, 10),
+            ):
+                count = options.count // share
+                names = [f"n{serial + number}.txt.test" for number in range(count)]
+                serial += count
+                start = time.process_time()
+                uvloop.run(function(port, names))
+                figures[label] = (time.process_time() - start) / count * 1e6
+            names = [f"n{serial + number}.txt.test" for number in range(options.count)]
+            serial += options.count
+            start = time.process_time()
+            threaded(port, names)
+            figures["filterd uncached, threads, per message of 18"] = (
+                (time.process_time() - start) / (len(names) / NAMES) * 1e6
+            )
+            best = {label: min(value, best.get(label, value)) for label, value in figures.items()}
+    for label, value in best.items():
+        sys.stdout.write(f"{label:46} {value:8.2f} us\n")
+    ratio = best["filterd peek"] / best["dnspython LRUCache hit"]
+    sys.stdout.write(f"cache hit / dnspython's                        {ratio:8.3f}    bar {CACHED_BAR}\n")
+    sys.stdout.write(
+        f"uncached                                       {best['filterd uncached, resolver']:8.1f} us bar {BAR}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
