@@ -1,6 +1,7 @@
 """Every stream of a message: decoded parts, what is unpacked from them, their hashes, types, texts and rule hits."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from filterd.mime.charset import decode
 from filterd.mime.decode import Data, base64_readings, looks_base64
 from filterd.mime.embedded import uuencoded
 from filterd.mime.message import Part
-from filterd.mime.symbols import AMBIGUOUS_ENCODING, clip, finding
+from filterd.mime.symbols import AMBIGUOUS_ENCODING, UNSCANNABLE_HTML, clip, finding
 from filterd.model.inspection import InspectionJob, PartFacts, RuleHit
 from filterd.model.report import Finding
 from filterd.unpack import Budget, Member, detect, unpack
@@ -22,6 +23,7 @@ MAX_HITS: Final = 1_000  # rule hits kept of one message
 MAX_FACTS: Final = 2_100  # parts and members listed: all that their own limits allow
 MAX_PATH: Final = 500  # characters of a path: members of members have long names
 MAX_PAGES: Final = 50  # HTML documents parsed of one message
+_NUL: Final = re.compile(rb"\0")
 _SHA256_EMPTY: Final = hashlib.sha256().hexdigest()
 
 
@@ -66,7 +68,7 @@ class Streams:
     @property
     def findings(self) -> list[Finding]:
         """Doubts about encodings, and what the archives gave."""
-        return self._doubts + self._budget.findings
+        return [*dict.fromkeys(self._doubts), *self._budget.findings]
 
     def header(self, block: bytes) -> None:
         """The raw header, for rules that look at it."""
@@ -83,6 +85,9 @@ class Streams:
         types = detect(readings[0])
         if len(readings) > 1 and part.encodings:
             self._disagreement(part, readings, types)
+        if not part.encodings and part.content_type in _SHOWN and _NUL.search(part.raw) is not None:
+            # Programs stop at it, skip it or show what follows.
+            self._doubts.append(finding(AMBIGUOUS_ENCODING, "NUL in a text", part.path))
         shown = part.kind == "body" and part.disposition != "attachment" and part.content_type in _SHOWN
         rules: list[str] = []
         for reading in readings:
@@ -131,6 +136,8 @@ class Streams:
             if html:
                 if len(self.texts.pages) < MAX_PAGES:
                     self.texts.pages.append(read_page(text))
+                else:
+                    self._doubts.append(finding(UNSCANNABLE_HTML, f"more than {MAX_PAGES} documents"))
             else:
                 self.texts.plain.append(text)
 

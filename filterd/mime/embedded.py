@@ -8,14 +8,16 @@ from typing import Final
 from filterd.mime.decode import Data
 from filterd.mime.limits import MAX_UUENCODED
 
-_BEGIN: Final = re.compile(rb"(?:^|\n)begin(?:-base64)? [0-7]{3,4} ([^\r\n]{1,255})\r?\n")
+_MARK: Final = rb"begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n"
+_BEGIN: Final = re.compile(rb"\n" + _MARK)
+_AT_START: Final = re.compile(_MARK)
 
 
 def uuencoded(data: Data) -> Iterator[tuple[str, bytes]]:
     """Name and content of each uuencoded file in a text; what cannot be decoded is left out. Linear; never raises."""
     position = 0
     for _ in range(MAX_UUENCODED):
-        match = _BEGIN.search(data, position)
+        match = (None if position else _AT_START.match(data)) or _BEGIN.search(data, position)
         if match is None:
             return
         content, position = _decode(data, match.end())

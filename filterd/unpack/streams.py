@@ -6,6 +6,9 @@ import zlib
 from collections.abc import Callable
 from typing import Final, Protocol
 
+MAX_STREAMS: Final = 10_000  # behind one another in one file; parallel compressors write one per megabyte
+_WINDOW: Final = 4_096  # bytes given to a new stream at first
+_LARGEST_WINDOW: Final = 262_144
 _MEMORY: Final = 64_000_000  # bytes an xz dictionary may take; presets end at 64 MB
 
 
@@ -20,7 +23,7 @@ class _Decompressor(Protocol):
     def unused_data(self) -> bytes:
         """What stood behind it."""
 
-    def decompress(self, data: bytes, max_length: int) -> bytes:
+    def decompress(self, data: memoryview, max_length: int, /) -> bytes:
         """At most `max_length` bytes."""
 
 
@@ -63,43 +66,40 @@ def _until_broken(data: bytes | memoryview, allowance: int, wbits: int) -> bytes
 
 def gunzip(data: bytes | memoryview, allowance: int) -> bytes:
     """All members of a gzip file (RFC 1952, section 2.2), at most one byte more than `allowance`. StreamError."""
-    out: list[bytes] = []
-    size = 0
-    while bytes(data[:2]) == b"\x1f\x8b" and size <= allowance:
-        try:
-            piece, used = inflate(data, allowance - size, 31)
-        except StreamError as error:
-            raise StreamError(str(error), b"".join([*out, error.partial])) from error
-        out.append(piece)
-        size += len(piece)
-        data = data[used:]
-    return b"".join(out)
+    return _streams(lambda: zlib.decompressobj(31), data, allowance, b"\x1f\x8b")
 
 
 def bunzip(data: bytes | memoryview, allowance: int) -> bytes:
     """All streams of a bzip2 file, at most one byte more than `allowance`. StreamError."""
-    return _repeat(bz2.BZ2Decompressor, data, allowance, b"BZh")
+    return _streams(bz2.BZ2Decompressor, data, allowance, b"BZh")
 
 
 def unxz(data: bytes | memoryview, allowance: int) -> bytes:
     """All streams of an xz file, at most one byte more than `allowance`. StreamError."""
-    return _repeat(lambda: lzma.LZMADecompressor(memlimit=_MEMORY), data, allowance, b"\xfd7zXZ")
+    return _streams(lambda: lzma.LZMADecompressor(memlimit=_MEMORY), data, allowance, b"\xfd7zXZ")
 
 
-def _repeat(make: Callable[[], _Decompressor], data: bytes | memoryview, allowance: int, magic: bytes) -> bytes:
-    """Decode stream after stream."""
+def _streams(make: Callable[[], _Decompressor], data: bytes | memoryview, allowance: int, magic: bytes) -> bytes:
+    """Decode stream after stream, as long as another one begins behind the last."""
+    view = memoryview(data)
     out: list[bytes] = []
-    size = 0
-    rest = bytes(data)
-    while rest.startswith(magic) and size <= allowance:
+    size = position = 0
+    for _ in range(MAX_STREAMS):
+        if size > allowance or bytes(view[position : position + len(magic)]) != magic:
+            return b"".join(out)
         machine = make()
-        try:
-            piece = machine.decompress(rest, allowance + 1 - size)
-        except (OSError, lzma.LZMAError, EOFError, ValueError) as error:
-            raise StreamError(f"{type(error).__name__}: {error}", b"".join(out)) from error
-        out.append(piece)
-        size += len(piece)
-        if not machine.eof and size <= allowance:
-            raise StreamError("the stream is cut short", b"".join(out))
-        rest = machine.unused_data if machine.eof else b""
-    return b"".join(out)
+        window = _WINDOW
+        while not machine.eof and size <= allowance:
+            # What stands behind a stream's end is copied by the machine: small steps keep many short streams linear.
+            piece = view[position : position + window]
+            if not piece:
+                raise StreamError("the stream is cut short", b"".join(out))
+            try:
+                out.append(machine.decompress(piece, allowance + 1 - size))
+            except (OSError, lzma.LZMAError, zlib.error, EOFError, ValueError) as error:
+                raise StreamError(f"{type(error).__name__}: {error}", b"".join(out)) from error
+            size += len(out[-1])
+            position += len(piece)
+            window = min(window * 2, _LARGEST_WINDOW)
+        position -= len(machine.unused_data) if machine.eof else 0
+    raise StreamError("too many streams", b"".join(out))
