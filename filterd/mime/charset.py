@@ -27,7 +27,7 @@ _ALIASES: Final = {
     "latin1": "cp1252",
 }
 # Python codecs that are no charset of mail: they transform, raise, or read the machine's settings.
-_REFUSED: Final = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"})
+_REFUSED: Final = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"})
 
 _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -58,7 +58,9 @@ def decode(data: bytes | memoryview, charset: str) -> str:
     if codec is None or codec == "utf-8" or (codec == "utf-16" and raw[:2] not in _MARKS):
         return _guess(raw)
     try:
-        return raw.decode(codec, "replace")
+        text = raw.decode(codec, "replace")
+        # UTF-7 can spell lone surrogates, which no other encoding can write.
+        return text if codec != "utf-7" else text.encode("utf-8", "replace").decode()
     except (UnicodeError, ValueError, LookupError):
         return _guess(raw)
 

@@ -18,6 +18,8 @@ from filterd.mime.words import decode_words
         (b"hi", "no-such-charset", "hi"),
         (b"hi", "rot13", "hi"),
         (b"hi", "idna", "hi"),
+        (b"\\ud800", "unicode_escape", "\\ud800"),
+        (b"+2AA-x", "utf-7", "?x"),
         (b"hi", "zlib\0", "hi"),
         ("hello there".encode("utf-16-le"), "", "hello there"),
         ("hello there".encode("utf-16-be"), "utf-16", "hello there"),
