@@ -1,0 +1,31 @@
+"""Import beforehand what Python would import lazily: once the walls stand, nothing can be opened any more."""
+
+import contextlib
+import encodings
+import importlib
+import pkgutil
+from typing import Final
+
+_FOREIGN_CODECS: Final = frozenset({"mbcs", "oem", "cp65001"})  # Windows only
+_LAZY_MODULES: Final = (
+    "_strptime",
+    "calendar",
+    "email.header",
+    "email.utils",
+    "json",
+    "stringprep",
+    "tempfile",
+    "traceback",
+    "unicodedata",
+    "zoneinfo",
+)
+
+
+def preload() -> None:
+    """Import every text codec (a charset would otherwise be a LookupError) and the standard library's late imports."""
+    for module in pkgutil.iter_modules(encodings.__path__):
+        if module.name not in _FOREIGN_CODECS:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(f"encodings.{module.name}")
+    for name in _LAZY_MODULES:
+        importlib.import_module(name)

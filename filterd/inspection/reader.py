@@ -1,0 +1,31 @@
+"""What a nursery's inspectors read with: `inspect` bound to rules and phrases that were loaded once."""
+
+from functools import partial
+from pathlib import Path
+
+from filterd.heuristics.phrases import Phrases, PhrasesError, load_phrases
+from filterd.inspection.child import Reader
+from filterd.inspection.inspect import inspect
+from filterd.ipc.messages import NurserySettings
+from filterd.yarascan.compile import load_rules
+from filterd.yarascan.engine import Engine
+
+
+def make_reader(settings: NurserySettings) -> Reader:
+    """Load all that is needed to read messages.
+
+    A rule file that does not compile, or a phrase file that does not load, is a problem that is told and gone without;
+    a rules directory that is not there is an OSError: a filter that silently has no rules is worse than none.
+    """
+    problems: tuple[str, ...] = ()
+    phrases = Phrases()
+    if settings.phrases:
+        try:
+            phrases = load_phrases(Path(settings.phrases))
+        except PhrasesError as error:
+            problems = (str(error),)
+    if not settings.rules:
+        return Reader(partial(inspect, scanner=None, phrases=phrases), "", problems)
+    rule_set = load_rules(Path(settings.rules), Path(settings.cache) if settings.cache else None)
+    engine = Engine(rule_set, timeout=settings.yara_seconds)
+    return Reader(partial(inspect, scanner=engine, phrases=phrases), engine.rule_set, rule_set.problems + problems)
