@@ -1,0 +1,200 @@
+"""SPF records (RFC 7208, sections 4.5, 4.6, 5 and 6): text to terms, once per text."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import lru_cache
+from typing import Final
+
+from filterd.model.authentication import SpfStatus
+from filterd.spf.macros import MacroString, parse_macro_string
+
+_CACHE: Final = 4096  # parsed records; the names of a day's mail repeat, and a record takes some kilobytes
+MAX_RECORD: Final = 16_384  # characters; the longest records seen are a quarter of that, parsing is linear
+MAX_EVIDENCE: Final = 100  # characters of a term that are repeated in a cause
+
+
+class Kind(Enum):
+    """The mechanisms of section 5."""
+
+    ALL = "all"
+    INCLUDE = "include"
+    A = "a"
+    MX = "mx"
+    PTR = "ptr"
+    IP4 = "ip4"
+    IP6 = "ip6"
+    EXISTS = "exists"
+
+
+LOCAL: Final = frozenset({Kind.ALL, Kind.IP4, Kind.IP6})  # decided without DNS
+
+_KINDS: Final = {kind.value: kind for kind in Kind}
+_QUALIFIERS: Final = {
+    "": SpfStatus.PASS,
+    "+": SpfStatus.PASS,
+    "-": SpfStatus.FAIL,
+    "~": SpfStatus.SOFTFAIL,
+    "?": SpfStatus.NEUTRAL,
+}
+_MODIFIER: Final = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=(.*)", re.DOTALL)
+_MECHANISM: Final = re.compile(r"([-+?~]?)([A-Za-z][A-Za-z0-9_.-]*)(.*)", re.DOTALL)
+_DUAL_CIDR: Final = re.compile(r"(?:/(0|[1-9][0-9]?))?(?://(0|[1-9][0-9]{0,2}))?\Z")
+_LDH: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?")
+_BITS4: Final = 32
+_BITS6: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Mechanism:
+    """One mechanism. `target` None means the current domain.
+
+    `network` is an ip4 or ip6 network shifted right by `shift4` or `shift6` bits, by which the client is shifted too;
+    for a and mx the shifts are those of their CIDR lengths.
+    """
+
+    kind: Kind
+    qualifier: SpfStatus
+    text: str
+    target: MacroString | None = None
+    network: int = 0
+    shift4: int = 0
+    shift6: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record that follows the grammar; `lookups` tells whether any term needs DNS."""
+
+    terms: tuple[Mechanism, ...]
+    redirect: MacroString | None = None
+    explanation: MacroString | None = None
+    lookups: bool = field(default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordError:
+    """Why the text is no record: a permerror (section 4.6)."""
+
+    reason: str
+
+
+def select(texts: Sequence[str]) -> list[str]:
+    """The TXT records that are SPF records by their version (section 4.5): v=spf1, then a blank or the end."""
+    return [text for text in texts if text[:6].lower() == "v=spf1" and text[6:7] in {"", " "}]
+
+
+@lru_cache(maxsize=_CACHE)
+def parse(text: str) -> Record | RecordError:
+    """Read a whole record; section 4.6: an error anywhere in it is an error at once."""
+    if len(text) > MAX_RECORD:
+        return RecordError(f"record longer than {MAX_RECORD} characters")
+    terms: list[Mechanism] = []
+    modifiers: dict[str, MacroString] = {}
+    for word in text[6:].split(" "):
+        if not word:
+            continue
+        modifier = _MODIFIER.fullmatch(word)
+        if modifier is not None:
+            error = _add_modifier(modifiers, modifier[1].lower(), modifier[2])
+            if error:
+                return RecordError(f"{error}: {word[:MAX_EVIDENCE]}")
+            continue
+        mechanism = _mechanism(word)
+        if mechanism is None:
+            return RecordError(f"not a mechanism: {word[:MAX_EVIDENCE]}")
+        terms.append(mechanism)
+    return _assemble(terms, modifiers)
+
+
+def _assemble(terms: list[Mechanism], modifiers: dict[str, MacroString]) -> Record:
+    redirect = modifiers.get("redirect")
+    for index, term in enumerate(terms):
+        if term.kind is Kind.ALL:
+            # Section 5.1: what stands behind all is never tested, and redirect is ignored, wherever all stands.
+            del terms[index + 1 :]
+            redirect = None
+            break
+    lookups = redirect is not None or any(term.kind not in LOCAL for term in terms)
+    return Record(tuple(terms), redirect, modifiers.get("exp"), lookups)
+
+
+def _add_modifier(modifiers: dict[str, MacroString], name: str, value: str) -> str:
+    """Take a modifier in; the text of the error, or nothing."""
+    if name not in {"redirect", "exp"}:
+        # Section 6: unknown modifiers are ignored, but their value is still a macro-string.
+        return "" if parse_macro_string(value) is not None else "malformed modifier"
+    if name in modifiers:
+        return "modifier appears twice"  # section 6: permerror
+    target = _domain_spec(value)
+    if target is None:
+        return "malformed domain"
+    modifiers[name] = target
+    return ""
+
+
+def _domain_spec(text: str) -> MacroString | None:
+    """Read a domain-spec (section 7.1): it ends in a macro or in a label that is not all digits."""
+    if not text.endswith(("}", "%%", "%_", "%-")):
+        _, dot, top = text.removesuffix(".").rpartition(".")
+        if not dot or not _LDH.fullmatch(top) or top.isdigit():
+            return None
+    return parse_macro_string(text)
+
+
+def _mechanism(word: str) -> Mechanism | None:
+    match = _MECHANISM.fullmatch(word)
+    if match is None:
+        return None
+    kind = _KINDS.get(match[2].lower())
+    qualifier, rest, text = _QUALIFIERS[match[1]], match[3], word[:MAX_EVIDENCE]
+    if kind is Kind.ALL and not rest:
+        return Mechanism(kind, qualifier, text)
+    if kind is None or kind is Kind.ALL:
+        return None
+    if kind in {Kind.IP4, Kind.IP6}:
+        return _network(kind, qualifier, rest, text)
+    return _lookup(kind, qualifier, rest, text)
+
+
+def _lookup(kind: Kind, qualifier: SpfStatus, rest: str, text: str) -> Mechanism | None:
+    """Read a mechanism that asks DNS: a domain-spec, and for a and mx CIDR lengths behind it (sections 5.2 to 5.7)."""
+    shift4 = shift6 = 0
+    if kind in {Kind.A, Kind.MX} and "/" in rest:
+        cidr = _DUAL_CIDR.search(rest)
+        if cidr is None:
+            return None
+        shift4 = _BITS4 - int(cidr[1] or _BITS4)
+        shift6 = _BITS6 - int(cidr[2] or _BITS6)
+        rest = rest[: cidr.start()]
+        if shift4 < 0 or shift6 < 0:
+            return None
+    if not rest:
+        # Sections 5.2 and 5.7: include and exists always name a domain.
+        return (
+            None if kind in {Kind.INCLUDE, Kind.EXISTS} else Mechanism(kind, qualifier, text, None, 0, shift4, shift6)
+        )
+    target = _domain_spec(rest[1:]) if rest.startswith(":") else None
+    return None if target is None else Mechanism(kind, qualifier, text, target, 0, shift4, shift6)
+
+
+def _network(kind: Kind, qualifier: SpfStatus, rest: str, text: str) -> Mechanism | None:
+    """Read ip4: or ip6: (section 5.6); host bits that are set do not matter."""
+    address, slash, length = rest[1:].partition("/")
+    bits = _BITS4 if kind is Kind.IP4 else _BITS6
+    if not rest.startswith(":") or "%" in address or (slash and not _is_length(length, bits)):
+        return None
+    try:
+        network = int(ipaddress.IPv4Address(address) if kind is Kind.IP4 else ipaddress.IPv6Address(address))
+    except ValueError:
+        return None
+    shift = bits - int(length) if slash else 0
+    return Mechanism(kind, qualifier, text, None, network >> shift, shift, shift)
+
+
+def _is_length(text: str, bits: int) -> bool:
+    return (
+        text.isascii() and text.isdigit() and len(text) <= len("128") and str(int(text)) == text and int(text) <= bits
+    )

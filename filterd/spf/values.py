@@ -1,0 +1,83 @@
+"""What one evaluation is about: the client and the identities, and the macro values made from them."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Final
+
+from filterd.model.dns import RRType
+
+_CACHE: Final = 4096  # addresses
+_ASKABLE: Final = re.compile(r"(?:[\x20-\x2d\x2f-\x7e]{1,63}\.)*[\x20-\x2d\x2f-\x7e]{1,63}")
+_IPV4: Final = 4
+
+
+def is_askable(name: str) -> bool:
+    """Whether DNS can be asked for it: ASCII, 253 octets, labels of 1 to 63. `name` is what expanding a macro gave."""
+    return len(name) <= 253 and _ASKABLE.fullmatch(name) is not None  # noqa: PLR2004  # RFC 1035, section 2.3.4
+
+
+@lru_cache(maxsize=_CACHE)
+def address_value(text: str) -> int | None:
+    """An address record's value as a number; None for what is none."""
+    try:
+        return int(ipaddress.ip_address(text))
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class Values:
+    """The arguments of check_host (RFC 7208, section 4.1), read once. `number` is the address, of `version` 4 or 6."""
+
+    address: str
+    version: int
+    number: int
+    local_part: str
+    sender_domain: str
+    helo: str
+    receiver: str
+    now: float
+
+    @classmethod
+    def of(cls, address: str, sender: str, domain: str, helo: str, receiver: str, now: float) -> "Values":
+        """Read a normalised address and a sender; section 4.3: a missing local part is postmaster."""
+        ip = ipaddress.ip_address(address)
+        local_part, _, sender_domain = sender.rpartition("@")
+        return cls(
+            address=address,
+            version=ip.version,
+            number=int(ip),
+            local_part=local_part or "postmaster",
+            sender_domain=sender_domain or domain,
+            helo=helo,
+            receiver=receiver,
+            now=now,
+        )
+
+    @property
+    def rtype(self) -> RRType:
+        """The record type that holds addresses of the client's family."""
+        return RRType.A if self.version == _IPV4 else RRType.AAAA
+
+    @cached_property
+    def _fixed(self) -> dict[str, str]:
+        # Section 7.2. %{i} of an IPv6 address is its 32 nibbles with dots, capitals as in the test suite (names lose
+        # them); %{c} is the form people read.
+        nibbles = self.address if self.version == _IPV4 else ".".join(f"{self.number:032X}")
+        return {
+            "s": f"{self.local_part}@{self.sender_domain}",
+            "l": self.local_part,
+            "o": self.sender_domain,
+            "i": nibbles,
+            "v": "in-addr" if self.version == _IPV4 else "ip6",
+            "h": self.helo,
+            "c": self.address,
+            "r": self.receiver or "unknown",
+            "t": str(int(self.now)),
+        }
+
+    def macros(self, domain: str, validated: str) -> dict[str, str]:
+        """The values by macro letter while `domain` is evaluated; `validated` is the name for %{p}."""
+        return {**self._fixed, "d": domain, "p": validated}
