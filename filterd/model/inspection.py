@@ -1,10 +1,13 @@
 """What a front asks an inspector, and the facts that come back. Plain values: they cross a socket."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from filterd.model.authentication import SignatureFacts
 from filterd.model.message import HeaderField
 from filterd.model.report import Finding
+
+RULE_PREFIX: Final = "YARA_"  # of every rule's symbol: no rule speaks in the name of a check
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,10 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class RuleHit:
-    """A YARA rule that matched a part; `namespace` is the rule's file, `meta` what its author declared."""
+    """A YARA rule that matched a part; `namespace` is the rule's file, `meta` what its author declared.
+
+    `symbol` begins with RULE_PREFIX; what does not is not counted, whoever sent it.
+    """
 
     rule: str
     namespace: str

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from filterd.model.inspection import RuleHit
+from filterd.model.inspection import RULE_PREFIX, RuleHit
 from filterd.model.report import CheckReport, Finding
 from filterd.model.verdict import Action, ScoredSymbol
 from filterd.score.rules import MAX_WEIGHT, ScoreRules, SymbolRule
 
 YARA: Final = "yara"  # the check a rule hit is counted under where no report names its symbol
+SILENT: Final = frozenset({"test", "shadow"})  # stages of a rule that is shown and not counted
 _UNKNOWN: Final = SymbolRule(0.0)  # a symbol that has no row shows up and weighs nothing
 _ACTIONS: Final = {str(action): action for action in Action}
 
@@ -26,8 +27,13 @@ class Score:
 
 
 def score(reports: Sequence[CheckReport], rules: ScoreRules, hits: Sequence[RuleHit] = ()) -> Score:
-    """Add up the findings of all reports and the YARA rules that matched, in their order."""
-    by_symbol = {hit.symbol: hit for hit in reversed(hits)} if hits else {}
+    """Add up the findings of all reports and the YARA rules that matched, in their order.
+
+    A hit under a symbol that is no rule's own is nobody's finding and does not count.
+    """
+    hits = [hit for hit in hits if hit.symbol.startswith(RULE_PREFIX)]
+    # Of several rules with one symbol the first that counts speaks for it: later entries win here.
+    by_symbol = {hit.symbol: hit for hit in [*hits[::-1], *filter(_counts, hits[::-1])]} if hits else {}
     symbols: list[ScoredSymbol] = []
     running: dict[tuple[str, bool], float] = {}
     seen: set[str] = set()
@@ -74,11 +80,17 @@ def _within(rule: SymbolRule, rules: ScoreRules, running: dict[tuple[str, bool],
 
 def _of_hit(hit: RuleHit, row: SymbolRule | None) -> SymbolRule:
     """What a YARA rule's author declared (meta `score` and `action`), overridden by its row in scores.toml."""
+    if not _counts(hit):
+        return SymbolRule(0.0, hit.rule)
     declared = _ACTIONS.get(str(hit.meta.get("action", "")))
     if row is None:
         return SymbolRule(_number(hit.meta.get("score")), hit.rule, "", declared)
     # A row that says nothing of a floor leaves the author's: raising a weight must not lift a hold by accident.
     return SymbolRule(row.weight, row.description, row.group, row.floor if row.floor is not None else declared)
+
+
+def _counts(hit: RuleHit) -> bool:
+    return hit.meta.get("stage") not in SILENT
 
 
 def _number(value: object) -> float:

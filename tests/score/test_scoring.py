@@ -119,3 +119,16 @@ def test_decimal_weights_reach_their_threshold() -> None:
     rules = ScoreRules({f"S{n}": SymbolRule(0.1) for n in range(10)}, {})
     findings = tuple(Finding(f"S{n}") for n in range(10))
     assert score([CheckReport("check", Outcome.OK, findings)], rules).total >= 1.0
+
+
+def test_a_rule_under_test_weighs_nothing() -> None:
+    """Metadata `stage` test or shadow: shown, not counted, whatever a row says; unless another rule counts."""
+    silent = hit("YARA_EICAR", score=9, action="reject", stage="shadow")
+    result = of(hits=(silent,))
+    assert (result.total, result.floor, len(result.symbols)) == (0.0, None, 1)
+    assert of(hits=(silent, hit("YARA_EICAR", stage="score"))).total == 2.0
+
+
+def test_a_hit_under_a_foreign_symbol_does_not_count() -> None:
+    """A rule cannot give away the points of an allow list."""
+    assert of(hits=(hit("GOOD", score=-9),)) == Score(0.0)
