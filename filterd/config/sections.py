@@ -47,7 +47,6 @@ class Milter(Section):
         le=3600,
     )
     authserv_id: str = key("", "The name in our Authentication-Results fields; empty: the host name.")
-    early: bool = key(False, "Refuse at RCPT TO where what is known by then suffices, instead of at the end of data.")
 
     @field_validator("socket_mode")
     @classmethod

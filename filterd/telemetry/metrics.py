@@ -48,6 +48,10 @@ class Metrics:
         start = (row % self._rows) * self.layout.width
         return FrontMetrics(self._cells[start : start + self.layout.width], self.layout)
 
+    def supervisor(self) -> "FrontMetrics":
+        """The writer of the last row, which no front claims."""
+        return self.front(self._rows - 1)
+
     def totals(self) -> list[float]:
         """The sum of all rows, cell by cell."""
         width = self.layout.width
@@ -98,7 +102,7 @@ class FrontMetrics:
         self.inc("filterd_checks", name, outcome)
 
     def inspector_failed(self, kind: str) -> None:
-        """A message nobody could read: busy, died, overran, refused."""
+        """A message nobody could read: busy, died, overran, crashed."""
         self.inc("filterd_inspector_failures", kind)
 
     def custody_failed(self) -> None:

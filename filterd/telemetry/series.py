@@ -9,7 +9,7 @@ from filterd.model.verdict import Action
 OTHER: Final = "other"  # a label value outside the vocabulary is counted here: rows have a fixed size
 # Seconds; from what a warm message takes to the deadline.
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-INSPECTOR_KINDS: Final = ("busy", "died", "overran", "refused", OTHER)
+INSPECTOR_KINDS: Final = ("busy", "died", "overran", "crashed", OTHER)
 
 
 @dataclass(frozen=True, slots=True)

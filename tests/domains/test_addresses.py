@@ -19,7 +19,7 @@ from filterd.domains import is_public, normalise_address, reverse_name
         ("1" * 10_000, ""),
     ],
 )
-def test_normal_form(text: str, expected: str):
+def test_normal_form(text: str, expected: str) -> None:
     """Mapped addresses are IPv4, scopes are dropped, anything else is no address."""
     assert normalise_address(text) == expected
 
@@ -28,7 +28,7 @@ def test_normal_form(text: str, expected: str):
     ("ip", "expected"),
     [("8.8.8.8", True), ("10.1.2.3", False), ("127.0.0.1", False), ("2001:4860::1", True), ("::1", False), ("", False)],
 )
-def test_public_addresses(ip: str, expected: bool):  # noqa: FBT001  # a table of expectations
+def test_public_addresses(ip: str, expected: bool) -> None:  # noqa: FBT001  # a table of expectations
     """Only what the Internet can route is public."""
     assert is_public(ip) is expected
 

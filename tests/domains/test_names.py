@@ -28,7 +28,7 @@ from filterd.domains import MAX_NAME, is_subdomain, normalise, registrable
     ],
 )
 @pytest.mark.threat("AUTH-04")
-def test_one_normal_form(text: str | bytes, expected: str):
+def test_one_normal_form(text: str | bytes, expected: str) -> None:
     """Spellings of one name become the same A-labels."""
     assert normalise(text) == expected
 
@@ -58,13 +58,13 @@ def test_one_normal_form(text: str | bytes, expected: str):
     ],
 )
 @pytest.mark.threat("AUTH-04")
-def test_no_name(text: str | bytes):
+def test_no_name(text: str | bytes) -> None:
     """What is no domain name has no normal form."""
     assert normalise(text) is None
 
 
 @given(st.text(max_size=300))
-def test_any_text_is_a_name_or_none(text: str):
+def test_any_text_is_a_name_or_none(text: str) -> None:
     """Normalising never raises, stays within the DNS limit, and is the same when done twice."""
     name = normalise(text)
     assert name is None or (len(name) <= MAX_NAME and normalise(name) == name)
@@ -87,6 +87,6 @@ def test_subdomains_end_at_a_label() -> None:
         ("www.xn--bcher-kva.example", "xn--bcher-kva.example"),
     ],
 )
-def test_registrable_domain(name: str, expected: str):
+def test_registrable_domain(name: str, expected: str) -> None:
     """The registrable domain is one label below the public suffix, a suffix stays what it is."""
     assert registrable(name) == expected

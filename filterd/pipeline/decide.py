@@ -1,0 +1,109 @@
+"""From score and reports to one action with one reason. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from filterd.model.report import CheckReport, Outcome
+from filterd.model.session import TrustClass
+from filterd.model.verdict import Action, ScoredSymbol, SmtpReply, Verdict
+from filterd.pipeline.reasons import BY_CHECK, Reason
+from filterd.score import Score
+
+_NAMED: Final = 3  # symbols named in a verdict's text: enough to see why, short enough for a line
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPolicy:
+    """The operator's thresholds (points) and what an unknown means, by check and trust class.
+
+    `on_unknown` has `inspector` for a reader of content that died or overran: defer (where absent) or quarantine.
+    `crashed` is what a check that crashed leads to.
+    """
+
+    reject: float
+    quarantine: float
+    add_header: float
+    on_unknown: Mapping[str, Mapping[TrustClass, Action]]
+    crashed: Action = Action.DEFER
+    observe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What decide looks at. `failure` says why there is no inspection; `hold` why it must be held unseen."""
+
+    score: Score
+    reports: Mapping[str, CheckReport]
+    trust: TrustClass
+    failure: str = ""
+    hold: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    action: Action
+    code: str
+    text: str
+
+
+def decide(facts: Facts, policy: DecisionPolicy, reply: Callable[[Action, str], SmtpReply | None]) -> Verdict:
+    """The severest of what score, floors, unknowns and failures ask for; on a tie the first in that order.
+
+    In observe-only mode the action is `accept` and `observed` says what it would have been.
+    """
+    candidates = [_by_score(facts.score, policy), *_by_floor(facts.score), *_by_unknown(facts, policy)]
+    if facts.failure:
+        action = policy.on_unknown.get("inspector", {}).get(facts.trust, Action.DEFER)
+        candidates.append(_Candidate(action, Reason.INSPECTION_FAILED, facts.failure))
+    if facts.hold:  # held unseen whatever else is known: another attempt would end the same way
+        candidates = [_Candidate(Action.QUARANTINE, Reason.POISON, facts.hold)]
+    best = max(candidates, key=lambda candidate: candidate.action.rank)
+    score, symbols = round(facts.score.total, 2), facts.score.symbols
+    if policy.observe and best.action is not Action.ACCEPT:
+        return Verdict(Action.ACCEPT, best.code, best.text, score, symbols, None, best.action)
+    return Verdict(best.action, best.code, best.text, score, symbols, reply(best.action, best.code))
+
+
+def _by_score(score: Score, policy: DecisionPolicy) -> _Candidate:
+    for action, threshold in (
+        (Action.REJECT, policy.reject),
+        (Action.QUARANTINE, policy.quarantine),
+        (Action.ADD_HEADER, policy.add_header),
+    ):
+        if score.total >= threshold:
+            names = ", ".join([symbol.finding.symbol for symbol in _heaviest(score)])
+            return _Candidate(action, _cause(score), f"score {score.total:.1f} of {threshold:g}: {names}")
+    return _Candidate(Action.ACCEPT, Reason.CLEAN, f"score {score.total:.1f}")
+
+
+def _heaviest(score: Score) -> list[ScoredSymbol]:
+    return sorted(score.symbols, key=lambda symbol: -symbol.weight)[:_NAMED]
+
+
+def _cause(score: Score) -> Reason:
+    """What weighed most: the check whose symbols together brought the most points."""
+    sums: dict[Reason, float] = {}
+    for symbol in score.symbols:
+        reason = BY_CHECK.get(symbol.check, Reason.SCORE)
+        sums[reason] = sums.get(reason, 0.0) + symbol.weight
+    return max(sums, key=lambda reason: sums[reason], default=Reason.SCORE)
+
+
+def _by_floor(score: Score) -> list[_Candidate]:
+    if score.floor is None:
+        return []
+    symbol = score.floor_symbol
+    return [_Candidate(score.floor, symbol.lower().replace("_", "-"), f"{symbol} asks for {score.floor} at least")]
+
+
+def _by_unknown(facts: Facts, policy: DecisionPolicy) -> list[_Candidate]:
+    found = []
+    for name, report in facts.reports.items():
+        if report.outcome is Outcome.CRASHED:
+            found.append(_Candidate(policy.crashed, Reason.CHECK_CRASHED, f"{name} crashed: {report.cause}"))
+        elif report.outcome is Outcome.UNKNOWN and not facts.failure:
+            action = policy.on_unknown.get(name, {}).get(facts.trust, Action.ACCEPT)
+            if action is not Action.ACCEPT:
+                found.append(_Candidate(action, f"{name}-unknown", f"{name} could not be checked: {report.cause}"))
+    return found

@@ -1,0 +1,80 @@
+"""Which header edits a verdict asks for: forged results out, ours in. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from filterd.authres import claims_us, render
+from filterd.model.authentication import AuthResult
+from filterd.model.message import HeaderField
+from filterd.model.report import CheckReport
+from filterd.model.session import Envelope
+from filterd.model.verdict import Action, DeleteHeader, Edit, InsertHeader, Verdict
+
+OWN_PREFIX: Final = b"x-filterd-"
+SPAM_FLAG: Final = b"x-spam-flag"
+MAX_SYMBOLS: Final = 40  # named in X-Filterd-Score; the journal has them all
+_FOLD: Final = 78  # RFC 5322, section 2.1.1: characters a line should not exceed
+
+
+def forged(fields: Sequence[HeaderField], authserv_id: str) -> tuple[DeleteHeader, ...]:
+    """Deletions of every field that speaks in our name, highest index first: MTAs renumber after each one."""
+    seen: Counter[bytes] = Counter()
+    found = []
+    for name, value in fields:
+        lower = name.strip().lower()
+        seen[lower] += 1
+        if (
+            lower.startswith(OWN_PREFIX)
+            or lower == SPAM_FLAG
+            or (lower == b"authentication-results" and claims_us(value, authserv_id))
+        ):
+            found.append(DeleteHeader(name.decode("latin-1"), seen[lower]))
+    return tuple(reversed(found))
+
+
+def added(
+    verdict: Verdict,
+    message_id: str,
+    authserv_id: str,
+    reports: Mapping[str, CheckReport],
+    envelope: Envelope,
+    helo: str,
+) -> tuple[InsertHeader, ...]:
+    """Our own fields in the order they stand at the top of the message, Authentication-Results first."""
+    results: list[AuthResult] = [result for report in reports.values() for result in report.auth_results]
+    fields = [
+        ("Authentication-Results", render(authserv_id, results, sender=envelope.sender, helo=helo)),
+        ("X-Filterd-Id", message_id),
+        ("X-Filterd-Score", _score_line(verdict)),
+    ]
+    if verdict.action is not Action.ACCEPT:
+        fields.append(("X-Spam-Flag", "YES"))
+    return tuple(InsertHeader(index, name, value) for index, (name, value) in enumerate(fields))
+
+
+def edits(
+    verdict: Verdict,
+    fields: Sequence[HeaderField],
+    ours: Sequence[InsertHeader],
+    authserv_id: str,
+) -> tuple[Edit, ...]:
+    """All edits in the order they must be applied: deletions by index before insertions shift anything.
+
+    A message that is not delivered now is not edited; in observe-only mode none is.
+    """
+    if verdict.observed is not None or verdict.action not in {Action.ACCEPT, Action.ADD_HEADER}:
+        return ()
+    return (*forged(fields, authserv_id), *ours)
+
+
+def _score_line(verdict: Verdict) -> str:
+    line, lines = f"{verdict.score:.2f} {verdict.action}", []
+    for symbol in verdict.symbols[:MAX_SYMBOLS]:
+        word = f"{symbol.finding.symbol}={symbol.weight:g}"
+        if len(line) + len(word) + 1 > _FOLD - len("X-Filterd-Score: "):
+            lines.append(line)
+            line = word
+        else:
+            line += " " + word
+    return "\r\n\t".join([*lines, line])

@@ -1,0 +1,166 @@
+"""End of message: inspect, wait, score, decide, keep, and say what to change. Blocks, within one deadline."""
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import structlog
+
+from filterd.inspectors import InspectorBusy, InspectorDied, InspectorFailure, InspectorTimeout
+from filterd.model.custody import CustodyError
+from filterd.model.inspection import InspectionJob
+from filterd.model.message import RawMessage
+from filterd.model.report import Stage
+from filterd.model.verdict import Action, Edit, InsertHeader, Verdict
+from filterd.pipeline.body import Body
+from filterd.pipeline.decide import Facts, decide
+from filterd.pipeline.digest import sha256_of
+from filterd.pipeline.edits import added, edits
+from filterd.pipeline.reasons import Reason
+from filterd.pipeline.records import evidence_of, journal_row, log_message
+from filterd.pipeline.transaction import Transaction
+from filterd.score import score
+from filterd.telemetry.events import Event
+
+STRIKES: Final = 2  # inspectors a message may end before it is held unread
+MARGIN: Final = 2.0  # seconds kept back at the end for custody and the reply
+_DELIVERED: Final = frozenset({Action.ACCEPT, Action.ADD_HEADER})
+_KINDS: Final = {InspectorBusy: "busy", InspectorDied: "died", InspectorTimeout: "overran"}
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict and the edits to make, in order. `edits` is empty where the message is not delivered now."""
+
+    verdict: Verdict
+    edits: tuple[Edit, ...]
+
+
+@dataclass(slots=True)
+class _End:
+    """One message at its end: what it is, when it must be over, and where its time went."""
+
+    transaction: Transaction
+    message: RawMessage
+    digest: str
+    started: float
+    deadline: float
+    stages: dict[str, float] = field(default_factory=dict)  # milliseconds
+    _since: float = 0.0
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap."""
+        now = self.transaction.parts.monotonic()
+        self.stages[stage] = (now - (self._since or self.started)) * 1000
+        self._since = now
+
+
+def finish(transaction: Transaction) -> Decision:
+    """Decide what becomes of the message. Never raises for what a message holds; the caller still guards."""
+    parts = transaction.parts
+    started = parts.monotonic()
+    if transaction.body is None:
+        transaction.body = Body()
+    message = RawMessage(tuple(transaction.fields), transaction.body.fd, transaction.body.size)
+    end = _End(transaction, message, sha256_of(message), started, started + parts.limits.deadline)
+    failure, hold = _inspect(end)
+    end.lap("inspect")
+    transaction.lookups.budget(parts.limits.questions, parts.limits.dns_wait)
+    transaction.runner.reach(Stage.EOM)
+    reports = transaction.runner.wait(min(parts.limits.dns_wait, end.deadline - MARGIN - parts.monotonic()))
+    end.lap("lookups")
+    hits = transaction.inspection.hits if transaction.inspection else ()
+    facts = Facts(score(list(reports.values()), parts.scores, hits), reports, transaction.trust, failure, hold)
+    verdict = decide(facts, parts.policy, lambda action, code: parts.replies.reply(action, code, transaction.id))
+    verdict = _keep(end, verdict)
+    end.lap("decide")
+    return _conclude(end, verdict)
+
+
+def _inspect(end: _End) -> tuple[str, str]:
+    """Have the content read; give back why that failed and why the message must be held unread, both usually empty."""
+    transaction, parts = end.transaction, end.transaction.parts
+    strikes = parts.poison.strikes(end.digest)
+    if strikes:
+        transaction.state["poison"] = str(strikes)
+    if strikes >= STRIKES:
+        _log.warning(Event.POISON, id=transaction.id, strikes=strikes)
+        return "", f"{strikes} inspectors died on this message"
+    job = InspectionJob(
+        id=transaction.id,
+        fields=end.message.fields,
+        body_size=end.message.body_size,
+        seconds=min(parts.limits.inspection, end.deadline - MARGIN - parts.monotonic()),
+        now=transaction.now,
+        client_address=transaction.client.address,
+        sender=_encodable(transaction.envelope.sender),
+        helo=_encodable(transaction.helo),
+        trust=transaction.trust.value,
+    )
+    try:
+        transaction.inspection = parts.inspectors.inspect(job, end.message.body_fd, end.deadline - MARGIN)
+    except InspectorFailure as error:
+        return _failed(end, error)
+    return "", ""
+
+
+def _encodable(text: str) -> str:
+    """The text without lone surrogates, which is how undecodable bytes of an address arrive."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _failed(end: _End, error: InspectorFailure) -> tuple[str, str]:
+    """Count an inspection that failed; our own overload says nothing about the message and is no strike."""
+    transaction, parts = end.transaction, end.transaction.parts
+    parts.counters.inspector_failed(_KINDS.get(type(error), "crashed"))
+    if isinstance(error, InspectorBusy):
+        return str(error), ""
+    event = Event.INSPECTOR_OVERRAN if isinstance(error, InspectorTimeout) else Event.INSPECTOR_DIED
+    strikes = parts.poison.strike(end.digest, str(error))
+    _log.error(event, id=transaction.id, cause=str(error), strikes=strikes)
+    if strikes >= STRIKES:
+        _log.warning(Event.POISON, id=transaction.id, strikes=strikes)
+        return "", f"the second inspector failed on this message: {error}"
+    return str(error), ""
+
+
+def _keep(end: _End, verdict: Verdict) -> Verdict:
+    """Turn an exhausted deferral into a hold, and put a held message into custody: fsynced before anybody is told."""
+    transaction, parts = end.transaction, end.transaction.parts
+    if verdict.action is Action.DEFER and parts.deferrals.exhausted(end.digest, transaction.now):
+        text = f"deferred for too long: {verdict.text}"
+        verdict = replace(verdict, action=Action.QUARANTINE, code=Reason.DEFERRED_TOO_LONG, text=text, reply=None)
+    if verdict.action is not Action.QUARANTINE:
+        return verdict
+    try:
+        if parts.monotonic() > end.deadline:  # the MTA may have given up: what we store now nobody would be told of
+            raise CustodyError("the deadline passed before the message could be stored")  # noqa: TRY301  # one exit
+        parts.custodian.hold(evidence_of(transaction, verdict, end.digest, end.message), end.message)
+    except CustodyError as error:
+        _log.error(Event.CUSTODY_FAILED, id=transaction.id, cause=str(error))
+        parts.counters.custody_failed()
+        reply = parts.replies.reply(Action.DEFER, Reason.CUSTODY, transaction.id)
+        text = f"could not be stored: {error}"
+        return replace(verdict, action=Action.DEFER, code=Reason.CUSTODY, text=text, reply=reply)
+    return verdict
+
+
+def _conclude(end: _End, verdict: Verdict) -> Decision:
+    """Say what to change in the message, and leave its traces: journal, log line, counters."""
+    transaction, parts = end.transaction, end.transaction.parts
+    ours: tuple[InsertHeader, ...] = ()
+    if verdict.action in _DELIVERED and verdict.observed is None:
+        ours = added(
+            verdict, transaction.id, parts.authserv_id, transaction.reports, transaction.envelope, transaction.helo
+        )
+    decision = Decision(verdict, edits(verdict, end.message.fields, ours, parts.authserv_id))
+    seconds = parts.monotonic() - end.started
+    row = journal_row(transaction, verdict, end.digest, seconds)
+    parts.journal.record(row)
+    log_message(transaction, row, end.stages)
+    counters = parts.counters
+    counters.message(verdict.action.value, seconds)
+    counters.lookups(len(transaction.lookups.answers), transaction.lookups.wire)
+    for report in transaction.reports.values():
+        counters.check(report.check, report.outcome.value)
+    return decision

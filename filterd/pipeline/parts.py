@@ -1,0 +1,88 @@
+"""What a transaction works with: everything live, handed in by the composition root."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from filterd.dns.lookups import Lookups
+from filterd.inspectors.poison import PoisonLedger
+from filterd.model.custody import Custodian, JournalWriter
+from filterd.model.inspection import Inspection, InspectionJob
+from filterd.pipeline.decide import DecisionPolicy
+from filterd.pipeline.deferral import Deferrals
+from filterd.pipeline.replies import Replies
+from filterd.pipeline.schedule import Schedule
+from filterd.pipeline.trust import TrustPolicy
+from filterd.score import ScoreRules
+
+
+class Inspect(Protocol):
+    """The inspector pool as a transaction sees it."""
+
+    def inspect(self, job: InspectionJob, body_fd: int, deadline: float) -> Inspection:
+        """Facts by `deadline` (monotonic seconds), or an InspectorFailure."""
+
+
+class Counters(Protocol):
+    """Where a finished message is counted."""
+
+    def message(self, action: str, seconds: float) -> None:
+        """Count a verdict and its end-of-message wait."""
+
+    def check(self, name: str, outcome: str) -> None:
+        """Count a check's outcome."""
+
+    def inspector_failed(self, kind: str) -> None:
+        """Count an inspector that was busy, died or overran."""
+
+    def custody_failed(self) -> None:
+        """Count a message that could not be stored."""
+
+    def lookups(self, asked: int, wire: int) -> None:
+        """Count a message's DNS questions and those that went out."""
+
+    def session(self, change: int) -> None:
+        """Count an MTA connection that opened (+1) or closed (-1)."""
+
+    def callback_crashed(self) -> None:
+        """Count an exception that reached the border towards the MTA."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one message: seconds from its end to the reply, of DNS, of inspection; bytes analysed; DNS questions.
+
+    Before end of message only Lookups' own, smaller number of questions may be asked: guesses must leave room.
+    """
+
+    deadline: float = 60.0
+    dns_wait: float = 5.0
+    inspection: float = 30.0
+    analysed: int = 50_000_000
+    questions: int = 128
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A front's live parts and settings. `clock` is epoch, `monotonic` never steps, both in seconds."""
+
+    schedule: Schedule
+    lookups: Callable[[], Lookups]
+    inspectors: Inspect
+    poison: PoisonLedger
+    deferrals: Deferrals
+    trust: TrustPolicy
+    policy: DecisionPolicy
+    scores: ScoreRules
+    replies: Replies
+    custodian: Custodian
+    journal: JournalWriter
+    counters: Counters
+    limits: Limits
+    authserv_id: str
+    config_id: str
+    rules_id: str
+    log_addresses: Literal["full", "domains"]
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
+    randomness: Callable[[int], bytes]

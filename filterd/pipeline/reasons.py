@@ -1,0 +1,35 @@
+"""The machine reasons of a verdict, as logs, the journal and --json name them.
+
+A floor's reason is its symbol in small letters with hyphens (`unscannable-encrypted`, `dmarc-reject`), that of a check
+which could not be made is `<check>-unknown`; the others are here.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Reason(StrEnum):
+    """Why a message got its action; a score's reason names what weighed most."""
+
+    CLEAN = "clean"
+    SCORE = "score"  # content and everything without a reason of its own
+    LISTED = "listed"  # block lists
+    MALWARE = "malware"  # YARA rules
+    AUTHENTICATION = "authentication"  # SPF, DKIM, DMARC
+    CLIENT_NAME = "client-name"  # reverse DNS
+    INSPECTION_FAILED = "inspection-failed"  # no inspector, or one that died or overran
+    CHECK_CRASHED = "check-crashed"  # our bug
+    POISON = "poison"  # it has ended two inspectors and is held unread
+    CUSTODY = "custody"  # it should be held and could not be stored
+    DEFERRED_TOO_LONG = "deferred-too-long"  # it could not be checked for hours and is held instead
+
+
+BY_CHECK: Final = {
+    "dnsbl": Reason.LISTED,
+    "uribl": Reason.LISTED,
+    "yara": Reason.MALWARE,
+    "spf": Reason.AUTHENTICATION,
+    "dkim": Reason.AUTHENTICATION,
+    "dmarc": Reason.AUTHENTICATION,
+    "iprev": Reason.CLIENT_NAME,
+}

@@ -1,0 +1,75 @@
+"""What is kept of a finished message: the journal's row, the log's line, the evidence of a held one."""
+
+import structlog
+
+from filterd.model.custody import Evidence, JournalRow
+from filterd.model.message import RawMessage
+from filterd.model.verdict import Verdict
+from filterd.pipeline.body import message_size
+from filterd.pipeline.transaction import Transaction
+from filterd.telemetry.events import Event, message_event
+
+_log = structlog.get_logger()
+
+
+def journal_row(transaction: Transaction, verdict: Verdict, digest: str, seconds: float) -> JournalRow:
+    """The row of one message; `seconds` is its wait at end of message."""
+    facts = transaction.inspection
+    authors = facts.author.mailboxes if facts else ()
+    return JournalRow(
+        id=transaction.id,
+        received=transaction.now,
+        action=verdict.action.value,
+        code=verdict.code,
+        score=verdict.score,
+        client=transaction.client.address,
+        helo=transaction.helo,
+        sender=transaction.envelope.sender,
+        recipients=tuple([recipient.address for recipient in transaction.envelope.recipients]),
+        header_from=f"{authors[0].local_part}@{authors[0].domain}" if authors else "",
+        subject=facts.subject if facts else "",
+        message_id=facts.message_id if facts else "",
+        queue_id=transaction.macros.get("i", ""),
+        size=message_size(tuple(transaction.fields), transaction.body.size if transaction.body else 0),
+        sha256=digest,
+        symbols=tuple([f"{symbol.finding.symbol}={symbol.weight:g}" for symbol in verdict.symbols]),
+        ms=round(seconds * 1000, 1),
+        observed=verdict.observed.value if verdict.observed else "",
+    )
+
+
+def log_message(transaction: Transaction, row: JournalRow, stages: dict[str, float]) -> None:
+    """The one log line of a message; `stages` are milliseconds at end of message by what they were spent on."""
+    fields = message_event(
+        row,
+        trust=transaction.trust.value,
+        stages=stages,
+        asked=len(transaction.lookups.answers),
+        wire=transaction.lookups.wire,
+        addresses=transaction.parts.log_addresses,
+    )
+    _log.info(Event.MESSAGE, **fields)
+
+
+def evidence_of(transaction: Transaction, verdict: Verdict, digest: str, message: RawMessage) -> Evidence:
+    """All that this verdict was made from."""
+    parts, facts = transaction.parts, transaction.inspection
+    return Evidence(
+        id=transaction.id,
+        received=transaction.now,
+        sha256=digest,
+        size=message_size(message.fields, message.body_size),
+        client=transaction.client,
+        helo=transaction.helo,
+        envelope=transaction.envelope,
+        trust=transaction.trust.value,
+        macros=dict(transaction.macros),
+        answers=tuple(transaction.lookups.answers.values()),
+        inspection=facts,
+        reports=tuple(transaction.reports.values()),
+        verdict=verdict,
+        config_id=parts.config_id,
+        rule_set=f"{parts.rules_id}+{facts.rule_set}" if facts else parts.rules_id,
+        state=dict(transaction.state),
+        queue_id=transaction.macros.get("i", ""),
+    )

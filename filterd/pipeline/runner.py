@@ -1,0 +1,133 @@
+"""One message's checks at work: started as their inputs arrive, awaited once.
+
+A check runs in the callback thread while the cache answers it and goes on in the loop's thread at its first miss; what
+depends on it starts where it ended. So a message costs one wake-up of the loop for each stage that missed, and one of
+the callback thread at the end.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from filterd.checks.contract import Check, View
+from filterd.dns.lookups import Lookups
+from filterd.model.dns import Plan
+from filterd.model.report import CheckReport, Outcome, Stage
+from filterd.pipeline.schedule import STAGES, Schedule
+from filterd.telemetry.events import Event
+
+_RANK = {stage: rank for rank, stage in enumerate(STAGES)}
+_log = structlog.get_logger()
+
+
+class Runner:
+    """Runs a schedule's checks over one view. Reports are in `reports` as they come; `wait` completes them."""
+
+    def __init__(self, schedule: Schedule, view: View, lookups: Lookups, skip: frozenset[str] = frozenset()) -> None:
+        """Start nothing yet; `skip` names checks that are not for this message."""
+        self.reports: dict[str, CheckReport] = {}
+        self._schedule = schedule
+        self._view = view
+        self._lookups = lookups
+        self._skip = skip
+        self._reached = -1
+        self._started: set[str] = set()
+        self._lock = threading.Lock()
+        self._all_done = threading.Event()
+        self._closed = False
+
+    def skip(self, names: frozenset[str]) -> None:
+        """Leave these out from now on; one that has reported already is marked as skipped."""
+        with self._lock:
+            self._skip |= names
+            for name in names & self.reports.keys():
+                self.reports[name] = CheckReport(name, Outcome.SKIPPED, cause="not for this client")
+
+    def reach(self, stage: Stage) -> None:
+        """Say that everything of this stage (and those before it) is now in the view, and start what can start."""
+        with self._lock:
+            first, self._reached = self._reached + 1, max(self._reached, _RANK[stage])
+            passed = STAGES[first : self._reached + 1]
+            ready = [check for one in passed for check in self._schedule.by_stage[one] if self._may_start(check)]
+            self._started.update(check.name for check in ready)
+        jobs: list[tuple[Plan[object], Callable[[object], None]]] = [self._job(check) for check in ready]
+        for check in self._schedule.checks:
+            if check.name in self._started or check.name in self._skip:
+                continue
+            for one in passed:
+                jobs += [(plan, _ignore) for plan in [self._foresight(check, one)] if plan is not None]
+        if jobs:
+            self._lookups.run(jobs)
+
+    def wait(self, seconds: float) -> Mapping[str, CheckReport]:
+        """All reports: what is not done within `seconds` is unknown, and stays so."""
+        if len(self.reports) < len(self._schedule.checks):
+            self._all_done.wait(max(0.0, seconds))
+        with self._lock:
+            self._closed = True
+            for check in self._schedule.checks:
+                if check.name not in self.reports:
+                    self.reports[check.name] = CheckReport(check.name, Outcome.UNKNOWN, cause="no answer in time")
+        return self.reports
+
+    def close(self) -> None:
+        """Drop what is outstanding: the client went away or the verdict stands."""
+        with self._lock:
+            self._closed = True
+        self._lookups.cancel()
+
+    def _may_start(self, check: Check) -> bool:
+        return (
+            check.name not in self._started
+            and _RANK[check.stage] <= self._reached
+            and all(name in self.reports for name in check.needs)
+        )
+
+    def _job(self, check: Check) -> tuple[Plan[object], Callable[[object], None]]:
+        return self._guarded(check), self._report
+
+    def _guarded(self, check: Check) -> Plan[CheckReport]:
+        started = time.perf_counter()
+        if check.name in self._skip:
+            return CheckReport(check.name, Outcome.SKIPPED, cause="not for this client")
+        try:
+            report = yield from check.run(self._view)
+        except Exception as error:  # noqa: BLE001  # the named border of a check: its crash is a report, never a pass
+            _log.exception(Event.CHECK_CRASHED, check=check.name, id=self._view.id)
+            return CheckReport(check.name, Outcome.CRASHED, cause=type(error).__name__)
+        ms = round((time.perf_counter() - started) * 1000, 3)
+        return CheckReport(check.name, report.outcome, report.findings, report.auth_results, report.cause, ms)
+
+    def _foresight(self, check: Check, stage: Stage) -> Plan[None] | None:
+        try:
+            plan = check.foresee(self._view, stage)
+        except Exception:  # noqa: BLE001  # the named border of a guess: without it the check only starts later
+            _log.exception(Event.CHECK_CRASHED, check=check.name, id=self._view.id)
+            return None
+        return None if plan is None else self._quietly(check, plan)
+
+    def _quietly(self, check: Check, plan: Plan[None]) -> Plan[None]:
+        try:
+            yield from plan
+        except Exception:  # noqa: BLE001  # the named border of a guess
+            _log.exception(Event.CHECK_CRASHED, check=check.name, id=self._view.id)
+
+    def _report(self, result: object) -> None:
+        assert isinstance(result, CheckReport)  # noqa: S101  # what _guarded returns
+        with self._lock:
+            if self._closed:
+                return
+            self.reports[result.check] = result
+            ready = [check for check in self._schedule.dependents[result.check] if self._may_start(check)]
+            self._started.update(check.name for check in ready)
+            finished = len(self.reports) == len(self._schedule.checks)
+        if ready:
+            self._lookups.run([self._job(check) for check in ready])
+        if finished:
+            self._all_done.set()
+
+
+def _ignore(_result: object) -> None:
+    """Take a guess's end: it only warmed the cache."""

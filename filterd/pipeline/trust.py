@@ -1,0 +1,58 @@
+"""How far the peer is trusted, decided from its address and what the MTA says of it. Pure."""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
+
+from filterd.model.session import TrustClass
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class TrustPolicy:
+    """Networks by class, and the checks each class is spared."""
+
+    networks: tuple[Network, ...] = ()
+    relays: tuple[Network, ...] = ()
+    skip: Mapping[TrustClass, frozenset[str]] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        networks: Sequence[str],
+        relays: Sequence[str],
+        skip: Mapping[TrustClass, Sequence[str]],
+    ) -> "TrustPolicy":
+        """Make one from configuration texts; ValueError for what is no network."""
+        return cls(
+            tuple(ipaddress.ip_network(text, strict=False) for text in networks),
+            tuple(ipaddress.ip_network(text, strict=False) for text in relays),
+            {trust: frozenset(names) for trust, names in skip.items()},
+        )
+
+    def classify(self, address: str, *, authenticated: bool) -> TrustClass:
+        """The peer's class; no address (a unix socket, the MTA itself) is local."""
+        if authenticated:
+            return TrustClass.AUTHENTICATED
+        if not address or _inside(address, self.networks):
+            return TrustClass.LOCAL
+        return TrustClass.RELAY if self.is_relay(address) else TrustClass.STRANGER
+
+    def is_relay(self, address: str) -> bool:
+        """Whether the address belongs to a relay whose Received lines are believed."""
+        return _inside(address, self.relays)
+
+    def skipped(self, trust: TrustClass) -> frozenset[str]:
+        """Names of the checks that this class is spared."""
+        return (self.skip or {}).get(trust, frozenset())
+
+
+@lru_cache(maxsize=4096)
+def _inside(address: str, networks: tuple[Network, ...]) -> bool:
+    if not networks:
+        return False
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in network for network in networks if network.version == parsed.version)
