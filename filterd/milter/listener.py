@@ -1,0 +1,130 @@
+"""libmilter's listening socket and main loop: opened once, served by every front that is forked after."""
+
+import os
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import milter
+
+from filterd.milter.session import ACTIONS, Session
+from filterd.milter.sessions import Sessions
+from filterd.pipeline.parts import Parts
+
+_NAME: Final = "filterd"
+_BACKLOG: Final = 1024  # sessions waiting to be accepted; a burst of connections must not see ECONNREFUSED
+
+
+class ListenError(Exception):
+    """The milter socket cannot be opened; the text says which and why."""
+
+
+def open_listener(listen: str, mode: int, group: int = -1) -> None:
+    """Bind and listen on `unix:PATH` or `inet:PORT@HOST` before any front is forked; `mode` and `group` are the path's.
+
+    A unix socket is bound under another name and renamed: libmilter of an exiting front unlinks the name it knows,
+    which must not be the one the MTA uses. The descriptor is made non-blocking, or a front that loses the race for a
+    connection would sit in accept() and not hear SIGTERM.
+    """
+    before = _sockets()
+    path = Path(listen.removeprefix("unix:")) if listen.startswith("unix:") else None
+    if path is not None:
+        _clear(path)
+    bound = f"unix:{path}.{os.getpid()}" if path is not None else listen
+    milter.set_flags(ACTIONS)
+    milter.set_exception_policy(milter.TEMPFAIL)
+    milter.setconn(bound)
+    milter.setbacklog(_BACKLOG)
+    milter.register(_NAME, negotiate=_not_yet)
+    old = os.umask(0o777 & ~mode)
+    try:
+        milter.opensocket(True)
+    except milter.error as error:
+        raise ListenError(f"cannot listen on {listen}: {error}") from None
+    finally:
+        os.umask(old)
+    for descriptor in _sockets() - before:
+        os.set_blocking(descriptor, False)
+    if path is not None:
+        made = Path(f"{path}.{os.getpid()}")
+        if group >= 0:
+            try:
+                os.chown(made, -1, group)
+            except OSError as error:
+                made.unlink()
+                raise ListenError(f"cannot give unix:{path} to group {group}: {error.strerror}") from None
+        made.rename(path)
+
+
+def serve(parts: Parts, sessions: Sessions) -> None:
+    """Answer the MTA in this process until SIGTERM; sessions that are open then go on. Called in a forked front."""
+
+    def call(method: Callable[..., int]) -> Callable[..., int]:
+        return lambda context, *args: method(context.getpriv() or attach(context), *args)
+
+    def attach(context: Any) -> Session:
+        session = Session(context, parts, sessions)
+        context.setpriv(session)
+        return session
+
+    def negotiate(context: Any, offered: list[int]) -> int:
+        return attach(context).negotiate(offered)
+
+    def connect(context: Any, name: str, family: int, address: Any) -> int:
+        return (context.getpriv() or attach(context)).connect(name, family, address)
+
+    def close(context: Any) -> int:
+        session = context.getpriv()
+        context.setpriv(None)
+        return int(milter.CONTINUE) if session is None else session.close()
+
+    milter.set_connect_callback(connect)
+    milter.set_helo_callback(call(Session.hello))
+    milter.set_envfrom_callback(call(Session.envelope_from))
+    milter.set_envrcpt_callback(call(Session.envelope_recipient))
+    milter.set_header_callback(call(Session.header))
+    milter.set_eoh_callback(call(Session.end_of_headers))
+    milter.set_body_callback(call(Session.body))
+    milter.set_eom_callback(call(Session.end_of_message))
+    milter.set_abort_callback(call(Session.abort))
+    milter.set_close_callback(close)
+    milter.register(_NAME, negotiate=negotiate)
+    milter.main()
+
+
+def _not_yet(_context: Any, _offered: list[int]) -> int:
+    return int(milter.REJECT)
+
+
+def _sockets() -> set[int]:
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            if str(entry.readlink()).startswith("socket:"):
+                found.add(int(entry.name))
+        except FileNotFoundError:  # the descriptor of the listing itself
+            continue
+    return found
+
+
+def _clear(path: Path) -> None:
+    """Remove a stale socket of ours; refuse whatever else is there (OPS-10)."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise ListenError(f"cannot listen on unix:{path}: the folder {path.parent} does not exist") from None
+        return
+    if not stat.S_ISSOCK(status.st_mode) or status.st_uid != os.geteuid():
+        raise ListenError(f"cannot listen on unix:{path}: it exists and is not a socket of this user")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except OSError as error:
+            raise ListenError(f"cannot listen on unix:{path}: {error}") from None
+    raise ListenError(f"cannot listen on unix:{path}: another process answers there")
