@@ -1,0 +1,8 @@
+"""The daemon's parent process: binds the socket, forks fronts, replaces what dies, reloads, stops.
+
+It stays single-threaded (it forks), touches no message and no hostile byte. A *generation* is one configuration with
+its nursery and fronts; a reload starts a new one beside the old and lets the old one's sessions end.
+
+Signals: SIGTERM and SIGINT stop after draining, SIGUSR1 reloads. SIGHUP stops too: libmilter takes it so in the
+fronts, and a terminal sends it to all of them at once.
+"""

@@ -1,0 +1,91 @@
+"""One configuration at work: its nursery and its fronts."""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import orjson
+
+from filterd.supervisor.front import MAX_FACTS, Front, LiveParts, fork_front
+
+
+class Nursery(Protocol):
+    """The inspectors' parent, as far as it is watched here."""
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+
+    def restart(self) -> None:
+        """Start it again on the same socket."""
+
+    def stop(self) -> None:
+        """End it and its inspectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to build a generation: made by the composition root from one configuration."""
+
+    workers: int
+    start_nursery: Callable[[], Nursery]
+    build_front: Callable[[int], LiveParts]
+    summary: dict[str, object]
+
+
+@dataclass(slots=True)
+class Generation:
+    """The processes of one plan: `fronts` by pid, `facts` as they told, `retired` once they were told to stop."""
+
+    number: int
+    plan: Plan
+    nursery: Nursery
+    fronts: dict[int, Front] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
+    retired: bool = False
+
+    @classmethod
+    def start(cls, number: int, plan: Plan, first_slot: int) -> "Generation":
+        """Start the nursery and fork all fronts; they may not be ready yet."""
+        generation = cls(number, plan, plan.start_nursery())
+        for slot in range(first_slot, first_slot + plan.workers):
+            generation.add(slot)
+        return generation
+
+    def add(self, slot: int) -> Front:
+        """Fork one more front on a metrics slot."""
+        front = fork_front(slot, self.number, self.plan.build_front)
+        self.fronts[front.pid] = front
+        return front
+
+    def wait_ready(self, seconds: float) -> bool:
+        """Wait until every front serves; False where one died or did not get there in time."""
+        deadline = time.monotonic() + seconds
+        waiting = {front.ready_fd for front in self.fronts.values()}
+        good = True
+        while waiting:
+            ready, _, _ = select.select(list(waiting), [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                return False
+            for descriptor in ready:
+                told = os.read(descriptor, MAX_FACTS)
+                good &= told != b""
+                self.facts |= orjson.loads(told or b"{}")
+                waiting.discard(descriptor)
+        return good
+
+    def retire(self) -> None:
+        """Tell the fronts to take no new sessions and end with the open ones."""
+        self.retired = True
+        for pid in self.fronts:
+            os.kill(pid, signal.SIGTERM)
+
+    def gone(self, pid: int) -> Front | None:
+        """Take note that a process ended; the front it was, if it was one of ours."""
+        front = self.fronts.pop(pid, None)
+        if front is not None:
+            os.close(front.ready_fd)
+        return front

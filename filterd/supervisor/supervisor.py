@@ -1,0 +1,182 @@
+"""The supervisor's loop: wait for a signal or a second, then look after what changed."""
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import structlog
+
+from filterd.supervisor.front import Front
+from filterd.supervisor.generation import Generation, Plan
+from filterd.supervisor.notify import sd_notify
+from filterd.telemetry.events import Event
+
+READY_SECONDS: Final = 60.0  # a cold rule compile belongs to the nursery's start, which a front waits for
+STOP_SECONDS: Final = 30.0  # a stop drains at most that long before it kills
+FLUSH_SECONDS: Final = 2.0  # what a front that was cut off gets to write its last rows
+_TICK: Final = 1.0  # seconds; how soon a dead nursery is noticed
+_QUICK_DEATHS: Final = 5  # fronts that died within _WINDOW before replacing slows down
+_WINDOW: Final = 10.0  # seconds
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
+_log = structlog.get_logger()
+
+
+class Observer(Protocol):
+    """Who is told what happens to the processes."""
+
+    def changed(self, state: dict[str, object]) -> None:
+        """The daemon's state is now this (JSON values)."""
+
+    def front_ended(self, slot: int, *, lost: bool) -> None:
+        """A front's process is gone; `lost`: by itself."""
+
+    def reloaded(self, *, good: bool) -> None:
+        """A reload was tried."""
+
+    def tick(self) -> None:
+        """About a second has passed."""
+
+
+class Supervisor:
+    """Runs generations. `load` gives the plan of what the files say now, or raises ValueError saying why not."""
+
+    def __init__(self, load: Callable[[], Plan], observer: Observer, drain: float = STOP_SECONDS) -> None:
+        """Start nothing yet; a stop waits `drain` seconds for open sessions."""
+        self._load = load
+        self._observer = observer
+        self._drain = drain
+        self._generations: list[Generation] = []
+        self._numbers = 0
+        self._deaths: deque[float] = deque(maxlen=_QUICK_DEATHS)
+        self._missing: list[tuple[float, Generation, int]] = []
+
+    def run(self, first: Plan) -> int:
+        """Serve until told to stop; the exit status."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        generation = self._start(first)
+        if not generation.wait_ready(READY_SECONDS):
+            _log.error(Event.FRONT_FAILED, cause="a front did not start")
+            self._stop(0.0)
+            return 1
+        _log.info(Event.STARTED, **first.summary)
+        self._changed()
+        sd_notify("READY=1")
+        while True:
+            got = signal.sigtimedwait(_SIGNALS, _TICK)
+            self._reap()
+            if got is not None and got.si_signo == signal.SIGUSR1:
+                self._reload()
+            elif got is not None and got.si_signo != signal.SIGCHLD:
+                sd_notify("STOPPING=1")
+                _log.info(Event.STOPPING, signal=signal.Signals(got.si_signo).name)
+                return self._stop(self._drain)
+            self._mend()
+            self._observer.tick()
+
+    @property
+    def _current(self) -> Generation:
+        return self._generations[-1]
+
+    def _start(self, plan: Plan) -> Generation:
+        self._numbers += 1
+        used = {front.slot for generation in self._generations for front in generation.fronts.values()}
+        first_slot = max(used, default=-1) + 1 if used and min(used) < plan.workers else 0
+        generation = Generation.start(self._numbers, plan, first_slot)
+        self._generations.append(generation)
+        return generation
+
+    def _reload(self) -> None:
+        sd_notify("RELOADING=1")
+        try:
+            plan = self._load()
+        except ValueError as error:
+            _log.error(Event.RELOAD_FAILED, cause=str(error))
+            self._observer.reloaded(good=False)
+            sd_notify("READY=1")
+            return
+        old = self._current
+        new = self._start(plan)
+        good = new.wait_ready(READY_SECONDS)
+        if good:
+            old.retire()
+            _log.info(Event.RELOADED, **plan.summary)
+        else:
+            _log.error(Event.RELOAD_FAILED, cause="a front with the new configuration did not start")
+            self._generations.remove(new)
+            new.retire()
+            self._generations.insert(0, new)
+        self._observer.reloaded(good=good)
+        self._changed()
+        sd_notify("READY=1")
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            for generation in self._generations:
+                front = generation.gone(pid)
+                if front is None:
+                    continue
+                self._observer.front_ended(front.slot, lost=not generation.retired)
+                if not generation.retired:
+                    self._lost(generation, front, status)
+
+    def _lost(self, generation: Generation, front: Front, status: int) -> None:
+        now = time.monotonic()
+        _log.error(Event.FRONT_DIED, pid=front.pid, status=os.waitstatus_to_exitcode(status))
+        quick = len(self._deaths) == _QUICK_DEATHS and now - self._deaths[0] < _WINDOW
+        self._deaths.append(now)
+        self._missing.append((now + (_TICK if quick else 0.0), generation, front.slot))
+
+    def _mend(self) -> None:
+        now = time.monotonic()
+        due = [entry for entry in self._missing if entry[0] <= now]
+        self._missing = [entry for entry in self._missing if entry[0] > now]
+        for _, generation, slot in due:
+            if not generation.retired:
+                generation.add(slot)
+        for generation in self._generations[:]:
+            if generation.retired and not generation.fronts:
+                generation.nursery.stop()
+                self._generations.remove(generation)
+                self._changed()
+            elif not generation.nursery.alive():
+                _log.error(Event.NURSERY_DIED)
+                generation.nursery.restart()
+        if due:
+            self._changed()
+
+    def _stop(self, seconds: float) -> int:
+        for generation in self._generations:
+            if not generation.retired:
+                generation.retire()
+        self._await_fronts(seconds)
+        left = [pid for generation in self._generations for pid in generation.fronts]
+        for number in (signal.SIGTERM, signal.SIGKILL):  # the second SIGTERM cuts a drain off, but still flushes
+            for generation in self._generations:
+                for pid in generation.fronts:
+                    os.kill(pid, number)
+            self._await_fronts(FLUSH_SECONDS)
+        for generation in self._generations:
+            generation.nursery.stop()
+        _log.info(Event.STOPPED, cut_off=len(left))
+        return 0
+
+    def _await_fronts(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while any(generation.fronts for generation in self._generations) and time.monotonic() < deadline:
+            signal.sigtimedwait([signal.SIGCHLD], min(_TICK, max(0.0, deadline - time.monotonic())))
+            self._reap()
+
+    def _changed(self) -> None:
+        fronts = [pid for generation in self._generations for pid in generation.fronts]
+        current = self._current
+        state = {"pid": os.getpid(), "fronts": fronts, "generation": current.number}
+        self._observer.changed(current.plan.summary | current.facts | state)
