@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from filterd.model.authentication import SpfStatus
 from filterd.model.dns import Answer, Question, RRType
 from filterd.spf.macros import as_name
 from filterd.spf.record import LOCAL, Kind, Mechanism, Record, parse, select
@@ -44,8 +45,8 @@ def ahead(
     guess = _Guess(values, answers, terms, most)
     start = 0  # the innermost frame's current term is asking; the outer frames' current term is what asks there
     for frame in frames:
-        guess.visit(frame.record, frame.domain, frame.index + start, free=not start)
-        if guess.done:
+        ends = guess.visit(frame.record, frame.domain, frame.index + start, free=not start)
+        if guess.done or ends is SpfStatus.PASS:
             break
         start = 1
     return guess.wanted
@@ -63,46 +64,57 @@ class _Guess:
     def done(self) -> bool:
         return self.terms < 0 or len(self.wanted) >= self.most
 
-    def visit(self, record: Record, domain: str, start: int, *, free: bool) -> None:
-        """Take the terms from `start` on; `free` where the first of them has been counted already."""
+    def visit(self, record: Record, domain: str, start: int, *, free: bool) -> SpfStatus | None:
+        """Take the terms from `start` on; `free` where the first of them has been counted already.
+
+        The result is that of the record where the order cannot get past a term known to match; an include that
+        matches ends the outer record too.
+        """
         for term in record.terms[start:]:
             if term.kind in LOCAL:
                 if matches_locally(term, self.values):
-                    return
+                    return term.qualifier
                 continue
             self.terms -= not free
             free = False
             if self.done:
-                return
-            self.add(term, domain)
+                return None
+            if self.add(term, domain) is SpfStatus.PASS:
+                return term.qualifier
         if record.redirect is not None and start <= len(record.terms):
             self.terms -= not free
             if not self.done and "p" not in record.redirect.letters:
-                self.add_record(record.redirect.expand_name(self.values.macros(domain, "")))
+                return self.add_record(record.redirect.expand_name(self.values.macros(domain, "")))
+        return None
 
-    def add(self, term: Mechanism, domain: str) -> None:
-        """Take one term. Names that only ptr lookups tell are left out: those are slow, rare and not ours to start."""
+    def add(self, term: Mechanism, domain: str) -> SpfStatus | None:
+        """Take one term; the result is that of an included record, as far as it is known.
+
+        Names that only ptr lookups tell are left out: those are slow, rare and not ours to start.
+        """
         if term.kind is Kind.PTR or (term.target is not None and "p" in term.target.letters):
-            return
+            return None
         name = domain if term.target is None else term.target.expand_name(self.values.macros(domain, ""))
         if term.kind is Kind.INCLUDE:
-            self.add_record(name)
-        elif term.kind is Kind.MX:
+            return self.add_record(name)
+        if term.kind is Kind.MX:
             answer = self.want(name, RRType.MX)
             if answer is not None and len(answer.records) <= MAX_NAMES:
                 for host in answer.records:
                     self.want(as_name(host), self.values.rtype)
         else:
             self.want(name, self.values.rtype if term.kind is Kind.A else RRType.A)
+        return None
 
-    def add_record(self, name: str) -> None:
+    def add_record(self, name: str) -> SpfStatus | None:
         """Take a record's name, and where it is known already the record itself."""
         answer = self.want(name, RRType.TXT)
         found = [] if answer is None else select(answer.records)
         if len(found) == 1:
             record = parse(found[0])
             if isinstance(record, Record):
-                self.visit(record, name, 0, free=False)
+                return self.visit(record, name, 0, free=False)
+        return None
 
     def want(self, name: str, rtype: RRType) -> Answer | None:
         """The answer if there is one; else the question is noted."""

@@ -1,5 +1,6 @@
 """check_host (RFC 7208, section 4) as a lookup plan: asked ahead, judged in order."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
@@ -17,6 +18,8 @@ MAX_VOIDS: Final = 2  # lookups that find nothing; the same section
 MAX_QUESTIONS: Final = 40  # lookups that the order needs; no honest record comes near, ten mx of ten hosts make 111
 MAX_AHEAD: Final = 20  # lookups that are asked before the order has reached them, and may turn out not to be needed
 MAX_CAUSE: Final = 200  # characters
+
+_ODD: Final = re.compile(r"[^ -~]")
 
 
 class _Stop(Exception):  # noqa: N818  # not an error: how an evaluation ends from within
@@ -62,14 +65,23 @@ def check_host(  # noqa: PLR0913  # RFC 7208, section 4.1 has three arguments, t
     if not ip:
         return SpfResult(SpfStatus.NONE, name, scope, "no client address")
     evaluation = _Evaluation(Values.of(ip, sender, name, helo, receiver, now))
-    explanation = ""
     try:
         judged = yield from evaluation.judge(name)
-        if explain and judged.status is SpfStatus.FAIL:
-            explanation = yield from evaluation.explain(judged)
     except _Stop as stop:
-        return SpfResult(stop.status, name, scope, stop.cause[:MAX_CAUSE])
-    return SpfResult(judged.status, name, scope, judged.cause[:MAX_CAUSE], explanation)
+        return SpfResult(stop.status, name, scope, _printable(stop.cause))
+    explanation = ""
+    if explain and judged.status is SpfStatus.FAIL:
+        try:
+            explanation = yield from evaluation.explain(judged)
+        except _Stop:
+            explanation = ""  # section 6.2: whatever is wrong with it, the result stands
+    return SpfResult(judged.status, name, scope, _printable(judged.cause), explanation)
+
+
+def _printable(cause: str) -> str:
+    """A cause fit for a header field or a log: it may quote the record or names made from the sender's address."""
+    cause = cause[:MAX_CAUSE]
+    return cause if cause.isascii() and cause.isprintable() else _ODD.sub("?", cause)
 
 
 class _Evaluation:

@@ -38,26 +38,39 @@ class Macro:
             if self.reverse:
                 labels.reverse()
             value = ".".join(labels[-self.labels :])
-        return quote(value, safe="") if self.escape else value
+        return quote(value, safe="", errors="replace") if self.escape else value
 
 
 @dataclass(frozen=True, slots=True)
 class MacroString:
-    """Literals and macros in order; `literal` is the whole text where there is nothing to expand, else None."""
+    """Literals and macros in order.
+
+    `literal` is the whole text where there is nothing to expand, else None; `open_end` is true where the last token
+    begins with %: then it need not end in a top-level label (section 7.1, domain-end).
+    """
 
     parts: tuple[str | Macro, ...]
     literal: str | None
     letters: frozenset[str]
+    open_end: bool
 
     def expand_name(self, values: Mapping[str, str]) -> str:
-        """The domain name it stands for: lower case, no final dot, at most 253 octets; it may still not be askable."""
+        """The domain name it stands for: lower case, no final dot, at most 253 octets; it may still not be askable.
+
+        RFC 8616, section 4: a value beyond ASCII makes no name, escaped or not; the result is empty.
+        """
         if self.literal is not None:
             return as_name(self.literal)
         expanded: list[str] = []
         size = 0
         # Section 7.3: what is too long loses labels on the left, so nothing is expanded that would be cut anyway.
         for part in reversed(self.parts):
-            text = part if isinstance(part, str) else part.expand(values[part.letter])
+            if isinstance(part, str):
+                text = part
+            elif (value := values[part.letter]).isascii():
+                text = part.expand(value)
+            else:
+                return ""
             expanded.append(text)
             size += len(text)
             if size > MAX_NAME + 1:
@@ -78,8 +91,13 @@ class MacroString:
 
 
 def as_name(text: str) -> str:
-    """Lower case without the final dot, labels cut on the left until it fits (section 7.3)."""
-    name = text.removesuffix(".").lower()
+    """Lower case without the final dot, labels cut on the left until it fits (section 7.3).
+
+    Beyond ASCII nothing is mapped: the lower case of the Kelvin sign is a plain k, which would make a name of it.
+    """
+    name = text.removesuffix(".")
+    if name.isascii():
+        name = name.lower()
     if len(name) > MAX_NAME:
         _, _, name = name[-MAX_NAME - 1 :].partition(".")
     return name
@@ -87,6 +105,7 @@ def as_name(text: str) -> str:
 
 def parse_macro_string(text: str, *, explanation: bool = False) -> MacroString | None:
     """Read a macro string (explanation text, which may hold blanks and %{c} %{r} %{t}); None where it is malformed."""
+    open_end = False
     token = _TEXT_TOKEN if explanation else _DOMAIN_TOKEN
     allowed = _TEXT_LETTERS if explanation else _LETTERS
     parts: list[str | Macro] = []
@@ -98,14 +117,17 @@ def parse_macro_string(text: str, *, explanation: bool = False) -> MacroString |
         position = match.end()
         if (literal := match["literal"]) is not None:
             parts.append(literal)
-        elif (escape := match["escape"]) is not None:
+            open_end = False
+            continue
+        open_end = True
+        if (escape := match["escape"]) is not None:
             parts.append(_ESCAPES[escape])
         elif (macro := _macro(match, allowed)) is not None:
             parts.append(macro)
         else:
             return None
     letters = frozenset(part.letter for part in parts if isinstance(part, Macro))
-    return MacroString(tuple(parts), None if letters else "".join(map(str, parts)), letters)
+    return MacroString(tuple(parts), None if letters else "".join(map(str, parts)), letters, open_end)
 
 
 def _macro(match: re.Match[str], allowed: frozenset[str]) -> Macro | None:

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Final
@@ -66,12 +66,11 @@ class Mechanism:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record that follows the grammar; `lookups` tells whether any term needs DNS."""
+    """A record that follows the grammar."""
 
     terms: tuple[Mechanism, ...]
     redirect: MacroString | None = None
     explanation: MacroString | None = None
-    lookups: bool = field(default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,7 @@ def _assemble(terms: list[Mechanism], modifiers: dict[str, MacroString]) -> Reco
             del terms[index + 1 :]
             redirect = None
             break
-    lookups = redirect is not None or any(term.kind not in LOCAL for term in terms)
-    return Record(tuple(terms), redirect, modifiers.get("exp"), lookups)
+    return Record(tuple(terms), redirect, modifiers.get("exp"))
 
 
 def _add_modifier(modifiers: dict[str, MacroString], name: str, value: str) -> str:
@@ -137,11 +135,11 @@ def _add_modifier(modifiers: dict[str, MacroString], name: str, value: str) -> s
 
 def _domain_spec(text: str) -> MacroString | None:
     """Read a domain-spec (section 7.1): it ends in a macro or in a label that is not all digits."""
-    if not text.endswith(("}", "%%", "%_", "%-")):
-        _, dot, top = text.removesuffix(".").rpartition(".")
-        if not dot or not _LDH.fullmatch(top) or top.isdigit():
-            return None
-    return parse_macro_string(text)
+    parsed = parse_macro_string(text)
+    if parsed is None or parsed.open_end:
+        return parsed
+    _, dot, top = text.removesuffix(".").rpartition(".")
+    return parsed if dot and _LDH.fullmatch(top) and not top.isdigit() else None
 
 
 def _mechanism(word: str) -> Mechanism | None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
 
+from filterd.domains import normalise
 from filterd.model.dns import RRType
 
+MAX_IDENTITY: Final = 320  # characters of sender and HELO: RFC 5321, section 4.5.3.1; macros cost time by length
 _CACHE: Final = 4096  # addresses
 _ASKABLE: Final = re.compile(r"(?:[\x20-\x2d\x2f-\x7e]{1,63}\.)*[\x20-\x2d\x2f-\x7e]{1,63}")
 _IPV4: Final = 4
@@ -27,6 +29,11 @@ def address_value(text: str) -> int | None:
         return None
 
 
+def _a_labels(domain: str) -> str:
+    """RFC 8616, section 4: macros hold A-labels; what has none stays as it is, and makes no name that DNS knows."""
+    return domain if domain.isascii() else normalise(domain) or domain
+
+
 @dataclass(frozen=True)
 class Values:
     """The arguments of check_host (RFC 7208, section 4.1), read once. `number` is the address, of `version` 4 or 6."""
@@ -44,14 +51,14 @@ class Values:
     def of(cls, address: str, sender: str, domain: str, helo: str, receiver: str, now: float) -> "Values":
         """Read a normalised address and a sender; section 4.3: a missing local part is postmaster."""
         ip = ipaddress.ip_address(address)
-        local_part, _, sender_domain = sender.rpartition("@")
+        local_part, _, sender_domain = sender[-MAX_IDENTITY:].rpartition("@")
         return cls(
             address=address,
             version=ip.version,
             number=int(ip),
             local_part=local_part or "postmaster",
-            sender_domain=sender_domain or domain,
-            helo=helo,
+            sender_domain=_a_labels(sender_domain) or domain,
+            helo=_a_labels(helo[-MAX_IDENTITY:]),
             receiver=receiver,
             now=now,
         )

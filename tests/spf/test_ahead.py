@@ -1,0 +1,124 @@
+"""Lookups asked ahead save round trips and change nothing else."""
+
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+
+from filterd.dns.fake import FakeResolver
+from filterd.model.authentication import SpfResult, SpfScope, SpfStatus
+from filterd.model.dns import Question, RRType
+from filterd.spf import MAX_QUESTIONS, check_host, evaluate
+from filterd.spf.evaluate import MAX_AHEAD
+from tests.spf.zones import CLIENT, NOW, Zone, check, wild_zones
+
+
+def rounds(resolver: FakeResolver) -> tuple[SpfResult, list[tuple[Question, ...]]]:
+    """The result of judging d0.test, and what was asked in each round trip."""
+    plan = check_host(CLIENT, "d0.test", "alice@d0.test", "helo.test", scope=SpfScope.MAILFROM, now=NOW)
+    asked = []
+    try:
+        questions = next(plan)
+        while True:
+            asked.append(questions)
+            questions = plan.send(tuple([resolver.lookup(question) for question in questions]))
+    except StopIteration as stop:
+        return stop.value, asked
+
+
+@settings(max_examples=400, deadline=None)
+@given(wild_zones())
+def test_same_result_as_one_by_one(zone: Zone) -> None:
+    """Whatever the records say: status, cause and explanation are those of asking one after another."""
+    with patch.object(evaluate, "MAX_AHEAD", 0):
+        expected = check(zone.resolver())
+    assert check(zone.resolver()) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(wild_zones())
+def test_asks_no_more_than_the_limits(zone: Zone) -> None:
+    """No question twice, none left out that the order needs, and no more than the limits add up to."""
+    with patch.object(evaluate, "MAX_AHEAD", 0):
+        needed = zone.resolver()
+        check(needed)
+    resolver = zone.resolver()
+    check(resolver)
+    assert len(resolver.asked) == len(set(resolver.asked))
+    assert set(resolver.asked) >= set(needed.asked)
+    assert len(resolver.asked) <= len(needed.asked) + MAX_AHEAD
+    assert len(needed.asked) <= MAX_QUESTIONS + 10  # the last step may be ten ptr names
+
+
+def test_terms_of_one_record_in_one_round_trip() -> None:
+    """A record, then all that its terms name, then the hosts of mx: three round trips, not seven."""
+    resolver = FakeResolver(
+        txt={
+            "d0.test": ["v=spf1 a mx include:d1.test exists:%{i}.x.test -all"],
+            "d1.test": ["v=spf1 -all"],
+        },
+        a={"d0.test": ["203.0.113.1"], "m1.test": ["203.0.113.2"], "m2.test": ["203.0.113.3"]},
+        mx={"d0.test": ["m1.test", "m2.test"]},
+    )
+    result, asked = rounds(resolver)
+    assert result.status is SpfStatus.FAIL
+    assert [set(questions) for questions in asked] == [
+        {Question("d0.test", RRType.TXT)},
+        {
+            Question("d0.test", RRType.A),
+            Question("d0.test", RRType.MX),
+            Question("d1.test", RRType.TXT),
+            Question("192.0.2.1.x.test", RRType.A),
+        },
+        {Question("m1.test", RRType.A), Question("m2.test", RRType.A)},
+    ]
+
+
+def test_nested_includes_side_by_side() -> None:
+    """Records of includes are read as they come, so a level of nesting costs one round trip whatever its width."""
+    txt = {"d0.test": ["v=spf1 include:l1.test include:r1.test -all"]}
+    for side in "lr":
+        txt |= {f"{side}1.test": [f"v=spf1 include:{side}2.test -all"], f"{side}2.test": ["v=spf1 -all"]}
+    result, asked = rounds(FakeResolver(txt=txt))
+    assert (result.status, [len(questions) for questions in asked]) == (SpfStatus.FAIL, [1, 2, 2])
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "v=spf1 ip4:192.0.2.0/24 a:far.test mx -all",
+        "v=spf1 -all a:far.test",
+        "v=spf1 ip4:10.0.0.0/8 ?all redirect=d1.test",
+    ],
+)
+def test_nothing_behind_a_known_match_is_asked(record: str) -> None:
+    """Where ip4 or all decides, nothing behind it is asked."""
+    resolver = FakeResolver(txt={"d0.test": [record]})
+    check(resolver)
+    assert resolver.asked == [Question("d0.test", RRType.TXT)]
+
+
+def test_nothing_behind_an_include_known_to_match() -> None:
+    """An included record that matches ends the outer one: no later term is guessed."""
+    resolver = FakeResolver(
+        txt={
+            "d0.test": ["v=spf1 include:d1.test include:d2.test a:late.test -all"],
+            "d1.test": ["v=spf1 a:far.test ip4:192.0.2.0/24 -all"],
+            "d2.test": ["v=spf1 a:later.test -all"],
+        },
+        a={"far.test": ["203.0.113.1"]},
+    )
+    assert check(resolver).status is SpfStatus.PASS
+    # d2.test and late.test were asked with d1.test, when its record was not known; what stands in d2.test was not.
+    assert Question("later.test", RRType.A) not in resolver.asked
+
+
+def test_failures_ahead_of_the_order_count_for_nothing() -> None:
+    """A name that fails but that the order never reaches is no temperror."""
+    resolver = FakeResolver(
+        txt={"d0.test": ["v=spf1 a:client.test a:slow.test -all"]},
+        a={"client.test": [CLIENT]},
+        fail=["a slow.test"],
+    )
+    assert check(resolver).status is SpfStatus.PASS
+    assert Question("slow.test", RRType.A) in resolver.asked
