@@ -1,0 +1,96 @@
+"""DMARC (RFC 9989): the author's domain, judged by what SPF and DKIM have found."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from filterd.checks.contract import View
+from filterd.checks.dkim import hints
+from filterd.dmarc import evaluate, walk_questions
+from filterd.dns.plans import warm
+from filterd.domains import normalise
+from filterd.mime.address import read_author
+from filterd.model.authentication import DkimResult, DmarcPolicy, DmarcResult, DmarcStatus, SpfResult
+from filterd.model.dns import Plan, Question
+from filterd.model.message import HeaderField
+from filterd.model.report import CheckReport, Finding, Outcome, Stage
+
+MAX_FROM: Final = 998  # bytes of a From field read before the inspector; one line of RFC 5322, section 2.1.1
+MAX_FORESEEN: Final = 16  # lookups started on a guess: the author's whole walk and the names of a few signers below it
+_MAX_EVIDENCE: Final = 200  # characters
+
+_FAILED: Final = {
+    DmarcPolicy.NONE: "DMARC_FAIL_NONE",
+    DmarcPolicy.QUARANTINE: "DMARC_QUARANTINE",
+    DmarcPolicy.REJECT: "DMARC_REJECT",
+}
+_BY_STATUS: Final = {status: f"DMARC_{status.name}" for status in DmarcStatus if status is not DmarcStatus.FAIL}
+_NOT_DONE: Final = {Outcome.UNKNOWN, Outcome.CRASHED}
+
+
+class DmarcCheck:
+    """Whether the author's domain vouches for the message, and what it asks for where it does not."""
+
+    name = "dmarc"
+    stage = Stage.EOM
+    needs = ("spf", "dkim")
+    symbols = frozenset([*_FAILED.values(), *_BY_STATUS.values()])
+
+    def foresee(self, view: View, stage: Stage) -> Plan[None] | None:
+        """Every name that the walks may come to: at MAIL of the sender's domain, at HEADERS of author and signers."""
+        if stage is Stage.MAIL:
+            domain = normalise(view.envelope.sender_domain)
+            return None if domain is None else warm(walk_questions(domain))
+        if stage is not Stage.HEADERS:
+            return None
+        author = _author_domain(view.fields)
+        return None if author is None else warm(_foreseen(author, view.fields))
+
+    def run(self, view: View) -> Plan[CheckReport]:
+        """Evaluate with the reports of SPF and DKIM."""
+        if view.inspection is None:
+            return CheckReport(self.name, Outcome.UNKNOWN, cause="the content was not inspected")
+        reports = [view.reports[name] for name in self.needs]
+        found = [result for report in reports for result in report.auth_results]
+        spf = [result for result in found if isinstance(result, SpfResult)]
+        dkim = [result for result in found if isinstance(result, DkimResult)]
+        result = yield from evaluate(view.inspection.author, spf, dkim)
+        return _report(_doubted(result, view.reports))
+
+
+def _doubted(result: DmarcResult, reports: Mapping[str, CheckReport]) -> DmarcResult:
+    """A failure is none where SPF or DKIM could not be checked at all: what they would have said might be a pass."""
+    lost = [name for name in DmarcCheck.needs if reports[name].outcome in _NOT_DONE and not reports[name].auth_results]
+    if result.status is not DmarcStatus.FAIL or not lost:
+        return result
+    return DmarcResult(DmarcStatus.TEMPERROR, result.domain, cause=f"{' and '.join(lost)} could not be checked")
+
+
+def _report(result: DmarcResult) -> CheckReport:
+    unknown = result.status is DmarcStatus.TEMPERROR
+    symbol = _FAILED[result.policy] if result.status is DmarcStatus.FAIL else _BY_STATUS[result.status]
+    evidence = tuple([text[:_MAX_EVIDENCE] for text in (result.domain, result.cause) if text])
+    return CheckReport(
+        DmarcCheck.name,
+        Outcome.UNKNOWN if unknown else Outcome.OK,
+        (Finding(symbol, evidence),),
+        (result,),
+        result.cause if unknown else "",
+    )
+
+
+def _author_domain(fields: Iterable[HeaderField]) -> str | None:
+    """The author's domain where the header has one short From field with one reading; None otherwise."""
+    values = [value for name, value in fields if name.strip().lower() == b"from"]
+    if len(values) != 1 or len(values[0]) > MAX_FROM:
+        return None
+    author = read_author(tuple(values))
+    return author.mailboxes[0].domain if author.mailboxes and not author.ambiguous else None
+
+
+def _foreseen(author: str, fields: Iterable[HeaderField]) -> list[Question]:
+    """The walk of the author's domain, and those of signers that end in the same two labels."""
+    questions = dict.fromkeys(walk_questions(author))
+    for domain, _ in hints(fields):
+        if domain.rsplit(".", 2)[-2:] == author.rsplit(".", 2)[-2:]:
+            questions.update(dict.fromkeys(walk_questions(domain)))
+    return list(questions)[:MAX_FORESEEN]
