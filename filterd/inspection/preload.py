@@ -6,6 +6,8 @@ import importlib
 import pkgutil
 from typing import Final
 
+from filterd.domains import registrable
+
 _FOREIGN_CODECS: Final = frozenset({"mbcs", "oem", "cp65001"})  # Windows only
 _LAZY_MODULES: Final = (
     "_strptime",
@@ -29,3 +31,4 @@ def preload() -> None:
                 importlib.import_module(f"encodings.{module.name}")
     for name in _LAZY_MODULES:
         importlib.import_module(name)
+    registrable("first.use.example")  # loads the public suffix list, which is read at its first use

@@ -1,0 +1,27 @@
+"""The composition root: everything live is built here and handed down, nowhere else.
+
+`site` reads configuration and rules, `front` makes what one front process works with, `daemon` runs all processes,
+`commands` makes what the commands need. Below this layer nothing opens what it was not given.
+"""
+
+from filterd.app.commands import diagnose, open_quarantine, open_scanner
+from filterd.app.daemon import Commanded, StartRefusedError, read_status, run_daemon
+from filterd.app.front import StartError
+from filterd.app.site import Site, load_config, load_site
+from filterd.config import Config, ConfigError
+
+__all__ = [
+    "Commanded",
+    "Config",
+    "ConfigError",
+    "Site",
+    "StartError",
+    "StartRefusedError",
+    "diagnose",
+    "load_config",
+    "load_site",
+    "open_quarantine",
+    "open_scanner",
+    "read_status",
+    "run_daemon",
+]

@@ -1,0 +1,123 @@
+"""What the commands work with: the daemon's own parts, without a daemon."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from filterd.app.daemon import quarantine_of
+from filterd.app.front import LiveFront, Resolving, shared_state
+from filterd.app.nursery import FULL, nursery_settings
+from filterd.app.site import Site
+from filterd.checks.registry import ALL
+from filterd.config import Config
+from filterd.inspectors import InspectorPool, start_nursery
+from filterd.model.custody import Evidence, JournalRow
+from filterd.model.message import RawMessage
+from filterd.operations import doctor
+from filterd.operations.doctor import Diagnosis, Level
+from filterd.pipeline.parts import Parts
+from filterd.quarantine import Quarantine
+from filterd.store import MemoryStore
+from filterd.telemetry import Metrics, configure
+
+INSPECTOR_SECONDS: Final = 30.0  # doctor waits that long for one inspector; a cold compile of large rules takes a part
+
+
+class _Nothing:
+    """Keeps nothing: a scan judges and leaves no trace."""
+
+    def hold(self, evidence: Evidence, _message: RawMessage) -> str:
+        return evidence.id
+
+    def record(self, _row: JournalRow) -> None:
+        return
+
+
+@contextmanager
+def open_scanner(site: Site, jobs: int = 0) -> Iterator[tuple[Parts, int]]:
+    """Live parts that keep nothing, and how many messages they can judge at the same time. StartError."""
+    workers = jobs or 2 * len(os.sched_getaffinity(0))
+    configure("warning", site.config.log.format)
+    with tempfile.TemporaryDirectory(prefix="filterd-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        nursery = start_nursery(folder, nursery_settings(site.config, _cache(site.config, folder)))
+        try:
+            front = LiveFront(
+                site,
+                nursery=nursery.path,
+                inspectors=workers,
+                store=MemoryStore(),
+                custodian=_Nothing(),
+                journal=_Nothing(),
+                metrics=Metrics.create(1, tuple(ALL)).front(0),
+            )
+            try:
+                yield front.parts, workers
+            finally:
+                front.close()
+        finally:
+            nursery.stop()
+
+
+def open_quarantine(config: Config) -> Quarantine:
+    """The quarantine, for looking and for deleting; nothing is made before something is held."""
+    return quarantine_of(config)
+
+
+def diagnose(site: Site) -> list[Diagnosis]:
+    """Everything `filterd doctor` looks at, in the order of what depends on what."""
+    config = site.config
+    found = list(doctor.check_folder(config.state_directory))
+    if config.runtime_directory != config.state_directory:
+        found += doctor.check_folder(config.runtime_directory)
+    address = config.milter.address
+    found += doctor.check_milter_socket(config.milter.listen, address.path, address.host, address.port)
+    found += _resolver(site)
+    store = shared_state(config)
+    found += doctor.check_store("redis" if config.redis.url else "embedded state", store)
+    store.close()
+    found.append(_inspector(site))
+    return found
+
+
+def _resolver(site: Site) -> list[Diagnosis]:
+    resolving = Resolving(site)
+    try:
+        servers = [(server.host, server.port) for server in resolving.servers]
+        zones = [zone for zone in site.zones if zone.listed]
+        return list(doctor.check_resolver(servers, resolving.resolver, zones, resolving.thread.call))
+    finally:
+        resolving.close()
+
+
+def _inspector(site: Site) -> Diagnosis:
+    """Start one inspector as the daemon would and say which walls stand around it."""
+    subject = "inspector"
+    with tempfile.TemporaryDirectory(prefix="filterd-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        nursery = start_nursery(folder, nursery_settings(site.config, _cache(site.config, folder)))
+        pool = InspectorPool(nursery.path, 1)
+        try:
+            if not pool.wait_ready(INSPECTOR_SECONDS) or pool.level is None:
+                return Diagnosis(Level.FAILED, subject, f"does not start: {pool.trouble}", "see the log of filterd run")
+            missing = pool.level.missing(FULL)
+            if missing:
+                text = f"reads hostile mail without {', '.join(missing)}"
+                remedy = "allow it in the unit or container (RestrictNamespaces, seccomp profile), or accept the rest"
+                return Diagnosis(Level.WARNING, subject, text, remedy)
+            return Diagnosis(Level.OK, subject, f"is locked in: {pool.level}")
+        finally:
+            pool.close()
+            nursery.stop()
+
+
+def _cache(config: Config, fallback: Path) -> Path:
+    """Compiled rules are shared with the daemon where this user may write there."""
+    cache = config.state_directory / "cache"
+    usable = os.access(cache if cache.exists() else config.state_directory, os.W_OK | os.X_OK)
+    return cache.resolve() if usable else fallback / "cache"

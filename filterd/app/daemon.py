@@ -1,0 +1,285 @@
+"""All processes of the daemon: what `filterd run` starts and `filterd status` reads about."""
+
+import fcntl
+import grp
+import os
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from filterd import __version__
+from filterd.app.front import LiveFront, shared_state
+from filterd.app.metrics import MetricsProcess
+from filterd.app.nursery import nursery_settings
+from filterd.app.site import Site, load_config, load_site
+from filterd.checks.registry import ALL
+from filterd.config import Config, ConfigError, ListenKind
+from filterd.inspectors import NurseryProcess, start_nursery
+from filterd.inspectors.nursery import SOCKET_NAME
+from filterd.milter.listener import ListenError, open_listener
+from filterd.model.custody import CustodyError
+from filterd.quarantine import Journal, Quarantine
+from filterd.store import SuspendedLists
+from filterd.supervisor.generation import Plan
+from filterd.supervisor.supervisor import Supervisor
+from filterd.telemetry import Metrics, configure
+
+STATUS_FILE: Final = "status.json"
+LOCK_FILE: Final = "filterd.lock"
+NURSERY_PREFIX: Final = "inspect-"
+PASSABLE: Final = 0o711  # the MTA must pass the folder to reach the socket; everything else in it is private itself
+# A reload keeps the listening sockets and the state: these keys need a restart.
+FIXED: Final = ("milter.listen", "milter.socket_mode", "milter.socket_group", "metrics.listen", "paths", "quarantine")
+
+
+class StartRefusedError(Exception):
+    """The daemon cannot start; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Commanded:
+    """How the configuration is found again at a reload."""
+
+    path: Path | None
+    listen: str = ""
+
+    def site(self) -> Site:
+        """Configuration and rules as they stand now. ConfigError."""
+        return load_site(load_config(self.path, listen=self.listen))
+
+
+def run_daemon(commanded: Commanded) -> int:
+    """Serve until told to stop; the exit status. ConfigError or StartRefusedError where nothing was started."""
+    os.umask(0o077)
+    site = commanded.site()
+    config = site.config
+    configure(config.log.level, config.log.format)
+    lock = _prepare(config)
+    metrics = Metrics.create(config.milter.fronts, tuple(ALL))
+    try:
+        open_listener(config.milter.address.libmilter, config.milter.mode, _group(config.milter.socket_group))
+        exposition = MetricsProcess(config.metrics.address, metrics)
+    except (ListenError, OSError) as error:
+        raise StartRefusedError(str(error)) from None
+    daemon = _Daemon(commanded, config, metrics, lock)
+    observer = _Observer(config, metrics, exposition)
+    try:
+        return Supervisor(daemon.reload, observer, config.limits.drain).run(daemon.plan(site))
+    finally:
+        exposition.stop()
+        _clean(config)
+
+
+def read_status(config: Config) -> dict[str, Any] | None:
+    """What the running daemon last said of itself, with the lists that are suspended now; None where none runs."""
+    folder = config.runtime_directory
+    try:
+        with (folder / LOCK_FILE).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return None  # nobody holds it
+    except BlockingIOError:
+        pass
+    except OSError:
+        return None
+    try:
+        state: dict[str, Any] = orjson.loads((folder / STATUS_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None  # it is just starting
+    return state | {"suspended_lists": _suspended(config)}
+
+
+def _suspended(config: Config) -> dict[str, str]:
+    try:
+        names = [zone.name for zone in load_site(config).zones]
+    except ConfigError:
+        return {}
+    store = shared_state(config)
+    found = SuspendedLists(store, names).current()
+    store.close()
+    return {
+        name: f"since {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(entry.since))} UTC: {entry.reason}"
+        for name, entry in found.items()
+    }
+
+
+class _Daemon:
+    """Makes plans: one configuration each, for the supervisor to run."""
+
+    def __init__(self, commanded: Commanded, first: Config, metrics: Metrics, lock: int) -> None:
+        self._commanded = commanded
+        self._first = first
+        self._metrics = metrics
+        self._lock = lock
+        self._started = time.time()
+        self._plans = 0
+
+    def reload(self) -> Plan:
+        """The plan for what stands in the files now; ValueError says why there is none."""
+        try:
+            site = self._commanded.site()
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        changed = [key for key in FIXED if _value(site.config, key) != _value(self._first, key)]
+        if changed:
+            raise ValueError(f"{', '.join(changed)} cannot change by a reload: restart filterd")
+        configure(site.config.log.level, site.config.log.format)
+        return self.plan(site)
+
+    def plan(self, site: Site) -> Plan:
+        """How to run this site."""
+        self._plans += 1
+        config = site.config
+        folder = config.runtime_directory.resolve() / f"{NURSERY_PREFIX}{os.getpid()}-{self._plans}"
+
+        def start() -> "_Nursery":
+            folder.mkdir(mode=0o711)
+            return _Nursery(start_nursery(folder, nursery_settings(config)), folder)
+
+        def build(slot: int) -> LiveFront:
+            os.close(self._lock)  # the supervisor alone holds it: it must go with that one
+            return _Serving(site, folder / SOCKET_NAME, self._metrics, slot)
+
+        summary: dict[str, object] = {
+            "version": __version__,
+            "listen": config.milter.address.libmilter,
+            "workers": config.milter.fronts,
+            "inspectors": config.milter.fronts * config.inspectors.per_front,
+            "config_id": site.config_id,
+            "rules_id": site.rules_id,
+            "observe": config.actions.observe,
+            "store": "redis" if config.redis.url else "embedded",
+            "started": int(self._started),
+            "loaded": int(time.time()),
+        }
+        return Plan(config.milter.fronts, start, build, summary)
+
+
+class _Serving(LiveFront):
+    """A front of the daemon: with quarantine and journal of its own."""
+
+    def __init__(self, site: Site, nursery: Path, metrics: Metrics, slot: int) -> None:
+        row = metrics.front(slot)
+        row.set("filterd_sessions", 0.0)  # what a front killed before on this row had open
+        self._quarantine = quarantine_of(site.config)
+        self._journal = Journal(site.config.state_directory / "journal.sqlite")
+        super().__init__(
+            site,
+            nursery=nursery,
+            inspectors=site.config.inspectors.per_front,
+            store=shared_state(site.config),
+            custodian=self._quarantine,
+            journal=self._journal,
+            metrics=row,
+        )
+
+    def close(self) -> None:
+        """End what runs and write what is queued."""
+        super().close()
+        self._journal.close()
+        self._quarantine.close()
+
+
+class _Nursery:
+    """A nursery with the folder its sockets live in."""
+
+    def __init__(self, process: NurseryProcess, folder: Path) -> None:
+        self._process = process
+        self._folder = folder
+
+    def alive(self) -> bool:
+        return self._process.alive()
+
+    def restart(self) -> None:
+        self._process.restart()
+
+    def stop(self) -> None:
+        self._process.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _Observer:
+    """Writes the status file and counts."""
+
+    def __init__(self, config: Config, metrics: Metrics, exposition: MetricsProcess) -> None:
+        self._path = config.runtime_directory / STATUS_FILE
+        self._metrics = metrics
+        self._row = metrics.supervisor()
+        self._exposition = exposition
+
+    def changed(self, state: dict[str, object]) -> None:
+        fronts = state["fronts"]
+        self._row.set("filterd_fronts", float(len(fronts) if isinstance(fronts, list) else 0))
+        draft = self._path.with_suffix(f".{os.getpid()}")
+        draft.write_bytes(orjson.dumps(state, option=orjson.OPT_APPEND_NEWLINE))
+        draft.replace(self._path)
+
+    def front_ended(self, slot: int, *, lost: bool) -> None:
+        self._metrics.front(slot).set("filterd_sessions", 0.0)
+        if lost:
+            self._row.inc("filterd_front_deaths")
+
+    def reloaded(self, *, good: bool) -> None:
+        self._row.inc("filterd_reloads", "ok" if good else "failed")
+
+    def tick(self) -> None:
+        self._exposition.tend()
+
+
+def quarantine_of(config: Config) -> Quarantine:
+    """The quarantine that the configuration names."""
+    path = config.quarantine.url.removeprefix("sqlite:///")
+    return Quarantine(Path(path) if path else config.state_directory / "quarantine")
+
+
+def _prepare(config: Config) -> int:
+    """Make the folders and take the lock; its descriptor. StartRefusedError."""
+    runtime = config.runtime_directory
+    try:
+        for folder in (config.state_directory, runtime):
+            if not folder.is_dir():
+                folder.mkdir(parents=True, mode=PASSABLE)
+                folder.chmod(PASSABLE)
+        descriptor = os.open(runtime / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        quarantine = quarantine_of(config)
+        quarantine.prepare()
+    except BlockingIOError:
+        raise StartRefusedError(f"another filterd runs with the folder {runtime}: stop it first") from None
+    except (OSError, CustodyError) as error:
+        raise StartRefusedError(f"{error}") from None
+    _clean(config)
+    return descriptor
+
+
+def _clean(config: Config) -> None:
+    """Remove what an earlier daemon left behind."""
+    runtime = config.runtime_directory
+    for folder in runtime.glob(f"{NURSERY_PREFIX}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        (runtime / STATUS_FILE).unlink()
+    if config.milter.address.kind is ListenKind.UNIX:
+        with suppress(FileNotFoundError):
+            Path(config.milter.address.path).unlink()
+
+
+def _group(name: str) -> int:
+    """A group's number, -1 for none. StartRefusedError where there is no such group."""
+    if not name:
+        return -1
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise StartRefusedError(f"[milter] socket_group: expected a group of this machine, got {name!r}") from None
+
+
+def _value(config: Config, key: str) -> object:
+    value: object = config
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value

@@ -1,0 +1,200 @@
+"""What one front process works with: made after the fork, closed before it ends."""
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from filterd.app.site import Site, on_unknown
+from filterd.checks.registry import Tools, make_all
+from filterd.config import Config, read_secret
+from filterd.dns.cache import AnswerCache
+from filterd.dns.lookups import Lookups
+from filterd.dns.loop import LoopThread
+from filterd.dns.nameserver import Nameserver, system_nameservers
+from filterd.dns.resolver import CachingResolver
+from filterd.dns.stub import StubResolver
+from filterd.dnsbl import ListHealth, Listing, Zone
+from filterd.inspectors import InspectorPool, PoisonLedger
+from filterd.model.custody import Custodian, JournalWriter
+from filterd.pipeline.decide import DecisionPolicy
+from filterd.pipeline.deferral import Deferrals
+from filterd.pipeline.parts import Counters, Limits, Parts
+from filterd.pipeline.replies import Replies
+from filterd.pipeline.schedule import Schedule
+from filterd.pipeline.trust import TrustPolicy
+from filterd.store import BatchStore, SelectorMemory, SuspendedLists, WriteBehind, open_store
+from filterd.telemetry.metrics import FrontMetrics
+
+INSPECTORS_WITHIN: Final = 45.0  # seconds; a cold compile of a large rule set is what they wait for
+CLOSE_SECONDS: Final = 2.0
+
+
+class StartError(Exception):
+    """A front cannot serve; the text says why."""
+
+
+class Resolving:
+    """The loop thread of this process with the resolver in it."""
+
+    def __init__(self, site: Site) -> None:
+        """Start the thread; sockets are opened at the first question."""
+        self.thread = LoopThread("lookups")
+        self.thread.start()
+        self._loop = self.thread.loop
+        config = site.config
+        self.servers = tuple(Nameserver(host, port) for host, port in config.dns.servers) or system_nameservers()
+        self._stub = StubResolver(
+            self.servers, self._loop, lifetime=config.dns.timeout, try_timeout=config.dns.try_timeout
+        )
+        self.resolver = CachingResolver(self._stub, AnswerCache())
+        self._early = config.limits.dns_queries_early
+        self._seconds = config.dns.timeout
+
+    def lookups(self) -> Lookups:
+        """The lookups of one message; end of message grants it the rest of its questions."""
+        return Lookups(self.resolver, self._loop, most=self._early, seconds=self._seconds)
+
+    def close(self) -> None:
+        """Answer what is outstanding and end the thread."""
+        self._loop.call_soon_threadsafe(self._stub.close)
+        self.thread.stop()
+
+
+def shared_state(config: Config) -> BatchStore:
+    """The store that all fronts share: Redis where one is configured, else SQLite under [paths] state."""
+    url = config.redis.url or None
+    if url is not None and config.redis.password_file is not None:
+        url = _with_password(url, read_secret(config.redis.password_file))
+    return open_store(url, config.state_directory)
+
+
+def _with_password(url: str, password: str) -> str:
+    """The URL as redis-py wants it; only ever in memory."""
+    parts = urlsplit(url)
+    secret = quote(password, safe="")
+    if parts.scheme == "unix":
+        return urlunsplit(parts._replace(query="&".join(filter(None, [parts.query, f"password={secret}"]))))
+    user, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}:{secret}@{host}"))
+
+
+class LiveFront:
+    """A front's live parts. `close` flushes and ends them."""
+
+    def __init__(  # what differs between the daemon and a command
+        self,
+        site: Site,
+        *,
+        nursery: Path,
+        inspectors: int,
+        store: BatchStore,
+        custodian: Custodian,
+        journal: JournalWriter,
+        metrics: FrontMetrics,
+    ) -> None:
+        """Build everything; returns once the inspectors are ready. StartError where they are not to be had."""
+        self._metrics = metrics
+        self._pool = InspectorPool(nursery, inspectors)
+        self._resolving = Resolving(site)
+        self._store = store
+        self._writes = WriteBehind(store)
+        self.suspended = SuspendedLists(store, [zone.name for zone in site.zones])
+        self._health = ListHealth(self.suspended.suspend, time.time)
+        schedule = Schedule.of(
+            make_all(
+                Tools(
+                    SelectorMemory(store, self._writes),
+                    site.zones,
+                    self.suspended.current,
+                    self._observe,
+                    site.config.limits.url_hosts,
+                )
+            )
+        )
+        self.parts = _parts(
+            site, schedule, self._resolving, self._pool, store, custodian=custodian, journal=journal, counters=metrics
+        )
+        if not self._pool.wait_ready(INSPECTORS_WITHIN):
+            trouble = self._pool.trouble or "they did not start in time"
+            self.close()
+            raise StartError(f"no inspectors: {trouble}")
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What `filterd status` shows of the inspectors."""
+        level = self._pool.level
+        return {
+            "rule_set": self._pool.rule_set,
+            "rule_files_left_out": list(self._pool.problems)[:5],
+            "sandbox": {}
+            if level is None
+            else {
+                "namespaces": level.namespaces,
+                "chroot": level.chroot,
+                "landlock": level.landlock,
+                "seccomp": level.seccomp,
+            },
+        }
+
+    def close(self) -> None:
+        """End what runs and write what is queued."""
+        self._pool.close()
+        self._resolving.close()
+        self._writes.close()
+        self._store.close()
+
+    def _observe(self, zone: Zone, listing: Listing) -> None:
+        if not listing.usable:
+            self._metrics.list_failed()
+        self._health.record(zone, listing)
+
+
+def _parts(  # noqa: PLR0913  # one for each thing that is live
+    site: Site,
+    schedule: Schedule,
+    resolving: Resolving,
+    pool: InspectorPool,
+    store: BatchStore,
+    *,
+    custodian: Custodian,
+    journal: JournalWriter,
+    counters: Counters,
+) -> Parts:
+    config = site.config
+    actions = config.actions
+    return Parts(
+        schedule=schedule,
+        lookups=resolving.lookups,
+        inspectors=pool,
+        poison=PoisonLedger(store),
+        deferrals=Deferrals(store),
+        trust=TrustPolicy(
+            config.trust.networks,
+            config.trust.relays,
+            {trust: frozenset(names) for trust, names in config.trust.skip.items()},
+        ),
+        policy=DecisionPolicy(
+            actions.reject, actions.quarantine, actions.add_header, on_unknown(config), observe=actions.observe
+        ),
+        scores=site.scores,
+        replies=Replies(config.replies),
+        custodian=custodian,
+        journal=journal,
+        counters=counters,
+        limits=Limits(
+            deadline=config.milter.deadline,
+            dns_wait=config.dns.timeout,
+            inspection=config.inspectors.seconds,
+            analysed=config.limits.message_bytes,
+            questions=config.limits.dns_queries,
+        ),
+        authserv_id=config.authserv_id,
+        config_id=site.config_id,
+        rules_id=site.rules_id,
+        log_addresses=config.log.addresses,
+        clock=time.time,
+        monotonic=time.monotonic,
+        randomness=os.urandom,
+    )

@@ -1,0 +1,104 @@
+"""What an operator has written: the configuration and the rules it names, read and checked as a whole."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from filterd.checks.registry import ALL
+from filterd.config import Config, ConfigError, OnUnknown, config_id, load
+from filterd.config.listen import parse_listen, parse_nameserver
+from filterd.dnsbl import Zone, load_zones
+from filterd.model.session import TrustClass
+from filterd.model.verdict import Action
+from filterd.score import ScoreRules, load_scores, problems, with_floors
+
+INSPECTOR: Final = "inspector"  # stands beside the checks' names in [actions] on_unknown
+ID_LENGTH: Final = 12  # hexadecimal digits of a rules id
+DATA_FILES: Final = ("scores.toml", "dnsbl.toml", "phrases.toml")
+
+
+@dataclass(frozen=True)
+class Site:
+    """One configuration with its rules. `rules_id` changes with any byte of the data files and YARA sources."""
+
+    config: Config
+    scores: ScoreRules
+    zones: tuple[Zone, ...]
+    rules_id: str
+
+    @property
+    def config_id(self) -> str:
+        """A short name for the configuration's values."""
+        return config_id(self.config)
+
+
+def load_config(path: Path | None, *, listen: str = "", nameserver: str = "") -> Config:
+    """The configuration, with what the command line overrides. ConfigError with every problem."""
+    config = load(path)
+    try:
+        if listen:
+            parse_listen(listen)
+            config = config.model_copy(update={"milter": config.milter.model_copy(update={"listen": listen})})
+        if nameserver:
+            parse_nameserver(nameserver)
+            config = config.model_copy(update={"dns": config.dns.model_copy(update={"nameservers": (nameserver,)})})
+    except ValueError as problem:
+        raise ConfigError(f"command line: {problem}") from None
+    return config
+
+
+def load_site(config: Config) -> Site:
+    """The rules that the configuration names, checked against it. ConfigError with every problem."""
+    folder = config.rules_directory
+    scores = load_scores(folder / "scores.toml")
+    zones = load_zones(folder / "dnsbl.toml")
+    found = [*problems(scores, config.actions.reject), *_unknown_checks(config), *_unscored(zones, scores)]
+    if not (folder / "yara").is_dir():
+        found.append(f"{folder}/yara: expected a directory with YARA rules (it may be empty)")
+    if found:
+        raise ConfigError(*found)
+    dmarc = None if config.actions.dmarc_reject == "score" else Action(config.actions.dmarc_reject)
+    scores = with_floors(scores, dmarc, Action(config.actions.unscannable))
+    return Site(config, scores, zones, _rules_id(folder))
+
+
+def on_unknown(config: Config) -> dict[str, dict[TrustClass, Action]]:
+    """What becomes of a message where a check could not be made, for every check and trust class."""
+    return {
+        name: {trust: _action(config.actions.unknown(name, trust)) for trust in TrustClass}
+        for name in (*ALL, INSPECTOR)
+    }
+
+
+def _action(word: OnUnknown) -> Action:
+    return Action.ACCEPT if word is OnUnknown.CONTINUE else Action(word.value)
+
+
+def _unknown_checks(config: Config) -> Iterable[str]:
+    """Names in the configuration that no check has."""
+    named = [(f"trust.skip.{trust}", name) for trust, names in config.trust.skip.items() for name in names]
+    known = set(ALL)
+    for key, name in [*named, *(("actions.on_unknown", name) for name in config.actions.on_unknown)]:
+        allowed = known | {INSPECTOR} if key.startswith("actions") else known
+        if name not in allowed:
+            guess = "".join(f"; did you mean {close!r}?" for close in get_close_matches(name, allowed, 1))
+            yield f"{key}: expected one of {', '.join(sorted(allowed))}, got {name!r}{guess}"
+
+
+def _unscored(zones: Iterable[Zone], scores: ScoreRules) -> Iterable[str]:
+    """Symbols of lists that scores.toml has no row for."""
+    for zone in zones:
+        for symbol in sorted(zone.symbols - scores.symbols.keys()):
+            yield f"dnsbl.toml: lists.{zone.name}: {symbol} has no row in scores.toml"
+
+
+def _rules_id(folder: Path) -> str:
+    digest = hashlib.sha256()
+    sources = sorted(path for path in (folder / "yara").rglob("*.yar*") if path.is_file())
+    for path in [*(folder / name for name in DATA_FILES), *sources]:
+        if path.is_file():
+            digest.update(str(path.relative_to(folder)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:ID_LENGTH]

@@ -1,0 +1,46 @@
+"""All checks. A new one is a line here, its module, its scores and its test."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from filterd.checks.content import ContentCheck
+from filterd.checks.contract import Check
+from filterd.checks.dkim import DkimCheck
+from filterd.checks.dmarc import DmarcCheck
+from filterd.checks.dnsbl import MAX_HOSTS, DnsblCheck, Observe, Suspended, UriblCheck, nothing_suspended, unobserved
+from filterd.checks.iprev import IprevCheck
+from filterd.checks.spf import SpfCheck
+from filterd.checks.yara import YaraCheck
+from filterd.dnsbl.zones import Zone
+from filterd.store import SelectorMemory
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What checks are made with; one set for each front."""
+
+    selectors: SelectorMemory
+    zones: tuple[Zone, ...] = ()
+    suspended: Suspended = nothing_suspended
+    observe: Observe = unobserved
+    url_hosts: int = MAX_HOSTS
+
+
+Make: TypeAlias = Callable[[Tools], Check]
+
+ALL: Final[dict[str, Make]] = {
+    "iprev": lambda _: IprevCheck(),
+    "dnsbl": lambda tools: DnsblCheck(tools.zones, tools.suspended, tools.observe),
+    "spf": lambda _: SpfCheck(),
+    "dkim": lambda tools: DkimCheck(tools.selectors),
+    "dmarc": lambda _: DmarcCheck(),
+    "uribl": lambda tools: UriblCheck(tools.zones, tools.suspended, tools.observe, tools.url_hosts),
+    "content": lambda _: ContentCheck(),
+    "yara": lambda _: YaraCheck(),
+}
+
+
+def make_all(tools: Tools) -> tuple[Check, ...]:
+    """Every check, ready to run."""
+    return tuple([make(tools) for make in ALL.values()])

@@ -1,0 +1,26 @@
+"""The command line. Exit codes: 0 done (whatever the verdict), 1 it failed, 2 usage; `scan --fail-on` adds 3."""
+
+import typer
+
+from filterd.cli import configuration, daemon, quarantine, scan
+
+app = typer.Typer(
+    name="filterd",
+    help="A mail filter beside Postfix or Sendmail. Example: filterd scan --client-ip 192.0.2.1 message.eml",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(daemon.run)
+app.command()(daemon.reload)
+app.command()(daemon.status)
+app.command()(daemon.doctor)
+app.command()(daemon.version)
+app.command()(scan.scan)
+app.add_typer(configuration.app, name="config")
+app.add_typer(quarantine.app, name="quarantine")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,82 @@
+"""What the commands share: options, failing with words, tables for people and lines for scripts."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from filterd.app import Config, ConfigError, Site, load_config, load_site
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="Configuration file; default /etc/filterd/filterd.toml, else built-in defaults."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object per line instead of text.")]
+
+
+def configuration(path: Path | None, *, nameserver: str = "") -> Config:
+    """The configuration, or the end of this command with every problem in words."""
+    try:
+        return load_config(path, nameserver=nameserver)
+    except ConfigError as error:
+        fail(str(error))
+
+
+def site(path: Path | None, *, nameserver: str = "") -> Site:
+    """The configuration with the rules it names, or the end of this command with every problem in words."""
+    config = configuration(path, nameserver=nameserver)
+    try:
+        return load_site(config)
+    except ConfigError as error:
+        fail(str(error))
+
+
+def fail(message: str) -> NoReturn:
+    """End with status 1 and say why on standard error."""
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON; text that is no valid Unicode is escaped, never an error."""
+    try:
+        line = orjson.dumps(value)
+    except TypeError:
+        line = orjson.dumps(_clean(value))
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+    """A table on a terminal; elsewhere one line per row, cells parted by tabs, so that cut and awk can read it."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            typer.echo("\t".join(safe(cell) for cell in row))
+        return
+    table = Table(*columns, title=title or None)
+    for row in rows:
+        table.add_row(*[escape(safe(cell)) for cell in row])
+    Console().print(table)
+
+
+def safe(text: str) -> str:
+    """Hostile text for a terminal: control, format (bidi) and undecodable characters become visible escapes."""
+    if text.isprintable():  # false for every character of the categories C and Z but the blank
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {str(_clean(key)): _clean(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(entry) for entry in value]
+    return value

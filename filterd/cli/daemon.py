@@ -1,0 +1,93 @@
+"""filterd run, reload, status, doctor, version: the daemon as a whole."""
+
+import os
+import platform
+import signal
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from typing import Annotated
+
+import typer
+
+from filterd import __version__
+from filterd.app import Commanded, ConfigError, StartRefusedError, diagnose, read_status, run_daemon
+from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, site
+from filterd.operations.doctor import Level
+
+LIBRARIES = ("pymilter", "dnspython", "yara-python", "redis", "structlog", "cryptography")
+
+
+def run(
+    config: ConfigOption = None,
+    listen: Annotated[str, typer.Option(help="Listen here instead of [milter] listen, e.g. inet:8891@127.0.0.1.")] = "",
+) -> None:
+    """Serve the MTA in the foreground until SIGTERM.
+
+    Example: filterd run --config /etc/filterd/filterd.toml
+    """
+    try:
+        status = run_daemon(Commanded(config, listen))
+    except (ConfigError, StartRefusedError) as error:
+        fail(str(error))
+    raise typer.Exit(status)
+
+
+def reload(config: ConfigOption = None) -> None:
+    """Have the running daemon read its configuration and rules again; open sessions end undisturbed.
+
+    Example: filterd reload
+    """
+    found = read_status(site(config).config)  # what does not load is said here, not only in the daemon's log
+    if found is None:
+        fail("no daemon is running with this configuration")
+    os.kill(int(found["pid"]), signal.SIGUSR1)
+    typer.echo(f"told {found['pid']} to reload; its log says when the new fronts serve")
+
+
+def status(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Show the running daemon: processes, sandbox level, rules.
+
+    Example: filterd status --json
+    """
+    found = read_status(configuration(config))
+    if found is None:
+        fail("no daemon is running with this configuration")
+    if json:
+        print_json(found)
+    else:
+        print_table(("what", "value"), [(key, str(value)) for key, value in found.items()])
+
+
+def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Look for what is wrong with the set-up; exit 1 where something is.
+
+    Example: filterd doctor
+    """
+    found = diagnose(site(config))
+    if json:
+        for item in found:
+            print_json(item)
+    else:
+        print_table(
+            ("state", "what", "finding", "what to do"),
+            [(item.level.value, item.subject, item.text, item.remedy) for item in found],
+        )
+    if any(item.level is Level.FAILED for item in found):
+        raise typer.Exit(1)
+
+
+def version(json: JsonOption = False) -> None:
+    """Print the versions of filterd and of what it stands on.
+
+    Example: filterd version
+    """
+    found = {"filterd": __version__, "python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = version_of(library)
+        except PackageNotFoundError:
+            found[library] = "missing"
+    if json:
+        print_json(found)
+    else:
+        print_table(("part", "version"), list(found.items()))

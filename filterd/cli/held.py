@@ -1,0 +1,75 @@
+"""How a held message is shown: as lines for a person, as one JSON object for a script."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import msgspec
+
+from filterd.model.authentication import AuthResult
+from filterd.model.custody import Evidence
+from filterd.quarantine import Entry
+
+Audit: TypeAlias = Sequence[tuple[float, str, str, str]]
+
+
+def as_json(entry: Entry, evidence: Evidence | None = None, audit: Audit | None = None) -> dict[str, Any]:
+    """One object; `evidence` and `audit` are there where they were asked for."""
+    plain: dict[str, Any] = msgspec.to_builtins(entry)
+    plain["public_id"] = entry.public_id
+    if evidence is not None:
+        plain["evidence"] = msgspec.to_builtins(evidence)
+    if audit is not None:
+        plain["audit"] = [
+            {"time": time, "actor": actor, "action": action, "result": result} for time, actor, action, result in audit
+        ]
+    return plain
+
+
+def describe(entry: Entry, evidence: Evidence | None, audit: Audit) -> Iterator[str]:
+    """Lines for a person; texts are hostile and shown by the caller's escape."""
+    yield f"id          {entry.id}  (the sender was told {entry.public_id})"
+    yield f"state       {entry.state}{f', {entry.copies} copies' if entry.copies > 1 else ''}"
+    yield f"received    {_time(entry.received)}"
+    yield f"client      {entry.client or 'unknown'}  helo {entry.helo}"
+    yield f"sender      {entry.sender or '<>'}"
+    yield from (f"recipient   {recipient}" for recipient in entry.recipients)
+    yield f"author      {entry.header_from}"
+    yield f"subject     {entry.subject}"
+    yield f"size        {entry.size} bytes, sha256 {entry.sha256}"
+    yield f"reason      {entry.code}: {entry.text}"
+    yield f"score       {entry.score:.2f}"
+    if evidence is not None:
+        yield from _evidence(evidence)
+    yield "audit"
+    yield from (f"  {_time(time)}  {actor}  {action}  {result}" for time, actor, action, result in audit)
+
+
+def _evidence(evidence: Evidence) -> Iterator[str]:
+    for symbol in evidence.verdict.symbols:
+        cap = f" (capped by {symbol.capped:g})" if symbol.capped else ""
+        yield f"  {symbol.weight:+6.2f}  {symbol.finding.symbol}{cap}  {'; '.join(symbol.finding.evidence)}".rstrip()
+    for report in evidence.reports:
+        yield from (f"  {_result(result)}" for result in report.auth_results)
+        if report.cause:
+            yield f"  {report.check} {report.outcome}: {report.cause}"
+    for part in evidence.inspection.parts if evidence.inspection else ():
+        kind = (
+            part.content_type
+            if part.detected_type in {"", part.content_type}
+            else f"{part.content_type} ({part.detected_type})"
+        )
+        rules = f"  rules {', '.join(part.rules)}" if part.rules else ""
+        yield f"  part {part.path or '1'}  {kind}  {part.filename or '-'}  {part.size} bytes{rules}"
+    yield f"  configuration {evidence.config_id}, rules {evidence.rule_set}"
+
+
+def _result(result: AuthResult) -> str:
+    kind = type(result).__name__.removesuffix("Result").lower()
+    about = getattr(result, "domain", "") or getattr(result, "address", "")
+    why = getattr(result, "cause", "") or getattr(result, "reason", "")
+    return f"{kind} {result.status} {about} {why}".rstrip()
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,98 @@
+"""filterd scan: judge messages from files."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from filterd.app import StartError, open_scanner
+from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, safe, site
+from filterd.model.verdict import Action
+from filterd.operations.scan import MAX_FILE, Scanned, Session, messages_in
+from filterd.operations.scan import scan as scan_one
+from filterd.operations.scan_json import as_json
+from filterd.pipeline.parts import Parts
+
+REACHED = 3  # exit status of --fail-on, as documented
+
+
+def scan(
+    files: Annotated[list[Path], typer.Argument(help="Message files, folders of them, or - for standard input.")],
+    client_ip: Annotated[str, typer.Option(help="Address of the SMTP client.")] = "",
+    client_name: Annotated[str, typer.Option(help="Its verified reverse name.")] = "",
+    helo: Annotated[str, typer.Option(help="What it called itself.")] = "",
+    mail_from: Annotated[str, typer.Option(help="Envelope sender.")] = "",
+    rcpt: Annotated[list[str] | None, typer.Option(help="Envelope recipient; may be repeated.")] = None,
+    nameserver: Annotated[str, typer.Option(help="Ask this resolver, HOST:PORT.")] = "",
+    fail_on: Annotated[
+        Action | None, typer.Option(help="Exit with 3 where a file reaches this action or worse.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Messages judged at the same time; 0: two per core.", min=0)] = 0,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say what filterd would do with messages, as if they came by SMTP. Nothing is stored or sent.
+
+    Example: filterd scan --client-ip 192.0.2.1 --mail-from a@example.org --rcpt me@example.net message.eml
+    """
+    rules = site(config, nameserver=nameserver)
+    session = Session(client_ip, client_name, helo, mail_from, tuple(rcpt or ()))
+    paths = list(messages_in(files))
+    try:
+        with open_scanner(rules, jobs) as (parts, workers):
+            worst = _show(_scan_all(parts, paths, session, workers), len(paths), json=json)
+    except StartError as error:
+        fail(str(error))
+    if fail_on is not None and worst >= fail_on.rank:
+        raise typer.Exit(REACHED)
+
+
+def _show(outcomes: Iterator[Scanned], count: int, *, json: bool) -> int:
+    """Print them as they come; the rank of the worst action, -1 for none."""
+    worst = -1
+    shown: Iterable[Scanned] = outcomes
+    if count > 1 and sys.stderr.isatty():
+        shown = track(outcomes, "scanning", count, console=Console(stderr=True))
+    for outcome in shown:
+        worst = max(worst, outcome.verdict.action.rank)
+        if json:
+            print_json(as_json(outcome))
+        else:
+            _print(outcome)
+    return worst
+
+
+def _scan_all(parts: Parts, paths: list[Path], session: Session, workers: int) -> Iterator[Scanned]:
+    def one(path: Path) -> Scanned:
+        return scan_one(parts, str(path), _read(path), session)
+
+    if len(paths) == 1:
+        yield one(paths[0])
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        window = workers * 4  # files in memory at the same time
+        for start in range(0, len(paths), window):
+            yield from pool.map(one, paths[start : start + window])
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if str(path) == "-":
+            return sys.stdin.buffer.read(MAX_FILE)
+        with path.open("rb") as file:
+            return file.read(MAX_FILE)
+    except OSError as error:
+        fail(f"{path}: {error.strerror}")
+
+
+def _print(outcome: Scanned) -> None:
+    verdict = outcome.verdict
+    typer.echo(f"{safe(outcome.file)}: {verdict.action} ({verdict.score:.2f}) {verdict.code}: {safe(verdict.text)}")
+    for symbol in verdict.symbols:
+        evidence = safe("; ".join(symbol.finding.evidence))
+        typer.echo(f"  {symbol.weight:+6.2f} {symbol.finding.symbol}  {evidence}".rstrip())

@@ -1,0 +1,87 @@
+"""The JSON form of a scanned message. People script against these names: keep them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from filterd.model.authentication import DkimResult, DmarcPolicy, DmarcResult, DmarcStatus, SpfResult
+from filterd.model.report import CheckReport
+from filterd.model.verdict import ScoredSymbol, Verdict
+from filterd.operations.scan import Scanned
+
+
+def as_json(scanned: Scanned) -> dict[str, Any]:
+    """One object: file, action, score, reason, reply, symbols, auth, checks, parts, recipients."""
+    verdict, transaction = scanned.verdict, scanned.transaction
+    reply = verdict.reply
+    inspection = transaction.inspection
+    return {
+        "file": scanned.file,
+        "action": verdict.action.value,
+        "score": verdict.score,
+        "reason": {"code": verdict.code, "text": verdict.text},
+        "reply": None if reply is None else f"{reply.code} {reply.enhanced} {reply.text}",
+        "symbols": [_symbol(symbol) for symbol in verdict.symbols],
+        "auth": _auth(transaction.reports, verdict),
+        "checks": [
+            {"name": report.check, "outcome": report.outcome.value, "ms": report.ms}
+            for report in transaction.reports.values()
+        ],
+        "parts": [
+            {
+                "path": part.path,
+                "content_type": part.content_type,
+                "detected_type": part.detected_type,
+                "filename": part.filename,
+                "size": part.size,
+                "sha256": part.sha256,
+                "depth": part.depth,
+                "encrypted": part.encrypted,
+                "rules": list(part.rules),
+            }
+            for part in (inspection.parts if inspection else ())
+        ],
+        "recipients": {recipient.address: verdict.action.value for recipient in transaction.envelope.recipients},
+    }
+
+
+def _symbol(symbol: ScoredSymbol) -> dict[str, Any]:
+    return {
+        "name": symbol.finding.symbol,
+        "score": round(symbol.weight, 3),
+        "evidence": list(symbol.finding.evidence),
+        "check": symbol.check,
+    }
+
+
+def _auth(reports: Mapping[str, CheckReport], verdict: Verdict) -> dict[str, Any]:
+    results = [result for report in reports.values() for result in report.auth_results]
+    dmarc = next((result for result in results if isinstance(result, DmarcResult)), None)
+    spf = next((result for result in reversed(results) if isinstance(result, SpfResult)), None)
+    return {
+        "spf": None if spf is None else {"result": spf.status.value, "domain": spf.domain, "scope": spf.scope.value},
+        "dkim": [
+            {
+                "result": result.status.value,
+                "domain": result.domain,
+                "selector": result.selector,
+                "algorithm": result.algorithm,
+                "key_bits": result.key_bits,
+                "reason": result.reason,
+            }
+            for result in results
+            if isinstance(result, DkimResult)
+        ],
+        "dmarc": None if dmarc is None else _dmarc(dmarc, verdict),
+    }
+
+
+def _dmarc(result: DmarcResult, verdict: Verdict) -> dict[str, Any]:
+    failed = result.status is DmarcStatus.FAIL and result.policy is not DmarcPolicy.NONE
+    return {
+        "result": result.status.value,
+        "domain": result.domain,
+        "policy_domain": result.policy_domain,
+        "policy": result.policy.value,
+        "disposition": verdict.action.value if failed else "none",
+        "override": result.override,
+    }
