@@ -23,8 +23,8 @@ POLICY = TrustPolicy.of(["127.0.0.0/8", "2001:db8::/32"], ["192.0.2.0/28"], {Tru
 @pytest.mark.threat("MTA-10")
 def test_class_follows_from_address_and_authentication(
     address: str,
-    authenticated: bool,
-    expected: TrustClass,  # noqa: FBT001  # a table's column
+    authenticated: bool,  # noqa: FBT001  # a table's column
+    expected: TrustClass,
 ) -> None:
     """Only SMTP AUTH, our networks and our relays lift a client out of the strangers."""
     assert POLICY.classify(address, authenticated=authenticated) is expected
