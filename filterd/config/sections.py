@@ -138,7 +138,7 @@ class Quarantine(Section):
     """Held mail."""
 
     url: str = key(
-        "", "Where the ledger is: sqlite:///path; empty: quarantine.db and a spool directory under [paths] state."
+        "", "Where held mail is kept: sqlite:///FOLDER (ledger and messages); empty: quarantine/ under [paths] state."
     )
 
     @field_validator("url")
