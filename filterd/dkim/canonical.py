@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 Body: TypeAlias = bytes | memoryview | mmap.mmap
 """A message body: lines end with CRLF."""
 
-CHUNK: Final = 1 << 18  # bytes; large enough that Python's share vanishes, small enough to stay in the cache
+CHUNK: Final = 1 << 18  # bytes, even; large enough that Python's share vanishes, small enough to stay in the cache
 
 _CRLF: Final = b"\r\n"
 _LINE_ENDS: Final = _CRLF * (CHUNK // 2)
