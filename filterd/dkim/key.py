@@ -130,7 +130,9 @@ def _rsa(data: bytes) -> tuple[RSAPublicKey, int]:
         raise _Unusable(f"RSA key of {bits} bits, longer than {MAX_RSA_BITS}", DkimStatus.POLICY, bits)
     if exponent >= MAX_EXPONENT:
         raise _Unusable("RSA key with an exponent of more than 33 bits", DkimStatus.POLICY, bits)
+    if modulus % 2 == 0:
+        raise _Unusable("not an RSA key", bits=bits)
     try:
         return RSAPublicNumbers(exponent, modulus).public_key(), bits
     except ValueError:
-        raise _Unusable("not an RSA key", bits=bits) from None  # an even modulus or exponent
+        raise _Unusable("not an RSA key", bits=bits) from None  # an exponent that is even or below 3
