@@ -39,11 +39,11 @@ class Runner:
         self._closed = False
 
     def skip(self, names: frozenset[str]) -> None:
-        """Leave these out from now on; one that has reported already is marked as skipped."""
+        """Leave these out from now on; what one has reported, or still reports, does not count."""
         with self._lock:
             self._skip |= names
             for name in names & self.reports.keys():
-                self.reports[name] = CheckReport(name, Outcome.SKIPPED, cause="not for this client")
+                self.reports[name] = _skipped(name)
 
     def reach(self, stage: Stage) -> None:
         """Say that everything of this stage (and those before it) is now in the view, and start what can start."""
@@ -91,7 +91,7 @@ class Runner:
     def _guarded(self, check: Check) -> Plan[CheckReport]:
         started = time.perf_counter()
         if check.name in self._skip:
-            return CheckReport(check.name, Outcome.SKIPPED, cause="not for this client")
+            return _skipped(check.name)
         try:
             report = yield from check.run(self._view)
         except Exception as error:  # noqa: BLE001  # the named border of a check: its crash is a report, never a pass
@@ -119,6 +119,8 @@ class Runner:
         with self._lock:
             if self._closed:
                 return
+            if result.check in self._skip:  # skipped while its answers were under way
+                result = _skipped(result.check)
             self.reports[result.check] = result
             ready = [check for check in self._schedule.dependents[result.check] if self._may_start(check)]
             self._started.update(check.name for check in ready)
@@ -127,6 +129,10 @@ class Runner:
             self._lookups.run([self._job(check) for check in ready])
         if finished:
             self._all_done.set()
+
+
+def _skipped(name: str) -> CheckReport:
+    return CheckReport(name, Outcome.SKIPPED, cause="not for this client")
 
 
 def _ignore(_result: object) -> None:
