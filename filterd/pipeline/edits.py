@@ -71,7 +71,12 @@ def edits(
 def _score_line(verdict: Verdict) -> str:
     line, lines = f"{verdict.score:.2f} {verdict.action}", []
     for symbol in verdict.symbols[:MAX_SYMBOLS]:
-        word = f"{symbol.finding.symbol}={symbol.weight:g}"
+        name = symbol.finding.symbol
+        if not (
+            name.isascii() and name.isidentifier()
+        ):  # no symbol, whatever the inspector says: it could end the line
+            continue
+        word = f"{name}={symbol.weight:g}"
         if len(line) + len(word) + 1 > _FOLD - len("X-Filterd-Score: "):
             lines.append(line)
             line = word
