@@ -16,6 +16,7 @@ class ContentCheck:
 
     name = "content"
     stage = Stage.EOM
+    foresees = frozenset[Stage]()
     needs: tuple[str, ...] = ()
     symbols = _SYMBOLS
 

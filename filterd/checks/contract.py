@@ -69,6 +69,10 @@ class Check(Protocol):
     def symbols(self) -> frozenset[str]:
         """Every symbol it may report."""
 
+    @property
+    def foresees(self) -> frozenset[Stage]:
+        """The stages before its own at which it may have a guess."""
+
     def foresee(self, view: View, stage: Stage) -> Plan[None] | None:
         """A plan that only warms the cache with what `run` will probably ask, or None where nothing can be guessed."""
 

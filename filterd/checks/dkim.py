@@ -38,6 +38,7 @@ class DkimCheck:
 
     name = "dkim"
     stage = Stage.EOM
+    foresees = frozenset({Stage.MAIL, Stage.HEADERS})
     needs: tuple[str, ...] = ()
     symbols = frozenset([L_TAG, NOT_OVERSIGNED, *_BY_STATUS.values()])
 

@@ -32,6 +32,7 @@ class DmarcCheck:
 
     name = "dmarc"
     stage = Stage.EOM
+    foresees = frozenset({Stage.MAIL, Stage.HEADERS})
     needs = ("spf", "dkim")
     symbols = frozenset([*_FAILED.values(), *_BY_STATUS.values()])
 

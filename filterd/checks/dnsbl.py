@@ -32,6 +32,7 @@ class DnsblCheck:
 
     name = "dnsbl"
     stage = Stage.CONNECT
+    foresees = frozenset[Stage]()
     needs: tuple[str, ...] = ()
 
     def __init__(
@@ -64,6 +65,7 @@ class UriblCheck:
 
     name = "uribl"
     stage = Stage.EOM
+    foresees = frozenset({Stage.MAIL})
     needs: tuple[str, ...] = ()
 
     def __init__(
@@ -127,12 +129,12 @@ def _spread(hosts: list[str], most: int) -> list[str]:
 
 
 def _pairs(zones: Iterable[Zone], values: Iterable[tuple[Subject, str]]) -> Iterator[tuple[Zone, Question, str]]:
-    known = list(values)
+    """What to ask which list; the texts say about whom."""
+    known = [(subject, value, f"{subject.value} {value}") for subject, value in dict.fromkeys(values) if value]
     for zone in zones:
-        for subject, value in known:
-            question = question_about(zone, subject, value)
-            if question is not None:
-                yield zone, question, f"{subject} {value}"
+        for subject, value, what in known:
+            if subject in zone.subjects and (question := question_about(zone, subject, value)) is not None:
+                yield zone, question, what
 
 
 def _usable(zones: Iterable[Zone], suspended: Container[str]) -> list[Zone]:

@@ -20,6 +20,7 @@ class IprevCheck:
 
     name = "iprev"
     stage = Stage.CONNECT
+    foresees = frozenset[Stage]()
     needs: tuple[str, ...] = ()
     symbols = frozenset(_SYMBOLS.values())
 

@@ -20,6 +20,7 @@ class SpfCheck:
 
     name = "spf"
     stage = Stage.MAIL
+    foresees = frozenset[Stage]()
     needs: tuple[str, ...] = ()
     symbols = frozenset([HELO_FAIL, *_BY_STATUS.values()])
 

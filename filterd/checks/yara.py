@@ -25,6 +25,7 @@ class YaraCheck:
 
     name = "yara"
     stage = Stage.EOM
+    foresees = frozenset[Stage]()
     needs: tuple[str, ...] = ()
     symbols: frozenset[str] = frozenset()
 

@@ -26,12 +26,14 @@ def normalise_address(text: str) -> str:
     return "" if address is None else str(address)
 
 
+@lru_cache(maxsize=_CACHE)
 def is_public(ip: str) -> bool:
     """True for an address that the whole Internet can reach; False for private, reserved and for what is no address."""
     address = _parse(ip)
     return address is not None and address.is_global and not address.is_multicast
 
 
+@lru_cache(maxsize=_CACHE)
 def reverse_name(ip: str) -> str:
     """The name under in-addr.arpa or ip6.arpa that holds the address's PTR records; empty for what is no address."""
     address = _parse(ip)

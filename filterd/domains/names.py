@@ -8,7 +8,7 @@ import idna
 
 MAX_NAME: Final = 253  # octets without the final dot; RFC 1035, section 2.3.4 less the length octets
 _MAX_INPUT: Final = 1024  # characters; mapping shortens (zero-width, compatibility forms), but not from more than this
-_CACHE: Final = 4096  # non-ASCII names; mapping one costs tens of microseconds
+_CACHE: Final = 4096  # names; one message asks for the same few a dozen times, and most mail comes from known ones
 
 # A label: letters, digits, hyphen, underscore, no hyphen at either end (RFC 5891, section 4.2.3.1). A name whose last
 # label is all digits is an IPv4 address written without brackets, never a domain (RFC 3696, section 2).
@@ -24,11 +24,12 @@ def normalise(text: str | bytes) -> str | None:
             text = text.decode()
         except UnicodeDecodeError:
             return None
-    if len(text) > _MAX_INPUT:
-        return None
-    if not text.isascii():
-        return _from_unicode(text)
-    return _checked(text.lower())
+    return None if len(text) > _MAX_INPUT else _normal(text)
+
+
+@lru_cache(maxsize=_CACHE)
+def _normal(text: str) -> str | None:
+    return _checked(text.lower()) if text.isascii() else _from_unicode(text)
 
 
 def _checked(name: str) -> str | None:
@@ -36,7 +37,6 @@ def _checked(name: str) -> str | None:
     return name if len(name) <= MAX_NAME and _NAME.fullmatch(name) else None
 
 
-@lru_cache(maxsize=_CACHE)
 def _from_unicode(text: str) -> str | None:
     # RFC 5895 and UTS #46, non-transitional: case, width and the ideographic full stops are mapped, then IDNA 2008.
     try:
@@ -71,6 +71,7 @@ def _suffix_list() -> _SuffixList:
     return suffixes
 
 
+@lru_cache(maxsize=_CACHE)
 def registrable(name: str) -> str:
     """The domain one would register to own `name` (a normalised one), by the installed public suffix list.
 

@@ -53,11 +53,10 @@ class Runner:
             ready = [check for one in passed for check in self._schedule.by_stage[one] if self._may_start(check)]
             self._started.update(check.name for check in ready)
         jobs: list[tuple[Plan[object], Callable[[object], None]]] = [self._job(check) for check in ready]
-        for check in self._schedule.checks:
-            if check.name in self._started or check.name in self._skip:
-                continue
-            for one in passed:
-                jobs += [(plan, _ignore) for plan in [self._foresight(check, one)] if plan is not None]
+        for one in passed:
+            for check in self._schedule.guessing[one]:
+                if check.name not in self._started and check.name not in self._skip:
+                    jobs += [(plan, _ignore) for plan in [self._foresight(check, one)] if plan is not None]
         if jobs:
             self._lookups.run(jobs)
 

@@ -16,6 +16,7 @@ class Schedule:
     checks: tuple[Check, ...]
     by_stage: dict[Stage, tuple[Check, ...]]
     dependents: dict[str, tuple[Check, ...]]
+    guessing: dict[Stage, tuple[Check, ...]]
 
     @classmethod
     def of(cls, checks: Sequence[Check]) -> "Schedule":
@@ -33,4 +34,5 @@ class Schedule:
             tuple(order),
             {stage: tuple(check for check in order if check.stage is stage) for stage in STAGES},
             {check.name: tuple(other for other in order if check.name in other.needs) for check in order},
+            {stage: tuple(check for check in order if stage in check.foresees) for stage in STAGES},
         )

@@ -1,6 +1,7 @@
 """One front process: forked by the supervisor, serves the milter socket until told to stop, then drains."""
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -17,6 +18,9 @@ from filterd.pipeline.parts import Parts
 from filterd.telemetry.events import Event
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+GC_THRESHOLD: Final = (
+    20_000  # allocations between two collections: a message makes some thousand, hardly any in circles
+)
 MAX_FACTS: Final = 4_000  # bytes a front tells of itself: one write of a pipe, whole or not at all
 _log = structlog.get_logger()
 
@@ -72,6 +76,9 @@ def _run(slot: int, build: Callable[[int], LiveParts], ready_fd: int) -> NoRetur
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         live = build(slot)
+        gc.collect()
+        gc.freeze()  # what lives as long as the front is not looked at again, and stays shared with the supervisor
+        gc.set_threshold(GC_THRESHOLD)
         facts = orjson.dumps(live.facts)
         os.write(ready_fd, facts if len(facts) <= MAX_FACTS else b"{}")
         os.close(ready_fd)

@@ -50,6 +50,7 @@ class FakeCheck:
 
     name: str
     stage: Stage = Stage.EOM
+    foresees: frozenset[Stage] = frozenset({Stage.CONNECT})
     needs: tuple[str, ...] = ()
     symbols: frozenset[str] = frozenset()
     rounds: tuple[tuple[str, ...], ...] = ()

@@ -16,6 +16,7 @@ class Named:
 
     name: str
     stage: Stage = Stage.EOM
+    foresees: frozenset[Stage] = frozenset()
     needs: tuple[str, ...] = ()
     symbols: frozenset[str] = frozenset()
 
