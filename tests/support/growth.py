@@ -5,7 +5,7 @@ from time import thread_time_ns
 from typing import Final
 
 LINEAR: Final = 2.5  # twice the input may cost this many times as much: 2, and noise
-_ROUNDS: Final = 7  # of which the best counts
+_ROUNDS: Final = 5  # of which the best counts
 _ATTEMPTS: Final = 3  # a machine may be busy throughout one measurement, not throughout three
 
 
@@ -15,7 +15,12 @@ def growth(build: Callable[[int], Callable[[], object]], size: int) -> float:
     `build` makes the input of a size and returns what is to be measured. Choose `size` so that it takes milliseconds.
     """
     single, double = build(size), build(2 * size)
-    return min(_cost(double) / _cost(single) for _ in range(_ATTEMPTS))
+    ratio = float("inf")
+    for _ in range(_ATTEMPTS):
+        ratio = min(ratio, _cost(double) / _cost(single))
+        if ratio <= LINEAR:
+            break
+    return ratio
 
 
 def _cost(work: Callable[[], object]) -> int:
