@@ -14,7 +14,9 @@ from filterd.pipeline.received import client_behind
 from filterd.pipeline.runner import Runner
 
 _RANDOM_BYTES = 10  # of an id
-MAX_FIELDS = 1_000  # header fields kept apart; what comes after is counted as too many and held
+# Header fields kept apart: one more than an inspector reads (then the message is held as unscannable), since each costs
+# 160 bytes here however short it is. What comes after stands at the end of the last one's value, as it was on the wire.
+MAX_FIELDS = 1_001
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,18 @@ class Transaction:
         self.inspection: Inspection | None = None
         self.body: Body | None = None
         self._fields: list[HeaderField] = []
+        self._rest = bytearray()
         self.lookups = parts.lookups()
         self.runner = Runner(parts.schedule, self, self.lookups, parts.trust.skipped(self.trust))
         self._reach(Stage.CONNECT)
 
     @property
     def fields(self) -> list[HeaderField]:
-        """Header fields in the order received."""
+        """Header fields in the order received; beyond MAX_FIELDS in one piece."""
+        if self._rest:
+            name, value = self._fields.pop()
+            self._fields.append((name, value + self._rest))
+            self._rest.clear()
         return self._fields
 
     @property
@@ -80,11 +87,14 @@ class Transaction:
 
     def header(self, name: bytes, value: bytes) -> None:
         """Take one header field, value as sent behind the colon, folds as CRLF."""
-        self._fields.append((name, value))
+        if len(self._fields) < MAX_FIELDS:
+            self._fields.append((name, value))
+        else:
+            self._rest += b"\r\n" + name + b":" + value
 
     def end_of_headers(self) -> None:
         """Everything in the header is known now; behind a relay the judged client too."""
-        if self.trust is TrustClass.RELAY and (behind := client_behind(self._fields, self.parts.trust.is_relay)):
+        if self.trust is TrustClass.RELAY and (behind := client_behind(self.fields, self.parts.trust.is_relay)):
             self.client, self.helo = behind
             self.trust = self.parts.trust.classify(self.client.address, authenticated=False)
             self.runner.skip(self.parts.trust.skipped(self.trust))
