@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from filterd.dns.loop import LoopThread
-from tests.pipeline.fakes import Front
+from tests.pipeline.fakes import Front, Gate
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +30,11 @@ def log() -> Iterator[list[MutableMapping[str, Any]]]:
     """The events that were logged, in order."""
     with capture_logs() as events:
         yield events
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """A resolver that waits; opened at the end, so that nothing stays behind in the loop."""
+    found = Gate()
+    yield found
+    found.open()

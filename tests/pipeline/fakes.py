@@ -1,8 +1,11 @@
 """Parts of a front without a front: every interface of the pipeline with something beside it that tests can ask."""
 
+import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any
 
 from filterd.checks.contract import View
@@ -12,7 +15,7 @@ from filterd.dns.lookups import Lookups
 from filterd.dns.loop import LoopThread
 from filterd.inspectors import InspectorFailure, PoisonLedger
 from filterd.model.custody import CustodyError, Evidence, JournalRow
-from filterd.model.dns import Plan, Question, RRType
+from filterd.model.dns import Answer, Plan, Question, RRType
 from filterd.model.inspection import Inspection, InspectionJob
 from filterd.model.message import RawMessage
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
@@ -82,6 +85,27 @@ class FakeCheck:
             raise self.guess_error
 
 
+class Gate(FakeResolver):
+    """Answers nothing before it is opened."""
+
+    def __init__(self) -> None:
+        """Closed."""
+        super().__init__()
+        self.opened = Future[None]()
+        self.asked_once = Event()
+
+    async def resolve(self, question: Question) -> Answer:
+        """Wait in the loop without holding it up."""
+        self.asked_once.set()
+        await asyncio.shield(asyncio.wrap_future(self.opened))
+        return self.lookup(question)
+
+    def open(self) -> None:
+        """Answer from now on, once more does nothing."""
+        if not self.opened.done():
+            self.opened.set_result(None)
+
+
 class FakeInspectors:
     """Gives the same facts, or the same failure, to everybody; keeps the jobs with their deadlines."""
 
@@ -89,11 +113,13 @@ class FakeInspectors:
         """No facts: an empty inspection."""
         self.facts = Inspection(rule_set="rules-1") if facts is None else facts
         self.jobs: list[tuple[InspectionJob, float]] = []
+        self.meanwhile: Callable[[], None] = lambda: None  # what happens while a message is read
 
     def inspect(self, job: InspectionJob, body_fd: int, deadline: float) -> Inspection:
         """As the pool; the descriptor must be readable."""
         os.pread(body_fd, 1, 0)
         self.jobs.append((job, deadline))
+        self.meanwhile()
         if isinstance(self.facts, InspectorFailure):
             raise self.facts
         return self.facts

@@ -1,10 +1,8 @@
 """A message's checks at work: order, crashes, lateness, skipping, and no deadlock whatever the schedule."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Event
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,14 +11,13 @@ from hypothesis import strategies as st
 from filterd.dns.fake import FakeResolver
 from filterd.dns.lookups import Lookups
 from filterd.dns.loop import LoopThread
-from filterd.model.dns import Answer, Question
 from filterd.model.inspection import Inspection
 from filterd.model.message import HeaderField
 from filterd.model.report import CheckReport, Outcome, Stage
 from filterd.model.session import Client, Envelope, TrustClass
 from filterd.pipeline.runner import Runner
 from filterd.pipeline.schedule import STAGES, Schedule
-from tests.pipeline.fakes import FakeCheck
+from tests.pipeline.fakes import FakeCheck, Gate
 
 CLIENT = Client("198.51.100.7")
 NOBODY = Envelope()
@@ -40,27 +37,6 @@ class FakeView:
     fields: Sequence[HeaderField] = ()
     inspection: Inspection | None = None
     reports: Mapping[str, CheckReport] = field(default_factory=dict)
-
-
-class Gate(FakeResolver):
-    """Answers nothing before it is opened."""
-
-    def __init__(self) -> None:
-        """Closed."""
-        super().__init__()
-        self.opened = Future[None]()
-        self.asked_once = Event()
-
-    async def resolve(self, question: Question) -> Answer:
-        """Wait in the loop without holding it up."""
-        self.asked_once.set()
-        await asyncio.shield(asyncio.wrap_future(self.opened))
-        return self.lookup(question)
-
-    def open(self) -> None:
-        """Answer from now on, once more does nothing."""
-        if not self.opened.done():
-            self.opened.set_result(None)
 
 
 @dataclass
@@ -88,14 +64,6 @@ def _run(
     runner = Runner(Schedule.of(checks), view, lookups, skip)
     view.reports = runner.reports
     return Run(runner, lookups)
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    """A resolver that waits; opened at the end, so that nothing stays behind in the loop."""
-    found = Gate()
-    yield found
-    found.open()
 
 
 @pytest.mark.parametrize("stage", list(Stage))
@@ -262,7 +230,7 @@ def schedules(draw: st.DrawFn) -> list[FakeCheck]:
             FakeCheck(
                 f"check{number}",
                 draw(st.sampled_from(STAGES)),
-                tuple(needs),
+                needs=tuple(needs),
                 rounds=draw(ROUNDS),
                 guesses=tuple(draw(st.lists(NAMES, max_size=2))),
                 error=draw(st.none() | st.just(ValueError("bug"))),

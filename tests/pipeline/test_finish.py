@@ -1,0 +1,290 @@
+"""The end of a message: what is inspected, decided, kept, told and noted, and what happens where any of it fails."""
+
+import hashlib
+from collections.abc import MutableMapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from filterd.inspectors import InspectorBusy, InspectorCrashed, InspectorDied, InspectorFailure, InspectorTimeout
+from filterd.model.custody import Evidence
+from filterd.model.inspection import Author, Inspection, Mailbox, RuleHit
+from filterd.model.report import CheckReport, Outcome, Stage
+from filterd.model.session import Client, Envelope, Recipient
+from filterd.model.verdict import Action, DeleteHeader, SmtpReply
+from filterd.pipeline.deferral import MAX_DEFERRAL
+from filterd.pipeline.finish import MARGIN, Decision, finish
+from filterd.pipeline.transaction import Peer, Transaction
+from tests.pipeline.fakes import LIMITS, NOW, FakeCheck, FakeCustodian, FakeInspectors, Front, Gate, everywhere
+
+RAW = b"Subject: x\r\nFrom: anna@sender.test\r\n\r\nHello\r\n"
+FORGED = (b"Authentication-Results", b" mx.filterd.test; dmarc=pass")
+FAILURES = [InspectorDied("it died"), InspectorTimeout("it overran"), InspectorCrashed("it crashed")]
+
+
+def _transaction(front: Front, *more: tuple[bytes, bytes], sender: str = "anna@sender.test") -> Transaction:
+    transaction = Transaction(front.parts(), Peer(Client("198.51.100.7", 4711, "mail.sender.test")))
+    transaction.hello("mail.sender.test")
+    transaction.mail(sender, ("SIZE=46",), {"i": "4XQ1", "j": "mx.filterd.test"})
+    transaction.rcpt("user@local.test", "<User@local.test>")
+    for name, value in ((b"Subject", b" x"), (b"From", b" anna@sender.test"), *more):
+        transaction.header(name, value)
+    transaction.end_of_headers()
+    transaction.chunk(b"Hello\r\n")
+    return transaction
+
+
+def _finished(front: Front, *more: tuple[bytes, bytes]) -> Decision:
+    transaction = _transaction(front, *more)
+    try:
+        return finish(transaction)
+    finally:
+        transaction.close()
+
+
+def _saying(front: Front, *symbols: str) -> Front:
+    return replace(front, checks=(FakeCheck("content", symbols=frozenset(symbols)),))
+
+
+def test_a_clean_message_is_accepted_with_our_fields(front: Front) -> None:
+    """Forged fields go, ours come, the client is told 250."""
+    decision = _finished(front, FORGED)
+    assert (decision.verdict.action, decision.verdict.reply) == (Action.ACCEPT, None)
+    assert decision.edits[0] == DeleteHeader("Authentication-Results", 1)
+    assert len(decision.edits) == 4
+
+
+def test_the_inspector_is_told_what_is_known(front: Front) -> None:
+    """The whole message, the envelope, and how long it may take."""
+    transaction = _transaction(front)
+    finish(transaction)
+    job, deadline = front.inspectors.jobs[0]
+    assert (job.fields, job.body_size) == (tuple(transaction.fields), 7)
+    assert (job.sender, job.helo, job.client_address) == ("anna@sender.test", "mail.sender.test", "198.51.100.7")
+    assert (job.id, job.trust, job.now) == (transaction.id, "stranger", NOW)
+    assert job.seconds == LIMITS.inspection
+    assert deadline == front.monotonic() + LIMITS.deadline - MARGIN
+    transaction.close()
+
+
+@pytest.mark.parametrize(
+    ("symbol", "action", "reply"),
+    [
+        ("MILD", Action.ACCEPT, None),
+        ("TAGGED", Action.ADD_HEADER, None),
+        ("HELD", Action.QUARANTINE, None),
+        ("REFUSED", Action.REJECT, (550, "5.7.1")),
+        ("UNSCANNABLE_ARCHIVE", Action.QUARANTINE, None),
+    ],
+)
+def test_findings_lead_to_their_action(
+    front: Front, symbol: str, action: Action, reply: tuple[int, str] | None
+) -> None:
+    """From a check's symbol to the reply, through score and thresholds; only what is delivered is edited."""
+    decision = _finished(_saying(front, symbol))
+    told = decision.verdict.reply
+    assert decision.verdict.action is action
+    assert (told and (told.code, told.enhanced)) == reply
+    assert bool(decision.edits) == (action in {Action.ACCEPT, Action.ADD_HEADER})
+    assert bool(front.custodian.held) == (action is Action.QUARANTINE)
+
+
+def test_a_rule_hit_counts_without_a_check_for_it(front: Front) -> None:
+    """What YARA found is scored as its author declared."""
+    hit = RuleHit("bad", "family", "YARA_BAD", "1.2", meta={"score": 20})
+    decision = _finished(replace(front, inspectors=FakeInspectors(Inspection(hits=(hit,)))))
+    assert (decision.verdict.action, decision.verdict.code) == (Action.REJECT, "malware")
+
+
+def test_the_checks_see_the_inspection(front: Front) -> None:
+    """Checks of the last stage start only when the facts are there."""
+    check = FakeCheck("content", Stage.EOM)
+    seen: list[int] = []
+    front.inspectors.meanwhile = lambda: seen.append(len(check.saw))
+    _finished(replace(front, checks=(check,)))
+    assert (seen, len(check.saw)) == ([0], 1)
+
+
+def test_a_message_of_nothing_is_judged(front: Front) -> None:
+    """End of message without header, body or recipients: a verdict, no exception."""
+    transaction = Transaction(front.parts(), Peer(Client()))
+    assert finish(transaction).verdict.action is Action.ACCEPT
+    transaction.close()
+    assert front.journal.rows[0].sha256 == hashlib.sha256(b"\r\n").hexdigest()
+
+
+@pytest.mark.threat("RES-02")
+def test_a_busy_pool_defers_and_is_no_strike(front: Front) -> None:
+    """Our overload says nothing about the message: however often, it is never held as poison."""
+    busy = replace(front, inspectors=FakeInspectors(InspectorBusy("no inspector was free in time")))
+    for _ in range(3):
+        verdict = _finished(busy).verdict
+        assert (verdict.action, verdict.code) == (Action.DEFER, "inspection-failed")
+        assert verdict.reply == SmtpReply(451, "4.3.0", f"Please try again later; id {_public(front)}")
+    assert front.counters.calls.count(("inspector_failed", "busy")) == 3
+    assert front.custodian.held == []
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=["died", "overran", "crashed"])
+@pytest.mark.threat("RES-01")
+def test_the_first_failure_defers_and_the_second_holds(front: Front, failure: InspectorFailure) -> None:
+    """An inspector's end is counted against the message's bytes; what ends two is held raw, without a third."""
+    failing = replace(front, inspectors=FakeInspectors(failure))
+    first, second, third = (_finished(failing).verdict for _ in range(3))
+    assert (first.action, first.code) == (Action.DEFER, "inspection-failed")
+    assert (second.action, second.code) == (Action.QUARANTINE, "poison")
+    assert (third.action, third.code) == (Action.QUARANTINE, "poison")
+    assert len(failing.inspectors.jobs) == 2
+    assert [raw for _, raw in front.custodian.held] == [RAW, RAW]
+    assert [evidence.inspection for evidence, _ in front.custodian.held] == [None, None]
+
+
+def test_strikes_are_of_a_message_not_of_a_sender(front: Front) -> None:
+    """Another message of the same sender starts at none."""
+    failing = replace(front, inspectors=FakeInspectors(FAILURES[0]))
+    assert _finished(failing).verdict.action is Action.DEFER
+    assert _finished(failing, (b"X-Other", b" y")).verdict.action is Action.DEFER
+
+
+def test_strikes_read_are_part_of_the_evidence(front: Front) -> None:
+    """A replay must know that the message had two strikes when it was held unread."""
+    failing = replace(front, inspectors=FakeInspectors(FAILURES[0]))
+    for _ in range(3):
+        _finished(failing)
+    assert [evidence.state for evidence, _ in front.custodian.held] == [{"poison": "1"}, {"poison": "2"}]
+
+
+def test_the_kind_of_failure_is_counted_and_logged(front: Front, log: list[MutableMapping[str, Any]]) -> None:
+    """Died, overran and crashed are told apart by whoever watches."""
+    for failure in FAILURES:
+        _finished(replace(front, inspectors=FakeInspectors(failure)), (b"X", str(failure).encode()))
+    kinds = [call[1] for call in front.counters.calls if call[0] == "inspector_failed"]
+    assert kinds == ["died", "overran", "crashed"]
+    assert [event["event"] for event in log if event["log_level"] == "error"] == [
+        "inspector_died",
+        "inspector_overran",
+        "inspector_died",
+    ]
+
+
+@pytest.mark.threat("RES-04")
+def test_what_cannot_be_stored_is_deferred_and_never_accepted(
+    front: Front, log: list[MutableMapping[str, Any]]
+) -> None:
+    """A full disk turns a hold into 451 with our own code; nothing counts as kept."""
+    decision = _finished(_saying(replace(front, custodian=FakeCustodian("No space left on device")), "HELD"))
+    verdict = decision.verdict
+    assert (verdict.action, verdict.code, decision.edits) == (Action.DEFER, "custody", ())
+    assert verdict.reply == SmtpReply(451, "4.3.0", f"Please try again later; id {_public(front)}")
+    assert ("custody_failed",) in front.counters.calls
+    assert [event["cause"] for event in log if event["event"] == "custody_failed"] == ["No space left on device"]
+    assert [(row.action, row.code) for row in front.journal.rows] == [("defer", "custody")]
+
+
+@pytest.mark.threat("MTA-03")
+def test_past_the_deadline_nothing_is_committed(front: Front) -> None:
+    """The MTA may have told the client 451 already: a hold now would be a copy nobody knows of."""
+    front.inspectors.meanwhile = lambda: setattr(front.monotonic, "now", front.monotonic.now + LIMITS.deadline + 1)
+    verdict = _finished(_saying(front, "HELD")).verdict
+    assert (verdict.action, verdict.code) == (Action.DEFER, "custody")
+    assert front.custodian.held == []
+
+
+def test_checks_get_what_is_left_of_the_deadline(front: Front, gate: Gate) -> None:
+    """An inspection that took nearly all of it leaves no time to wait for a slow answer: unknown, not later."""
+    front.inspectors.meanwhile = lambda: setattr(front.monotonic, "now", front.monotonic.now + LIMITS.deadline - 1)
+    transaction = _transaction(replace(front, checks=(FakeCheck("spf", rounds=(("a.test",),)),), resolver=gate))
+    assert finish(transaction).verdict.action is Action.ACCEPT
+    assert transaction.reports["spf"].outcome is Outcome.UNKNOWN
+    transaction.close()
+
+
+def test_an_unknown_check_does_what_the_policy_says(front: Front) -> None:
+    """From a check that could not look to the client's 451."""
+    checks = (FakeCheck("spf", outcome=Outcome.UNKNOWN),)
+    policy = replace(front.policy, on_unknown={"spf": everywhere(Action.DEFER)})
+    verdict = _finished(replace(front, checks=checks, policy=policy)).verdict
+    assert (verdict.action, verdict.code) == (Action.DEFER, "spf-unknown")
+
+
+def test_a_message_deferred_for_hours_is_held_instead(front: Front) -> None:
+    """Deferring is capped in time: the last attempt puts the message into custody and tells 250."""
+    busy = replace(front, inspectors=FakeInspectors(InspectorBusy("no inspector was free in time")))
+    assert _finished(busy).verdict.action is Action.DEFER
+    front.epoch.now = NOW + MAX_DEFERRAL - 1
+    assert _finished(busy).verdict.action is Action.DEFER
+    front.epoch.now = NOW + MAX_DEFERRAL + 1
+    verdict = _finished(busy).verdict
+    assert (verdict.action, verdict.code, verdict.reply) == (Action.QUARANTINE, "deferred-too-long", None)
+    assert [raw for _, raw in front.custodian.held] == [RAW]
+
+
+def test_a_store_that_fails_costs_memory_not_mail(front: Front) -> None:
+    """Without shared state a message is inspected, judged and, where need be, deferred again."""
+    front.store.fail = True
+    assert _finished(front).verdict.action is Action.ACCEPT
+    failing = replace(front, inspectors=FakeInspectors(FAILURES[0]))
+    for _ in range(3):
+        assert _finished(failing).verdict.action is Action.DEFER
+    front.epoch.now = NOW + 2 * MAX_DEFERRAL
+    assert _finished(failing).verdict.action is Action.DEFER
+
+
+def test_observing_keeps_and_changes_nothing(front: Front) -> None:
+    """Everything is computed and noted, the message goes on as it came."""
+    decision = _finished(_saying(front, "HELD").deciding(observe=True), FORGED)
+    assert (decision.verdict.action, decision.verdict.observed) == (Action.ACCEPT, Action.QUARANTINE)
+    assert (decision.edits, front.custodian.held) == ((), [])
+    assert [(row.action, row.observed, row.code) for row in front.journal.rows] == [("accept", "quarantine", "score")]
+
+
+def test_the_evidence_holds_all_that_the_verdict_was_made_from(front: Front) -> None:
+    """Raw bytes and their hash, client, envelope, macros, answers used, facts, reports, verdict, and what judged."""
+    facts = Inspection(Author((Mailbox("anna", "sender.test"),)), rule_set="rules-1")
+    check = FakeCheck("content", symbols=frozenset({"HELD"}), rounds=(("a.test",), ("b.test",)))
+    transaction = _transaction(replace(front, checks=(check,), inspectors=FakeInspectors(facts)))
+    verdict = finish(transaction).verdict
+    evidence, raw = front.custodian.held[0]
+    report = evidence.reports[0]
+    assert raw == RAW
+    assert evidence == Evidence(
+        id=transaction.id,
+        received=NOW,
+        sha256=hashlib.sha256(RAW).hexdigest(),
+        size=len(RAW),
+        client=Client("198.51.100.7", 4711, "mail.sender.test"),
+        helo="mail.sender.test",
+        envelope=Envelope("anna@sender.test", (Recipient("user@local.test", "<User@local.test>"),), ("SIZE=46",)),
+        trust="stranger",
+        macros={"i": "4XQ1", "j": "mx.filterd.test"},
+        answers=tuple(transaction.lookups.answers.values()),
+        inspection=facts,
+        reports=(report,),
+        verdict=verdict,
+        config_id="config-1",
+        rule_set="scores-1+rules-1",
+        queue_id="4XQ1",
+    )
+    assert [answer.question.name for answer in evidence.answers] == ["a.test", "b.test"]
+    assert report == CheckReport("content", Outcome.OK, report.findings, ms=report.ms)
+    transaction.close()
+
+
+@pytest.mark.parametrize("symbol", ["MILD", "TAGGED", "HELD", "REFUSED"])
+def test_every_verdict_leaves_one_row_one_line_and_its_counts(
+    front: Front, symbol: str, log: list[MutableMapping[str, Any]]
+) -> None:
+    """Accepted, tagged, held or refused: one journal row, one log line with the same id, one count."""
+    verdict = _finished(_saying(front, symbol)).verdict
+    assert len(front.journal.rows) == 1
+    row = front.journal.rows[0]
+    lines = [event for event in log if event["event"] == "message"]
+    assert [(line["id"], line["action"], line["queue_id"]) for line in lines] == [(row.id, verdict.action, "4XQ1")]
+    assert set(lines[0]["stages"]) == {"inspect", "lookups", "decide"}
+    counted = [("message", verdict.action.value), ("lookups", 0, 0), ("check", "content", "ok")]
+    assert front.counters.calls == counted
+
+
+def _public(front: Front) -> str:
+    return front.journal.rows[-1].id[-10:]
