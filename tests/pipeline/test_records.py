@@ -37,7 +37,7 @@ def _finish(front: Front, sender: str, helo: str, recipient: str) -> Transaction
 @pytest.mark.threat("MTA-15")
 @pytest.mark.threat("MIME-21")
 def test_undecodable_addresses_are_held_and_found_again(front: Front, tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 in sender, HELO or recipient keep no mail out of custody; the evidence has them exactly."""
+    """Bytes that are no UTF-8 in sender, HELO or recipient keep no mail out of custody; evidence has them exactly."""
     quarantine, journal = Quarantine(tmp_path / "held"), Journal(tmp_path / "journal.sqlite", clock=front.epoch)
     parts = replace(front, checks=(FakeCheck("content", symbols=frozenset({"HELD"})),)).parts()
     parts = replace(parts, custodian=quarantine, journal=journal)
