@@ -13,6 +13,7 @@ _END: Final = re.compile(rb"\n\r?\n")
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")
 # RFC 5322 3.6.8: a name is printable ASCII without colon. Blanks before the colon are the obsolete form (4.5).
 _NAME: Final = re.compile(rb"[!-9;-~]+[ \t]*\Z")
+_MBOX: Final = re.compile(rb">*From ")  # Postfix' smtpd takes it so, before it looks for a colon
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def split(raw: Buffer) -> tuple[tuple[HeaderField, ...], int]:
     """A whole message: its header fields and the offset of the body, as Postfix would part them.
 
     Values keep the blank behind the colon; folds become CRLF; a NUL cuts its value. A line without a usable name ends
-    the header and begins the body. An mbox line at the very top becomes X-Mailbox-Line.
+    the header and begins the body. mbox lines at the very top become X-Mailbox-Line, and cannot be folded.
     """
     block = split_block(memoryview(raw), 0, MAX_HEADER_BLOCK, strict=True)
     return block.fields, block.end
@@ -70,17 +71,20 @@ class _Block:
         offset = 0
         name = b""
         lines: list[bytes] = []
+        top = True
         for line in text.split(b"\n"):
             bare = line[:-1] if line.endswith(b"\r") else line
-            if bare[:1] in (b" ", b"\t") and name:
+            mbox = top and _MBOX.match(bare) is not None
+            if mbox:
+                self._flush(name, lines)
+                name, lines = b"X-Mailbox-Line", [b" " + bare]
+            elif bare[:1] in (b" ", b"\t") and name and not top:
                 lines.append(bare)
             else:
                 head, colon, value = bare.partition(b":")
                 if colon and (head.isalnum() or _NAME.match(head)):
                     self._flush(name, lines)
                     name, lines = head.rstrip(b" \t"), [value]
-                elif not offset and bare[:5] in (b"From ", b">From"):
-                    name, lines = b"X-Mailbox-Line", [b" " + bare]
                 elif not bare:
                     pass
                 elif strict:
@@ -88,6 +92,7 @@ class _Block:
                     return offset
                 else:
                     self.garbage.append(bare[:200])
+            top = mbox
             offset += len(line) + 1
         self._flush(name, lines)
         return -1
