@@ -37,13 +37,14 @@ class Session:
         self._peer = Peer(Client())
         self._macros: dict[str, str] = {}
         self._transaction: Transaction | None = None
+        self._begun = False  # MAIL was said: the transaction is this message's, no longer the one of CONNECT
         self._broken = ""
         sessions.enter()
 
     def failed(self, callback: str) -> None:
         """Defer the message at hand: one of its callbacks crashed."""
-        self._parts.counters.callback_crashed()
         self._broken = callback
+        self._parts.counters.callback_crashed()
         self._drop()
 
     def negotiate(self, offered: list[int]) -> int:
@@ -160,14 +161,16 @@ class Session:
         return CONTINUE
 
     def _begin(self) -> Transaction:
-        if self._transaction is None or self._transaction.envelope.recipients or self._transaction.fields:
+        if self._transaction is None or self._begun:
             self._drop()
             self._transaction = Transaction(self._parts, self._peer)
             if self._peer.helo:
                 self._transaction.hello(self._peer.helo)
+        self._begun = True
         return self._transaction
 
     def _drop(self) -> None:
+        self._begun = False
         transaction, self._transaction = self._transaction, None
         if transaction is not None:
             transaction.close()
