@@ -1,6 +1,7 @@
 """The border that no exception crosses towards libmilter."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -36,8 +37,11 @@ def guarded(answer: int) -> Callable[[Callable[Concatenate[S, P], int]], Callabl
             try:
                 return callback(session, *args, **kwargs)
             except BaseException:  # noqa: BLE001  # the named border: see the docstring
-                _log.error(Event.CALLBACK_CRASHED, callback=callback.__name__, exc_info=True)
-                session.failed(callback.__name__)
+                # Without memory neither of these may work; the answer is what counts.
+                with suppress(BaseException):
+                    session.failed(callback.__name__)
+                with suppress(BaseException):
+                    _log.error(Event.CALLBACK_CRASHED, callback=callback.__name__, exc_info=True)
                 return answer
 
         return wrapper
