@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from random import Random
 from threading import Event
 from typing import Any
 
@@ -218,6 +219,7 @@ class Front:
     limits: Limits = LIMITS
     epoch: Clock = field(default_factory=lambda: Clock(NOW))
     monotonic: Clock = field(default_factory=Clock)
+    random: Random = field(default_factory=lambda: Random(1))
 
     def lookups(self) -> Lookups:
         """The lookups of one message."""
@@ -245,7 +247,7 @@ class Front:
             log_addresses="full",
             clock=self.epoch,
             monotonic=self.monotonic,
-            randomness=lambda count: bytes(range(count)),
+            randomness=self.random.randbytes,
         )
 
     def deciding(self, **changes: Any) -> "Front":
