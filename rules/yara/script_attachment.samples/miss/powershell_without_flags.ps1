@@ -1,0 +1,2 @@
+# run with powershell
+Get-ChildItem | Measure-Object
