@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from filterd.inspection.fitting import encode_fitting
 from filterd.ipc.frames import MAX_FRAME, FrameClosedError, close_all, recv_frame_with_fds, send_frame
-from filterd.ipc.messages import RETIRING, Failure, Kind, NurserySettings, decode_job, encode, encode_facts
+from filterd.ipc.messages import RETIRING, Failure, Kind, NurserySettings, decode_job, encode
 from filterd.model.inspection import Inspection, InspectionJob
 
 Inspect: TypeAlias = Callable[[InspectionJob, memoryview], Inspection]
@@ -58,7 +59,7 @@ def _answer(
         job = decode_job(payload)
         signal.setitimer(signal.ITIMER_REAL, max(job.seconds, _LEAST_TIMER))
         signal.setitimer(signal.ITIMER_PROF, settings.cpu_seconds)
-        facts = encode_facts(inspect(job, _body(fds, min(job.body_size, settings.analysed))))
+        facts = encode_fitting(inspect(job, _body(fds, min(job.body_size, settings.analysed))))
     except Exception as error:  # noqa: BLE001  # the border: a bug met by hostile mail becomes "crashed", never silence
         facts, text = b"", f"{type(error).__name__}: {error}"[:MAX_FAILURE_TEXT]
     else:

@@ -14,7 +14,7 @@ from filterd import dkim
 from filterd.heuristics import File, Phrases, Subject, extract, run_all
 from filterd.heuristics.urls import Url, hosts_of, parse_url
 from filterd.html import Page
-from filterd.inspection.streams import Streams, Texts
+from filterd.inspection.streams import Streams, StreamScanner, Texts
 from filterd.mime import symbols
 from filterd.mime.address import read_author
 from filterd.mime.message import Message
@@ -22,23 +22,21 @@ from filterd.mime.symbols import clip, finding
 from filterd.mime.tree import parse
 from filterd.mime.words import decode_words
 from filterd.model.authentication import SignatureFacts
-from filterd.model.inspection import Author, Inspection, InspectionJob, RuleHit
+from filterd.model.inspection import Author, Inspection, InspectionJob
 from filterd.model.message import header_block
 from filterd.model.report import Finding
 
 MAX_SUBJECT: Final = 1_000  # characters of the Subject kept
 MAX_PROBLEMS: Final = 50
+MAX_URL_TEXT: Final = 500_000  # characters of all URLs listed; real mail has some thousands
 
 
-class Scanner(Protocol):
+class Scanner(StreamScanner, Protocol):
     """What YARA offers here."""
 
     @property
     def rule_set(self) -> str:
         """Names the rules that are loaded."""
-
-    def scan(self, data: bytes | memoryview, externals: dict[str, str | int]) -> tuple[RuleHit, ...]:
-        """The rules that match one stream; `part` of a hit is the stream's path."""
 
 
 @dataclass(slots=True)
@@ -112,7 +110,7 @@ def inspect(
         signatures=signatures,
         parts=tuple(streams.facts),
         hits=tuple(streams.hits),
-        urls=tuple([clip_url(url.text) for url in subject.urls]),
+        urls=_listed(subject.urls),
         hosts=hosts_of(subject.urls),
         findings=tuple(dict.fromkeys(work.findings)),
         subject=subject.subject,
@@ -130,18 +128,19 @@ def _heuristics(
     urls: tuple[Url, ...] = ()
     labels: tuple[tuple[Url, str], ...] = ()
     cut = False
-    title = ""
+    title = visible = ""
     with work.stage("urls"):
         title = clean(decode_words(message.first(b"subject"))[:MAX_SUBJECT])
         urls, cut = extract((*texts.plain, *[page.text for page in texts.pages]), _targets(texts.pages))
         labels = tuple(_labels(texts.pages))
+        visible = "\n".join([*texts.plain, *[page.text for page in texts.pages]])
     subject = Subject(
         message,
         author,
         title,
         tuple(texts.plain),
         tuple(texts.pages),
-        "\n".join([*texts.plain, *[page.text for page in texts.pages]]),
+        visible,
         urls,
         labels,
         cut,
@@ -180,9 +179,18 @@ def _labels(pages: list[Page]) -> Iterator[tuple[Url, str]]:
                     yield url, link.label
 
 
+def _listed(urls: tuple[Url, ...]) -> tuple[str, ...]:
+    """The URLs as written, as far as there is room for them: their hosts are listed all."""
+    listed: list[str] = []
+    left = MAX_URL_TEXT
+    for url in urls:
+        left -= len(url.text)
+        if left < 0:
+            break
+        listed.append(clean(url.text))
+    return tuple(listed)
+
+
 def clean(text: str) -> str:
     """Text that can be encoded: lone surrogates replaced."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-clip_url = clean

@@ -7,15 +7,16 @@ from filterd.heuristics.phrases import Phrases, PhrasesError, load_phrases
 from filterd.inspection.child import Reader
 from filterd.inspection.inspect import inspect
 from filterd.ipc.messages import NurserySettings
-from filterd.yarascan.compile import load_rules
 from filterd.yarascan.engine import Engine
+from filterd.yarascan.load import load_rules
 
 
 def make_reader(settings: NurserySettings) -> Reader:
     """Load all that is needed to read messages.
 
     A rule file that does not compile, or a phrase file that does not load, is a problem that is told and gone without;
-    a rules directory that is not there is an OSError: a filter that silently has no rules is worse than none.
+    a rules directory that is not there (OSError) or of which no file can be used (RulesError) is a filter that silently
+    has no rules, and worse than none.
     """
     problems: tuple[str, ...] = ()
     phrases = Phrases()

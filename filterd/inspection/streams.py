@@ -2,9 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Final, Protocol
 
 from filterd.heuristics import File
@@ -12,17 +13,30 @@ from filterd.html import Page, read_page
 from filterd.mime.charset import decode
 from filterd.mime.decode import Data, base64_readings, looks_base64
 from filterd.mime.embedded import uuencoded
+from filterd.mime.limits import MAX_TEXT
 from filterd.mime.message import Part
-from filterd.mime.symbols import AMBIGUOUS_ENCODING, UNSCANNABLE_HTML, clip, finding
+from filterd.mime.symbols import (
+    AMBIGUOUS_ENCODING,
+    UNSCANNABLE_HTML,
+    UNSCANNABLE_PARTS,
+    UNSCANNABLE_YARA,
+    clip,
+    finding,
+)
 from filterd.model.inspection import InspectionJob, PartFacts, RuleHit
 from filterd.model.report import Finding
 from filterd.unpack import Budget, Member, detect, unpack
 from filterd.unpack.office import has_macros
+from filterd.yarascan.engine import Scan
 
-MAX_HITS: Final = 1_000  # rule hits kept of one message
+MAX_HITS: Final = 1_000  # rule hits kept of one message; beyond it only the first of each symbol is
+MAX_RULES: Final = 50  # names of rules kept with a part; the hits say them all
+MAX_CUT: Final = 20  # scans cut short that are named
+YARA_SHARE: Final = 0.5  # of a message's time that rules may take: slow ones must not cost the other facts
 MAX_FACTS: Final = 2_100  # parts and members listed: all that their own limits allow
 MAX_PATH: Final = 500  # characters of a path: members of members have long names
 MAX_PAGES: Final = 50  # HTML documents parsed of one message
+MAX_TEXTS: Final = 8_000_000  # bytes of all texts of one message that are looked at as text
 _NUL: Final = re.compile(rb"\0")
 _SHA256_EMPTY: Final = hashlib.sha256().hexdigest()
 
@@ -30,8 +44,8 @@ _SHA256_EMPTY: Final = hashlib.sha256().hexdigest()
 class StreamScanner(Protocol):
     """What is asked for each stream."""
 
-    def scan(self, data: bytes | memoryview, externals: dict[str, str | int]) -> tuple[RuleHit, ...]:
-        """The rules that match."""
+    def scan(self, data: bytes | memoryview, externals: dict[str, str | int], seconds: float) -> Scan:
+        """The rules that match, found within about so many seconds; `part` of a hit is the stream's path."""
 
 
 @dataclass(slots=True)
@@ -58,11 +72,15 @@ class Streams:
         self._budget = Budget()
         self._scanner = scanner
         self._stage = stage
+        self._symbols: set[str] = set()
+        self._yara_left = job.seconds * YARA_SHARE
+        self._cut = 0
+        self._text_left = MAX_TEXTS
         self._base: dict[str, str | int] = {
             "owner": "",
-            "client": job.client_address,
-            "sender_domain": job.sender.rpartition("@")[2].lower(),
-            "trust": job.trust,
+            "client": _clean(job.client_address),
+            "sender_domain": _clean(job.sender.rpartition("@")[2].lower()),
+            "trust": _clean(job.trust),
         }
 
     @property
@@ -118,7 +136,7 @@ class Streams:
                 len(data),
                 hashlib.sha256(data).hexdigest() if len(data) else _SHA256_EMPTY,
                 part.depth,
-                rules=rules,
+                rules=rules[:MAX_RULES],
             )
         )
         macro = has_macros(data, types, name)
@@ -132,6 +150,10 @@ class Streams:
         if not html and not (shown and part.content_type.startswith("text/")):
             return
         with self._stage("text"):
+            if self._text_left <= 0:
+                self._doubts.append(finding(UNSCANNABLE_PARTS, f"more than {MAX_TEXTS} bytes of text"))
+                return
+            self._text_left -= min(len(data), MAX_TEXT)
             text = decode(data, part.charset)
             if html:
                 if len(self.texts.pages) < MAX_PAGES:
@@ -156,6 +178,7 @@ class Streams:
     def _member(self, member: Member, depth: int) -> None:
         """Keep and scan something unpacked."""
         if len(self.facts) >= MAX_FACTS:
+            self._doubts.append(finding(UNSCANNABLE_PARTS, f"more than {MAX_FACTS} parts and members"))
             return
         name = _first(member.names)
         path = _clean(member.path)
@@ -170,7 +193,7 @@ class Streams:
                 hashlib.sha256(member.data).hexdigest(),
                 depth + member.depth,
                 member.encrypted,
-                tuple(rules),
+                tuple(rules[:MAX_RULES]),
             )
         )
         macro = has_macros(member.data, member.types, name)
@@ -191,11 +214,32 @@ class Streams:
             "depth": depth,
             "size": len(data),
         }
-        hits: tuple[RuleHit, ...] = ()
+        if self._yara_left <= 0:
+            self._cut_short(path, "no time left")
+            return []
+        scan = Scan()
+        start = monotonic()
         with self._stage("yara"):
-            hits = self._scanner.scan(data, externals)
-            self.hits += hits[: MAX_HITS - len(self.hits)]
-        return [hit.rule for hit in hits]
+            scan = self._scanner.scan(data, externals, self._yara_left)
+            self._keep(scan.hits)
+        self._yara_left -= monotonic() - start
+        if scan.cut:
+            self._cut_short(path, scan.cut)
+        return [hit.rule for hit in scan.hits]
+
+    def _keep(self, hits: Iterable[RuleHit]) -> None:
+        """Keep hits; a thousand of one rule must not push another one out."""
+        for hit in hits:
+            if len(self.hits) < MAX_HITS or hit.symbol not in self._symbols:
+                self._symbols.add(hit.symbol)
+                self.hits.append(hit)
+
+    def _cut_short(self, path: str, cause: str) -> None:
+        """Say that the rules have not seen all of a stream."""
+        self._cut += 1
+        if self._cut <= MAX_CUT:
+            self._doubts.append(finding(UNSCANNABLE_YARA, path, cause))
+            self.problems.append(clip(f"yara: {path}: {cause}"))
 
 
 _SHOWN: Final = frozenset({"text/plain", "text/html", "text/enriched", "text/calendar"})

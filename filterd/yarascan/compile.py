@@ -1,145 +1,133 @@
 """Rule files into one set, in a child process with limits: a rule can make the compiler crash, or run for ever."""
 
-import hashlib
 import io
 import os
 import resource
 import signal
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
 import msgspec
 import yara
 
-from filterd.yarascan import cache
+from filterd.ipc.messages import NOBODY
+from filterd.yarascan.cache import Kept, digest_of
+from filterd.yarascan.check import check
 from filterd.yarascan.externals import EXTERNALS
-from filterd.yarascan.sources import RuleFile, foreign_modules, read_files
+from filterd.yarascan.sources import RuleFile
 
-COMPILE_SECONDS: Final = 300  # CPU of compiling everything; 6,000 public rules take about 40 s
+FILE_SECONDS: Final = 60  # CPU of checking one file, its last good text included
+JOINT_SECONDS: Final = 300  # CPU of compiling all files together; 6,000 public rules take some seconds
 COMPILE_MEMORY: Final = 2 << 30  # bytes of address space
-MAX_MATCH_DATA: Final = 64  # bytes of a match that libyara copies out
-ID_LENGTH: Final = 12  # hex digits of a rule set's name
-
-Compiler = Callable[[Sequence[RuleFile]], tuple[bytes, tuple[str, ...]]]
+_ENDED: Final = "ended the compiler (crash, time or memory limit)"
+_PROGRESS: Final = 8  # bytes of the number that the child leaves behind
 
 
-@dataclass(frozen=True, slots=True)
-class RuleSet:
-    """A compiled set. `rules` is libyara's object, None where there is no rule; `problems` are the files left out."""
-
-    rules: Any
-    id: str
-    problems: tuple[str, ...] = ()
+class RulesError(ValueError):
+    """There are rule files, and no set of rules can be made of them; the text says why."""
 
 
-def load_rules(directory: Path, cache_directory: Path | None = None) -> RuleSet:
-    """Read, check and compile all rule files below a directory, or take them from the cache. OSError: no directory."""
-    yara.set_config(max_match_data=MAX_MATCH_DATA)
-    if not directory.is_dir():  # a mistake, not an empty rule set
-        raise NotADirectoryError(f"{directory}: no such directory of rules")
-    files, unread = read_files(directory)
-    key = _key(files)
-    name = key[:ID_LENGTH]
-    if not files:
-        return RuleSet(None, name, unread)
-    kept = cache.load(cache_directory, key) if cache_directory is not None else None
-    if kept is None:
-        data, problems = compile_apart(files)
-        if cache_directory is not None and data:
-            cache.store(cache_directory, key, data, problems)
-    else:
-        data, problems = kept
-    return RuleSet(yara.load(file=io.BytesIO(data)) if data else None, name, unread + problems)
+class Compiled(msgspec.Struct, frozen=True):
+    """What came out, and the text of every file that is in it."""
+
+    kept: Kept
+    texts: dict[str, str]
 
 
 def compile_here(
-    files: Sequence[RuleFile], report: Callable[[int], None] = lambda _: None
-) -> tuple[bytes, tuple[str, ...]]:
-    """The compiled set of all good files as bytes (none: empty) and one line for each that is left out.
+    files: Sequence[RuleFile], last: Mapping[str, str], report: Callable[[int], None] = lambda _: None
+) -> Compiled:
+    """One set of all files; a broken one is replaced by its `last` good text where that compiles, else left out.
 
-    `report` is told the number of the file that is looked at next.
+    `report` is told the number of the file that is looked at next. RulesError where nothing is left.
     """
-    good: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    alone: dict[str, bytes] = {}
     problems: list[str] = []
+    replaced: dict[str, str] = {}
     for number, file in enumerate(files):
         report(number)
-        problem = check(file)
-        if not problem and file.namespace in good:
-            problem = f"{file.path}: another file has the same name without suffix"
+        if file.namespace in texts:
+            problems.append(f"{file.path}: another file has the same name without suffix")
+            continue
+        problem, compiled = check(file)
+        text = file.text
         if problem:
-            problems.append(problem)
-        else:
-            good[file.namespace] = file.text
-    if not good:
-        return b"", tuple(problems)
+            text, compiled = _last_good(file, last)
+            replaced[file.namespace] = digest_of(last[file.namespace]) if file.namespace in last else ""
+            problems.append(f"{problem}; its last good version stays in use" if compiled else problem)
+        if compiled:
+            texts[file.namespace], alone[file.namespace] = text, compiled
+    if not texts:
+        raise RulesError("no rule file can be used: " + "; ".join(problems[:3]))
     report(len(files))
     out = io.BytesIO()
-    yara.compile(sources=good, includes=False, externals=EXTERNALS).save(file=out)
-    return out.getvalue(), tuple(problems)
+    yara.compile(sources=texts, includes=False, externals=EXTERNALS).save(file=out)
+    return Compiled(Kept(out.getvalue(), alone, tuple(problems), replaced), texts)
 
 
-def check(file: RuleFile) -> str:
-    """Why this file cannot be used, with its line where the compiler knows it; empty where it can."""
-    foreign = foreign_modules(file.text)
-    if foreign:
-        return f"{file.path}: imports what rules may not have: {', '.join(foreign)}"
-    try:
-        yara.compile(source=file.text, includes=False, externals=EXTERNALS)
-    except UnicodeEncodeError:
-        return f"{file.path}: is not UTF-8"
-    except (yara.Error, ValueError) as error:  # ValueError: a NUL in the text
-        return f"{file.path}: {error}"
-    return ""
+def compile_apart(files: Sequence[RuleFile], last: Mapping[str, str]) -> Compiled:
+    """As `compile_here`, in a forked child with limits; a file that ends the child is broken, and the rest tried again.
 
-
-def compile_apart(files: Sequence[RuleFile]) -> tuple[bytes, tuple[str, ...]]:
-    """As `compile_here`, in a forked child with limits; a file that ends the child is left out, the rest tried again.
-
-    Must be called in a process with one thread.
+    Must be called in a process with one thread. RulesError.
     """
-    left = list(files)
-    problems: list[str] = []
-    while left:
-        culprit, result = _in_child(left)
-        if result is not None:
-            return result[0], (*problems, *result[1])
-        if culprit >= len(left):
-            return b"", (*problems, "all rules: compiling them together ended the compiler; none is in use")
-        problems.append(f"{left.pop(culprit).path}: ended the compiler (crash, time or memory limit)")
-    return b"", tuple(problems)
+    files, last = list(files), dict(last)
+    while True:
+        culprit, answer = _in_child(files, last)
+        if answer is not None:
+            if isinstance(answer, str):
+                raise RulesError(answer)
+            return answer
+        file = files[culprit] if culprit < len(files) else None
+        if file is None or (file.problem and file.namespace not in last):
+            raise RulesError(f"compiling the rule files together {_ENDED}")
+        if file.problem:  # then it was the text it used to have
+            del last[file.namespace]
+        files[culprit] = replace(file, problem=f"{file.path}: {_ENDED}")
 
 
-def _in_child(files: Sequence[RuleFile]) -> tuple[int, tuple[bytes, tuple[str, ...]] | None]:
-    """The number of the file looked at last, and the result where the child came to one."""
+def _in_child(files: Sequence[RuleFile], last: Mapping[str, str]) -> tuple[int, Compiled | str | None]:
+    """The number of the file looked at last, and the result (or why there is none) where the child came to one."""
     progress = os.memfd_create("progress", os.MFD_CLOEXEC)
     answer = os.memfd_create("compiled", os.MFD_CLOEXEC)
     try:
         pid = os.fork()
         if not pid:
-            _child(files, progress, answer)
+            _child(files, last, progress, answer)
         _, status = os.waitpid(pid, 0)
-        culprit = int.from_bytes(os.pread(progress, 8, 0), "big")
+        culprit = int.from_bytes(os.pread(progress, _PROGRESS, 0), "big")
         if status:
             return culprit, None
         with os.fdopen(os.dup(answer), "rb") as file:
             file.seek(0)
-            data, problems = msgspec.msgpack.decode(file.read(), type=tuple[bytes, tuple[str, ...]])
-        return culprit, (data, problems)
+            return culprit, msgspec.msgpack.decode(file.read(), type=Compiled | str)
     finally:
         os.close(progress)
         os.close(answer)
 
 
-def _child(files: Sequence[RuleFile], progress: int, answer: int) -> None:
+def _child(files: Sequence[RuleFile], last: Mapping[str, str], progress: int, answer: int) -> None:
     status = 1
     try:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        resource.setrlimit(resource.RLIMIT_CPU, (COMPILE_SECONDS, COMPILE_SECONDS))
+        for number in (signal.SIGTERM, signal.SIGPROF):
+            signal.signal(number, signal.SIG_DFL)
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
         resource.setrlimit(resource.RLIMIT_AS, (COMPILE_MEMORY, COMPILE_MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        result = compile_here(files, lambda number: _note(progress, number))
+
+        def report(number: int) -> None:
+            os.pwrite(progress, number.to_bytes(_PROGRESS, "big"), 0)
+            signal.setitimer(signal.ITIMER_PROF, FILE_SECONDS if number < len(files) else JOINT_SECONDS)
+
+        result: Compiled | str
+        try:
+            result = compile_here(files, last, report)
+        except RulesError as error:
+            result = str(error)
         with os.fdopen(answer, "wb", closefd=False) as file:
             file.write(msgspec.msgpack.encode(result))
         status = 0
@@ -147,15 +135,10 @@ def _child(files: Sequence[RuleFile], progress: int, answer: int) -> None:
         os._exit(status)
 
 
-def _note(progress: int, number: int) -> None:
-    os.pwrite(progress, number.to_bytes(8, "big"), 0)
-
-
-def _key(files: Sequence[RuleFile]) -> str:
-    """SHA-256 over all that decides what the compiled set is."""
-    digest = hashlib.sha256(f"filterd rules 1 {yara.YARA_VERSION} {sorted(EXTERNALS.items())}".encode())
-    for file in files:
-        text = file.text.encode("utf-8", "surrogateescape")
-        digest.update(f"\0{file.namespace}\0{len(text)}\0".encode("utf-8", "surrogateescape"))
-        digest.update(text)
-    return digest.hexdigest()
+def _last_good(file: RuleFile, last: Mapping[str, str]) -> tuple[str, bytes]:
+    """The text this file last had and its compiled rules, empty where it had none that can be used."""
+    text = last.get(file.namespace)
+    if text is None:
+        return "", b""
+    _, compiled = check(RuleFile(file.path, file.namespace, text))
+    return text, compiled

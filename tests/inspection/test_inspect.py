@@ -14,6 +14,7 @@ from filterd.inspection.inspect import inspect
 from filterd.mime.header import split
 from filterd.model.inspection import Inspection, InspectionJob, RuleHit
 from filterd.model.message import HeaderField
+from filterd.yarascan.engine import Scan
 
 MAIL = (
     b"From: Alice <alice@example.org>\r\nTo: b@example.net\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
@@ -35,10 +36,12 @@ class Recorder:
         """Nothing asked yet."""
         self.asked: list[tuple[bytes, dict[str, str | int]]] = []
 
-    def scan(self, data: bytes | memoryview, externals: dict[str, str | int]) -> tuple[RuleHit, ...]:
+    def scan(self, data: bytes | memoryview, externals: dict[str, str | int], seconds: float) -> Scan:
         """Hit where the data holds "inner"."""
+        assert 0 < seconds <= 30
         self.asked.append((bytes(data), externals))
-        return (RuleHit("Inner", "test", "YARA_INNER", str(externals["filepath"])),) if b"inner" in bytes(data) else ()
+        hit = RuleHit("Inner", "test", "YARA_INNER", str(externals["filepath"]))
+        return Scan((hit,) if b"inner" in bytes(data) else ())
 
 
 def run(raw: bytes, scanner: module.Scanner | None = None) -> Inspection:
@@ -107,8 +110,8 @@ def test_a_failing_scanner_is_said() -> None:
     """A scan that fails is not a scan that found nothing."""
 
     class Broken(Recorder):
-        def scan(self, data: bytes | memoryview, externals: dict[str, str | int]) -> tuple[RuleHit, ...]:
-            raise RuntimeError(f"{len(data)} {len(externals)}")
+        def scan(self, data: bytes | memoryview, externals: dict[str, str | int], seconds: float) -> Scan:
+            raise RuntimeError(f"{len(data)} {len(externals)} {seconds}")
 
     facts = run(MAIL, Broken())
     assert {found.symbol for found in facts.findings} == {"UNSCANNABLE_CRASH"}

@@ -1,0 +1,145 @@
+"""Samples beside rules: every disagreement is told."""
+
+import base64
+import tarfile
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from filterd.inspection.inspect import inspect
+from filterd.mime.header import split
+from filterd.model.inspection import InspectionJob
+from filterd.score.rules import SYMBOL
+from filterd.yarascan.engine import Engine
+from filterd.yarascan.load import load_rules
+from filterd.yarascan.samples import check_samples
+from tests.support.growth import LINEAR, growth
+
+RULES = Path(__file__).resolve().parents[2] / "rules" / "yara"
+RULE = 'rule needle { strings: $a = "needle" condition: $a and size > 3 and filename != "skipped" }'
+HAM_STEP = 10  # of 5,650 messages every tenth
+PIECES = (
+    b"powershell -e ",
+    b"new Blob(",
+    b"document.write(atob(",
+    b'"' + b"A" * 199,
+    b"/OpenAction /S /JavaScript ",
+    b"Sub " + b" " * 19,
+    b'Target = "http:' + b"a" * 480,
+    b"certutil" + b" " * 20,
+    b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-STANDARD-",
+    b"<script",
+    b"%PDF",
+    b"a",
+    b"\0",
+)
+
+
+def family(root: Path, rule: str = RULE, **samples: str) -> tuple[str, ...]:
+    """What is wrong with a family of that rule and samples (`hit_NAME`, `miss_NAME`), without the directory."""
+    (root / "a.yar").write_text(rule)
+    for name, text in samples.items():
+        kind, _, file = name.partition("_")
+        path = root / "a.samples" / kind / file.replace("_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tuple(problem.replace(f"{root}/", "") for problem in check_samples(root))
+
+
+def test_rules_and_samples_that_agree(tmp_path: Path) -> None:
+    """Text, base64 and external variables, which default to what a scan would say."""
+    encoded = base64.b64encode(b"a needle").decode() + "\n"
+    assert family(tmp_path, hit_needle="needle", hit_needle_more_b64=encoded, miss_hay="hay") == ()
+    assert family(tmp_path, miss_other="needle", miss_other_externals="filename = skipped\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("samples", "problem"),
+    [
+        ({"miss_hay": "hay"}, "a.yar: needle has no sample that it matches: expected a.samples/hit/needle"),
+        ({"hit_needle": "needle"}, "a.yar: expected samples that its rules do not match in a.samples/miss"),
+        ({"hit_needle": "needle", "miss_hay": "needle"}, "a.samples/miss/hay: needle matches"),
+        ({"hit_needle": "needle", "hit_x": "", "miss_hay": ""}, "a.samples/hit/x: a.yar has no rule 'x'"),
+        ({"hit_needle": "needle", "hit_needle_b": "", "miss_hay": ""}, "a.samples/hit/needle.b: needle does not match"),
+    ],
+)
+def test_every_disagreement_is_told(tmp_path: Path, samples: dict[str, str], problem: str) -> None:
+    """A rule without a hit, a family without a miss, a wrong hit, a wrong miss, a sample of no rule."""
+    assert family(tmp_path, **samples) == (problem,)
+
+
+def test_a_broken_family_is_told(tmp_path: Path) -> None:
+    """The compiler's words, and a private rule wants no samples of its own."""
+    assert family(tmp_path, "rule x {")[0].startswith("a.yar: line ")
+    rule = "private rule p { condition: true } " + RULE
+    assert family(tmp_path, rule, hit_needle="needle", miss_hay="hay") == ()
+
+
+def test_a_variable_that_is_none_is_an_error(tmp_path: Path) -> None:
+    """A typing error in a companion file would otherwise test nothing."""
+    with pytest.raises(ValueError, match="expected `name = value`"):
+        family(tmp_path, hit_needle="needle", hit_needle_externals="file_name = x")
+
+
+def test_the_shipped_rules_agree_with_their_samples() -> None:
+    """Each has something it must match, each family something it must not."""
+    assert check_samples(RULES) == ()
+
+
+def test_the_shipped_rules_load_and_declare_themselves() -> None:
+    """Every rule says symbol, score, severity, description, owner and stage, and no symbol stands for two rules."""
+    found = load_rules(RULES)
+    assert found.problems == ()
+    symbols = [rule.meta["symbol"] for rule in found.rules]
+    assert len(set(symbols)) == len(symbols)
+    for rule in found.rules:
+        assert SYMBOL.fullmatch(rule.meta["symbol"])
+        assert {"score", "severity", "description", "owner", "stage"} <= rule.meta.keys()
+        assert rule.meta.get("action") in {None, "quarantine", "reject"}
+
+
+@pytest.mark.threat("RES-10")
+@pytest.mark.parametrize("piece", PIECES)
+def test_the_shipped_rules_are_linear(piece: bytes) -> None:
+    """Text made to keep their expressions busy costs what its length costs."""
+    engine = Engine(load_rules(RULES))
+
+    def build(size: int) -> Callable[[], object]:
+        data = piece * (size // len(piece))
+        return lambda: engine.scan(data, {"extension": "js", "size": size}, 60)
+
+    assert growth(build, 400_000) <= LINEAR
+
+
+def test_the_shipped_rules_hit_no_ham(shared: Path) -> None:
+    """Mailing lists and private mail of twenty years: not one hit, and every part scanned to its end."""
+    engine = Engine(load_rules(RULES))
+    hits = []
+    count = 0
+    with tarfile.open(shared / "data" / "mail" / "dev-mail.tar.xz") as archive:
+        ham = (member for member in archive if member.isfile() and "ham/" in member.name)
+        for member in islice(ham, 0, None, HAM_STEP):
+            file = archive.extractfile(member)
+            raw = file.read() if file is not None else b""
+            fields, start = split(raw)
+            job = InspectionJob(member.name, fields, len(raw) - start, 60, 0.0)
+            facts = inspect(job, memoryview(raw)[start:], engine)
+            count += 1
+            hits += [(member.name, hit.rule) for hit in facts.hits]
+            assert facts.problems == ()
+    assert count > 500
+    assert hits == []
+
+
+def test_a_real_rule_set_loads_and_scans(shared: Path, tmp_path: Path) -> None:
+    """742 public files with 5,918 rules: none is left out, and a second start takes them from the cache."""
+    with tarfile.open(shared / "data" / "yara" / "signature-base.tar.xz") as archive:
+        archive.extractall(tmp_path / "rules", filter="data")
+    first = load_rules(tmp_path / "rules", tmp_path / "cache")
+    assert (first.problems, len(first.alone)) == ((), 742)
+    assert sum(1 for _ in first.rules) > 5_000
+    second = load_rules(tmp_path / "rules", tmp_path / "cache")
+    assert second.id == first.id
+    assert Engine(second).scan(b"The quick brown fox " * 1_000, {"filepath": "1"}, 30).cut == ""
