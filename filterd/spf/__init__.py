@@ -7,7 +7,8 @@ outside ASCII matches no term that expands it (RFC 8616, section 4).
 
 Deviations: an evaluation that needs more than `MAX_QUESTIONS` lookups is a permerror, where the RFC's own limits would
 allow 111; a name that cannot be asked (an empty or overlong label after expansion) matches nothing and is no void
-lookup; addresses of names that do not lie below the target of ptr are not looked up.
+lookup; addresses of names that do not lie below the target of ptr are not looked up; of a sender or HELO name longer
+than any mail address only the end is expanded.
 """
 
 from filterd.spf.evaluate import MAX_QUESTIONS, MAX_TERMS, MAX_VOIDS, check_host

