@@ -3,17 +3,22 @@
 import os
 import socket
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 import milter
+import structlog
 
 from filterd.milter.session import ACTIONS, Session
 from filterd.milter.sessions import Sessions
 from filterd.pipeline.parts import Parts
+from filterd.telemetry.events import Event
 
 _NAME: Final = "filterd"
+_log = structlog.get_logger()
 _BACKLOG: Final = 1024  # sessions waiting to be accepted; a burst of connections must not see ECONNREFUSED
 
 
@@ -91,7 +96,12 @@ def serve(parts: Parts, sessions: Sessions) -> None:
     milter.set_abort_callback(call(Session.abort))
     milter.set_close_callback(close)
     milter.register(_NAME, negotiate=negotiate)
+    sys.excepthook = _log_exception  # where pymilter reports what it could not hand to a callback
     milter.main()
+
+
+def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    _log.error(Event.CALLBACK_CRASHED, callback="pymilter", exc_info=(kind, error, trace))
 
 
 def _not_yet(_context: Any, _offered: list[int]) -> int:
