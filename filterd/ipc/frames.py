@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
-MAX_FRAME: Final = 16 * 1024 * 1024  # bytes; a job is header lines (60 kB), an answer facts about at most 1,000 parts
+MAX_FRAME: Final = 4_000_000  # bytes; what is in them is cut to fit: decoding takes up to nine times as much memory
 FIRST_READ: Final = 64 * 1024  # bytes; nearly every frame arrives whole in one call
 
 _HEADER: Final = struct.Struct(">IB")
@@ -103,7 +103,7 @@ def recv_frame_with_fds(
         data, ancillary, flags, _ = sock.recvmsg(
             FIRST_READ, socket.CMSG_SPACE(most * _FD_SIZE), socket.MSG_CMSG_CLOEXEC
         )
-        fds = _descriptors(ancillary, flags)
+        fds = _descriptors(ancillary, flags, most)
         return _finish(sock, data, fds, deadline, clock)
     except TimeoutError as error:
         close_all(fds)
@@ -122,13 +122,13 @@ def close_all(fds: Sequence[int]) -> None:
         os.close(fd)
 
 
-def _descriptors(ancillary: list[tuple[int, int, bytes]], flags: int) -> tuple[int, ...]:
-    """The descriptors that came; FrameError, and all closed again, where there were more than there was room for."""
+def _descriptors(ancillary: list[tuple[int, int, bytes]], flags: int, most: int) -> tuple[int, ...]:
+    """The descriptors that came; FrameError, and all closed again, where there were more than agreed."""
     fds: list[int] = []
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.extend(array("i", data[: len(data) - len(data) % _FD_SIZE]))
-    if flags & socket.MSG_CTRUNC:
+    if flags & socket.MSG_CTRUNC or len(fds) > most:  # room for one is room for two: the kernel rounds up
         close_all(fds)
         raise FrameError("more descriptors than agreed")
     return tuple(fds)

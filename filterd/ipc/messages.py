@@ -1,16 +1,20 @@
 """What the frames say: the values, their kinds, and encoders and decoders built once per process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
 from filterd.model.inspection import Inspection, InspectionJob
+from filterd.model.message import HeaderField
 
 T = TypeVar("T")
 Payload: TypeAlias = bytes | bytearray | memoryview
 
+MAX_HEADER: Final = 1_000_000  # bytes of header fields in a job; far beyond what is read as unscannable
+MAX_ENVELOPE: Final = 4_000  # characters of sender and HELO name each; RFC 5321 allows some hundreds
+_FIELD_COST: Final = 8  # bytes that a field takes beside its name and value
 RETIRING: Final = 0x80  # flag in an answer's kind: "replace me, I go on working until then"
 NOBODY: Final = 65534  # a uid and gid that own nothing; production gives the inspectors ids of their own
 
@@ -133,7 +137,40 @@ _BURY: Final = msgspec.msgpack.Decoder(Bury)
 _BURIED: Final = msgspec.msgpack.Decoder(Buried)
 
 encode: Final = _ENCODER.encode
-"""The msgpack bytes of any message here. UnicodeEncodeError where a text holds lone surrogates: see `encode_facts`."""
+"""The msgpack bytes of any message here. UnicodeEncodeError where a text holds lone surrogates: see below."""
+
+
+def encode_job(job: InspectionJob) -> bytes:
+    """The bytes of a job, whatever client and header hold: they always fit a frame.
+
+    What an MTA hands over without decoding it ends as "?". A header is cut, in the middle of a field, far behind the
+    size from which the inspector calls it unscannable, so that the cut cannot hide anything.
+    """
+    if sum([len(name) + len(value) + _FIELD_COST for name, value in job.fields]) > MAX_HEADER:
+        job = replace(job, fields=_first_bytes(job.fields))
+    try:
+        if len(job.sender) <= MAX_ENVELOPE and len(job.helo) <= MAX_ENVELOPE:
+            return _ENCODER.encode(job)
+    except UnicodeEncodeError:
+        pass
+    return _ENCODER.encode(replace(job, sender=_plain(job.sender), helo=_plain(job.helo)))
+
+
+def _first_bytes(fields: tuple[HeaderField, ...]) -> tuple[HeaderField, ...]:
+    """The fields up to MAX_HEADER bytes, the last one cut."""
+    kept: list[HeaderField] = []
+    left = MAX_HEADER
+    for name, value in fields:
+        kept.append((name[:left], value[: max(left - len(name), 0)]))
+        left -= len(name) + len(value) + _FIELD_COST
+        if left <= 0:
+            break
+    return tuple(kept)
+
+
+def _plain(text: str) -> str:
+    """Text of bounded length that can be encoded."""
+    return text[:MAX_ENVELOPE].encode("utf-8", "replace").decode()
 
 
 def encode_facts(facts: Inspection) -> bytes:
