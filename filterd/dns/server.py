@@ -126,6 +126,15 @@ class Server:
             if identifier not in pending:
                 return channel, identifier
 
+    def discard(self, channel: Channel) -> None:
+        """Close a socket that reported an error; the next question opens another.
+
+        uvloop reads no more from it: libuv ends its watch over a descriptor at EPOLLERR, whoever takes the error.
+        """
+        channel.close()
+        self._channels = [one for one in self._channels if one is not channel]
+        self._retired = [one for one in self._retired if one is not channel]
+
     def answered(self) -> None:
         """It lives."""
         self._failures = 0

@@ -125,6 +125,7 @@ class StubResolver:
         """ICMP said that nobody listens: every question on this socket goes on to the next server at once."""
         attempts = set(channel.pending.values())
         channel.server.failed(self._loop.time())
+        channel.server.discard(channel)
         for attempt in attempts:
             if attempt.finished or attempt.over_tcp:
                 continue

@@ -271,3 +271,17 @@ def test_a_server_that_fails_goes_to_the_end_of_the_line(bed: Bed) -> None:
     for number in range(4):
         bed.run(stub.resolve(Question(f"n{number}.wild.test", RRType.A)))
     assert [name for name, *_ in bed.server.asked] == [f"n{number}.wild.test" for number in range(3)]
+
+
+def test_heard_again(bed: Bed) -> None:
+    """A name server that comes back is heard on every socket: none is deaf for the errors it had to report before."""
+    with DnsServer(ZONE) as server:
+        port = server.port
+    stub = bed.stub(port)
+    questions = [Question(f"n{number}.wild.test", RRType.A) for number in range(2 * SOCKETS)]
+    gone = [bed.run(stub.resolve(question)).cause for question in questions]
+    assert gone == ["no nameserver"] * len(questions)
+    with DnsServer(ZONE, port=port) as server:
+        back = [bed.run(stub.resolve(question)).status for question in questions]
+        assert back == [AnswerStatus.NOERROR] * len(questions)
+        assert len(server.asked) == len(questions)  # none was sent twice
