@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Final
 
 EXPECTED: Final = 'an address such as "unix:/run/filterd/milter.sock", "inet:8891@127.0.0.1" or "inet6:8891@::1"'
-MAX_UNIX_PATH: Final = 107  # bytes; sun_path has 108 with the NUL
+MAX_UNIX_PATH: Final = 106  # bytes; sun_path has 107 beside the NUL, and libmilter takes one less
 MAX_PORT: Final = 65535
 DNS_PORT: Final = 53
 

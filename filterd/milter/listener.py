@@ -35,9 +35,12 @@ def open_listener(listen: str, mode: int, group: int = -1) -> None:
     """
     before = _sockets()
     path = Path(listen.removeprefix("unix:")) if listen.startswith("unix:") else None
+    made, bound = None, listen
     if path is not None:
-        _clear(path)
-    bound = f"unix:{path}.{os.getpid()}" if path is not None else listen
+        made = _first_name(path)
+        for one in (path, made):
+            _clear(one)
+        bound = f"unix:{made}"
     milter.set_flags(ACTIONS)
     milter.set_exception_policy(milter.TEMPFAIL)
     milter.setconn(bound)
@@ -52,8 +55,7 @@ def open_listener(listen: str, mode: int, group: int = -1) -> None:
         os.umask(old)
     for descriptor in _sockets() - before:
         os.set_blocking(descriptor, False)
-    if path is not None:
-        made = Path(f"{path}.{os.getpid()}")
+    if path is not None and made is not None:
         if group >= 0:
             try:
                 os.chown(made, -1, group)
@@ -104,6 +106,9 @@ def _log_exception(kind: type[BaseException], error: BaseException, trace: Trace
     _log.error(Event.CALLBACK_CRASHED, callback="pymilter", exc_info=(kind, error, trace))
 
 
+_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
 def _not_yet(_context: Any, _offered: list[int]) -> int:
     return int(milter.REJECT)
 
@@ -119,13 +124,24 @@ def _sockets() -> set[int]:
     return found
 
 
+def _first_name(path: Path) -> Path:
+    """What the socket is called before its rename: no longer than its name, for paths of sockets are short."""
+    return path.with_name(path.name[:-1] + ("+" if path.name.endswith("~") else "~"))
+
+
 def _clear(path: Path) -> None:
-    """Remove a stale socket of ours; refuse whatever else is there (OPS-10)."""
+    """Remove a stale socket of ours; refuse whatever else is there, and a folder where others could put theirs."""
+    try:
+        folder = path.parent.stat()
+    except OSError as error:
+        raise ListenError(f"cannot listen on unix:{path}: the folder {path.parent}: {error.strerror}") from None
+    if folder.st_mode & _OTHERS_WRITE and not folder.st_mode & stat.S_ISVTX:
+        raise ListenError(
+            f"cannot listen on unix:{path}: others may write into {path.parent}: chmod go-w {path.parent}"
+        )
     try:
         status = path.lstat()
     except FileNotFoundError:
-        if not path.parent.is_dir():
-            raise ListenError(f"cannot listen on unix:{path}: the folder {path.parent} does not exist") from None
         return
     if not stat.S_ISSOCK(status.st_mode) or status.st_uid != os.geteuid():
         raise ListenError(f"cannot listen on unix:{path}: it exists and is not a socket of this user")
