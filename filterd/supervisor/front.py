@@ -74,7 +74,9 @@ def _run(slot: int, build: Callable[[int], LiveParts], ready_fd: int) -> NoRetur
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        # Blocked in every thread that is made from here on: libmilter fetches these with sigwait, and a thread that
+        # does not block them would take the default action for the process instead, sessions and all.
+        signal.pthread_sigmask(signal.SIG_SETMASK, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
         live = build(slot)
         gc.collect()
         gc.freeze()  # what lives as long as the front is not looked at again, and stays shared with the supervisor
