@@ -83,6 +83,17 @@ def test_nested_includes_side_by_side() -> None:
     assert (result.status, [len(questions) for questions in asked]) == (SpfStatus.FAIL, [1, 2, 2])
 
 
+@pytest.mark.parametrize(("includes", "asked"), [(0, 10), (1, 9), (4, 6)])
+def test_guesses_keep_to_the_limit_of_terms(includes: int, asked: int) -> None:
+    """No term beyond the tenth is guessed, the includes on the way to it counted."""
+    hosts = [f"h{number}.test" for number in range(15)]
+    txt = {f"d{number}.test": [f"v=spf1 include:d{number + 1}.test -all"] for number in range(includes)}
+    txt[f"d{includes}.test"] = [f"v=spf1 {' '.join(f'a:{host}' for host in hosts)} -all"]
+    resolver = FakeResolver(txt=txt, a={host: ["203.0.113.1"] for host in hosts})
+    assert check(resolver).status is SpfStatus.PERMERROR
+    assert {question.name for question in resolver.asked if question.rtype is RRType.A} == set(hosts[:asked])
+
+
 @pytest.mark.parametrize(
     "record",
     [

@@ -9,6 +9,7 @@ from filterd.model.authentication import SpfStatus
 from filterd.model.dns import Question, RRType
 from filterd.spf import MAX_QUESTIONS, MAX_TERMS, MAX_VOIDS
 from filterd.spf.evaluate import MAX_AHEAD, MAX_CAUSE
+from filterd.spf.macros import MAX_EXPLANATION
 from tests.spf.zones import CLIENT, REVERSE, check
 
 
@@ -82,6 +83,20 @@ def test_most_lookups() -> None:
 
 
 @pytest.mark.threat("AUTH-10")
+@pytest.mark.parametrize(("hosts", "expected"), [(5, SpfStatus.FAIL), (6, SpfStatus.PERMERROR)])
+def test_lookups_up_to_the_limit(hosts: int, expected: SpfStatus) -> None:
+    """A record that needs exactly as many lookups as are allowed is judged, one more is a permerror."""
+    names = {f"m{number}.test": [f"h{number}-{host}.test" for host in range(10)] for number in range(3)}
+    names["m3.test"] = [f"h3-{host}.test" for host in range(hosts)]  # the record, 4 mx, 30 hosts and these: 40
+    resolver = FakeResolver(
+        txt={"d0.test": [f"v=spf1 {' '.join(f'mx:{name}' for name in names)} -all"]},
+        mx=names,
+        a={host: ["203.0.113.1"] for found in names.values() for host in found},
+    )
+    assert status(resolver) is expected
+
+
+@pytest.mark.threat("AUTH-10")
 def test_host_of_a_thousand_addresses() -> None:
     """As many addresses as a name has are compared: the last of a thousand counts."""
     addresses = [f"10.0.{number // 250}.{number % 250}" for number in range(999)]
@@ -105,6 +120,53 @@ def test_failure_below_ptr_does_not_match(failing: str) -> None:
         txt={"d0.test": ["v=spf1 ptr ~all"]}, ptr={REVERSE: ["p.d0.test"]}, a={"p.d0.test": [CLIENT]}, fail=[failing]
     )
     assert status(resolver) is SpfStatus.SOFTFAIL
+
+
+@pytest.mark.parametrize(
+    ("ptr", "fail", "expected"),
+    [({REVERSE: ["far.test"]}, [], "fail"), ({}, [], "permerror"), ({}, [f"ptr {REVERSE}"], "fail")],
+    ids=["names", "no names", "failed"],
+)
+def test_void_reverse_lookup(ptr: dict[str, list[str]], fail: list[str], expected: str) -> None:
+    """A client without reverse names is a void lookup for ptr; a failed lookup is none."""
+    resolver = FakeResolver(txt={"d0.test": ["v=spf1 a:v1.test a:v2.test ptr -all"]}, ptr=ptr, fail=fail)
+    assert status(resolver) == expected
+
+
+def test_reverse_names_in_macros_are_no_void_lookup() -> None:
+    """RFC 7208, section 4.6.4 counts terms; a client without a name makes %{p} "unknown" and nothing else."""
+    resolver = FakeResolver(
+        txt={"d0.test": ["v=spf1 a:v1.test a:v2.test exists:%{p}.x.test -all"]}, a={"unknown.x.test": ["127.0.0.1"]}
+    )
+    assert status(resolver) is SpfStatus.PASS
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["other.test", "sub.d0.test", "d0.test"], "d0.test"),
+        (["other.test", "notd0.test", "sub.d0.test", "sub2.d0.test"], "sub.d0.test"),
+        (["other.test", "another.test"], "other.test"),
+        (["unvalidated.test", "d0.test.other.test"], "d0.test.other.test"),
+        (["unvalidated.test"], "unknown"),
+    ],
+)
+def test_validated_name(names: list[str], expected: str) -> None:
+    """RFC 7208, section 7.3, %{p}: the domain itself before names below it before any other, validated ones alone."""
+    resolver = FakeResolver(
+        txt={"d0.test": ["v=spf1 exists:%{p}.x.test -all"]},
+        ptr={REVERSE: names},
+        a={name: [CLIENT] for name in names if name != "unvalidated.test"} | {f"{expected}.x.test": ["127.0.0.1"]},
+    )
+    assert status(resolver) is SpfStatus.PASS
+
+
+@pytest.mark.parametrize("record", ["v=spf1 redirect=%{d1}", "v=spf1 include:%{d1} -all", "v=spf1 redirect=a..b.test"])
+def test_record_of_a_name_that_has_none(record: str) -> None:
+    """RFC 7208, section 4.3: a single label, or what is no name, has no record and is not asked for."""
+    resolver = FakeResolver(txt={"d0.test": [record], "test": ["v=spf1 +all"], "a..b.test": ["v=spf1 +all"]})
+    assert status(resolver) is SpfStatus.PERMERROR
+    assert resolver.asked == [Question("d0.test", RRType.TXT)]
 
 
 @pytest.mark.parametrize(
@@ -179,6 +241,12 @@ def test_domain_without_policy(domain: str) -> None:
     assert resolver.asked == []
 
 
+def test_single_label_is_named() -> None:
+    """The result names the domain that has no policy, where it is a name at all."""
+    assert check(published(""), domain="Localhost").domain == "localhost"
+    assert check(published(""), domain="a b").domain == ""
+
+
 @pytest.mark.threat("AUTH-04")
 def test_internationalised_domain() -> None:
     """A U-label is asked for, expanded and reported as its A-label (RFC 8616, section 4)."""
@@ -251,6 +319,21 @@ def test_useless_explanation(texts: list[str]) -> None:
     resolver = FakeResolver(txt={"d0.test": ["v=spf1 -all exp=why.test"], "why.test": texts})
     result = check(resolver)
     assert (result.status, result.explanation) == (SpfStatus.FAIL, "")
+
+
+@pytest.mark.parametrize("local", ["j\u00f6rg", "a\x1b[2Jb", "a\r\nb"])
+def test_explanation_of_an_odd_sender(local: str) -> None:
+    """An explanation that repeats what is not printable ASCII is dropped; escaped for a URL it is kept."""
+    resolver = published("v=spf1 -all exp=why.test", why="%{l} is not ours")
+    assert check(resolver, sender=f"{local}@d0.test").explanation == ""
+    resolver = published("v=spf1 -all exp=why.test", why="see http://x.test/%{L}")
+    assert check(resolver, sender=f"{local}@d0.test").explanation.startswith("see http://x.test/")
+
+
+def test_long_explanation() -> None:
+    """An explanation is cut to what an SMTP reply can hold."""
+    resolver = published("v=spf1 -all exp=why.test", why="%{i} " * 1000)
+    assert check(resolver).explanation == (f"{CLIENT} " * 1000)[:MAX_EXPLANATION]
 
 
 def test_explanation_may_fail() -> None:
