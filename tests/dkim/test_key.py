@@ -99,6 +99,50 @@ def test_bare_key() -> None:
     assert bare.key.public_numbers() == wrapped.key.public_numbers()
 
 
+NUMBERS = integer(modulus(1024)) + integer(F4)
+KEY = der(0x30, NUMBERS)
+
+
+def wrapped(algorithm: bytes, bits: bytes) -> bytes:
+    """A SubjectPublicKeyInfo of these parts."""
+    return der(0x30, der(0x30, algorithm) + bits)
+
+
+def test_wrapping() -> None:
+    """The algorithm's parameter is NULL, or left out as some encoders do."""
+    for algorithm in (RSA_OID, RSA_OID[:-2]):
+        assert read_rsa(wrapped(algorithm, der(0x03, b"\0" + KEY))) == (modulus(1024), F4)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x30",
+        KEY[:-1],
+        KEY + b"\0",
+        b"\x31" + KEY[1:],
+        b"\x30\x80" + NUMBERS,
+        b"\x30\x83\x00\x00\x8a" + NUMBERS,
+        b"\x30\xff",
+        der(0x30, integer(modulus(1024))),
+        der(0x30, NUMBERS + integer(3)),
+        der(0x30, integer(modulus(1024)) + b"\x05\x00"),
+        der(0x30, b"\x02\x00" + integer(F4)),
+        wrapped(bytes.fromhex("06072a8648ce3d0201"), der(0x03, b"\0" + KEY)),
+        wrapped(RSA_OID, der(0x03, b"\1" + KEY)),
+        wrapped(RSA_OID, der(0x03, b"")),
+        wrapped(RSA_OID, der(0x03, b"\0" + KEY + b"\0")),
+        wrapped(RSA_OID, der(0x04, b"\0" + KEY)),
+        wrapped(RSA_OID, der(0x03, b"\0" + KEY) + b"\0"),
+    ],
+)
+def test_broken_der(data: bytes) -> None:
+    """Cut, padded, wrongly tagged or of another algorithm: no key."""
+    with pytest.raises(DerError):
+        read_rsa(data)
+
+
 @pytest.mark.parametrize(
     ("record", "reason"),
     [

@@ -86,6 +86,14 @@ def test_signature_of_the_author_among_many() -> None:
         assert facts[-1].status is None
 
 
+@pytest.mark.parametrize("sender", [b"", b"From: nobody\r\n", b"From: a@\xff\r\n", b"From: \xff@example.test\r\n"])
+def test_too_many_signatures_of_nobody(sender: bytes) -> None:
+    """Without an author's domain the first eight are looked at."""
+    others = "".join(f"DKIM-Signature: d=other{number}.test; s=sel\r\n" for number in range(20)).encode()
+    found = facts_of(sender + others + b"\r\n")
+    assert [each.domain for each in found] == [f"other{number}.test" for number in range(8)]
+
+
 def test_signature_of_a_parent_domain_among_many() -> None:
     """The organisation may sign for a subdomain in From."""
     message = MESSAGE.replace(b"alice@example.test", b"alice@news.example.test")
