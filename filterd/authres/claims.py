@@ -35,10 +35,11 @@ def _claims(text: str, ours: str) -> bool:
     if _mentions(text[:start], ours):
         return True
     token = _TOKEN.match(text, start) or _QUOTED.match(text, start)
-    name = "" if token is None else _unquoted(token[0])
-    if token is None or _TOKEN.fullmatch(name) is None or not _head_ends(text, token.end()):
-        return any(_mentions(head, ours) for head in _heads(text, start))
-    return _same(name, ours)
+    if token is not None and _head_ends(text, token.end()):
+        name = _unquoted(token[0])
+        if _TOKEN.fullmatch(name):
+            return _same(name, ours)
+    return any(_mentions(head, ours) for head in _heads(text, start))
 
 
 def _skip(blanks: re.Pattern[str], text: str, position: int) -> int:

@@ -1,7 +1,7 @@
 """Our Authentication-Results field from the results of a message (RFC 8601, section 2.2 and 2.7)."""
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, assert_never
 
 from filterd.authres.quoting import mailbox, name, value
 from filterd.model.authentication import (
@@ -60,6 +60,8 @@ def _words(result: AuthResult, sender: str, helo: str) -> Iterator[str]:
         case IprevResult():
             yield f"iprev={result.status}"
             yield f"policy.iprev={value(result.address)}"
+        case _:
+            assert_never(result)
 
 
 def _dkim_properties(result: DkimResult) -> Iterator[str]:

@@ -84,13 +84,11 @@ class Walk:
 
 def complete_walks(walks: Iterable[Walk], known: dict[Question, Answer]) -> Plan[None]:
     """Bring walks to their end side by side; answers are taken from and put into `known`."""
-    going = list(walks)
-    while going := [walk for walk in going if walk.question is not None]:
-        asked = {walk.question: None for walk in going if walk.question is not None}
-        missing = tuple([question for question in asked if question not in known])
+    walks = list(walks)
+    while going := [(walk, question) for walk in walks if (question := walk.question) is not None]:
+        missing = tuple(dict.fromkeys([question for _, question in going if question not in known]))
         if missing:
             answers = yield missing
             known.update(zip(missing, answers, strict=True))
-        for walk in going:
-            if walk.question is not None:
-                walk.take(known[walk.question])
+        for walk, question in going:
+            walk.take(known[question])

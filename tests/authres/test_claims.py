@@ -15,6 +15,7 @@ OURS = "mx.filterd.test"
     "value",
     [
         b" mx.filterd.test; spf=pass",
+        b"mx.filterd.test; spf=pass",
         b" MX.Filterd.Test; spf=pass",
         b' "mx.filterd.test"; spf=pass',
         b' "mx\\.filterd.test"; spf=pass',
@@ -49,6 +50,10 @@ def test_every_spelling_of_our_name_is_ours(value: bytes) -> None:
         b" mx.filterd.test v1; spf=pass",
         b" <mx.filterd.test>; spf=pass",
         b" mx.fil\r\n\tterd.test; spf=pass",
+        b" mx.fil terd.test; spf=pass",
+        b' mx."filterd".test; spf=pass',
+        b" mx.fil\\terd.test; spf=pass",
+        b' "mx.filterd.test 1"; spf=pass',
         b" mx(c).filterd(d).test; spf=pass",
         b" mx\0.filterd.test; spf=pass",
         b" mx\xff.filterd.test; spf=pass",
@@ -76,6 +81,8 @@ def test_what_cannot_be_parsed_and_names_us_is_ours(value: bytes) -> None:
         b" other.example 1; mx.filterd.test=pass",
         b" spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=x.example; dkim=pass header.d=mx.filterd.test",
         b" mx-filterd.test; spf=pass",
+        b' "a.mx.filterd.test"; spf=pass',
+        b" =?utf-8?q?other.example?=; spf=pass",
         b"",
         b" ; ; ;",
         b" \xff\xfe\0",
@@ -90,6 +97,12 @@ def test_an_internationalised_name_is_ours_in_both_forms() -> None:
     """U-labels and A-labels are the same name (RFC 8616)."""
     assert claims_us(" mx.bücher.example; none".encode(), "mx.xn--bcher-kva.example")
     assert claims_us(b" mx.xn--bcher-kva.example; none", "mx.bücher.example")
+
+
+def test_two_names_that_are_no_domains_differ() -> None:
+    """What cannot be normalised is compared as text."""
+    assert claims_us(b" Front!1; none", "front!1")
+    assert not claims_us(b" front!2; none", "front!1")
 
 
 @pytest.mark.threat("AR-02")

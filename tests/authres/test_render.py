@@ -1,4 +1,5 @@
 import re
+from itertools import pairwise
 
 import authres
 import pytest
@@ -24,6 +25,7 @@ from filterd.model.authentication import (
 from tests.authres.strict import Result, read
 
 OURS = "mx.filterd.test"
+HELO = SpfResult(SpfStatus.PASS, "mail.sender.example", SpfScope.HELO)
 MAILFROM = SpfResult(SpfStatus.PASS, "sender.example", SpfScope.MAILFROM)
 HOSTILE = st.text(alphabet="aZ1.@;,=\"'\\()<>[]:/ \t\r\n\0\x7fé\u200b\ud800", max_size=40) | st.text(max_size=400)
 
@@ -103,6 +105,10 @@ def test_senders_are_quoted_where_they_must_be() -> None:
         ('"a b"@evil.example', '"a b"@evil.example'),
         ("a+b.c@evil.example", "a+b.c@evil.example"),
         ("SRS0=hh=tt=a.example=b@evil.example", '"SRS0=hh=tt=a.example=b"@evil.example'),
+        ('""@evil.example', "@evil.example"),
+        ("evil.example", "evil.example"),
+        ("x" * (MAX_VALUE + 1) + "@evil.example", "evil.example"),
+        ("a@BÜCHER.example", "a@xn--bcher-kva.example"),
     ]:
         field = render(OURS, [MAILFROM], sender=sender, helo="")
         assert field.endswith(f"spf=pass smtp.mailfrom={written}")
@@ -112,6 +118,24 @@ def test_the_null_sender_is_the_postmaster_of_the_helo_name() -> None:
     """RFC 7208, section 2.4."""
     result = only(SpfResult(SpfStatus.PASS, "mail.sender.example", SpfScope.MAILFROM), sender="")
     assert result.properties == [("smtp.mailfrom", "postmaster@mail.sender.example")]
+    unread = only(SpfResult(SpfStatus.NONE, "", SpfScope.MAILFROM), sender="", helo="[192.0.2.1]")
+    assert unread.properties == [("smtp.mailfrom", "postmaster@[192.0.2.1]")]
+
+
+def test_names_are_written_in_a_labels() -> None:
+    """The field stands in messages that are not internationalised."""
+    assert only(HELO, helo="mx.Bücher.example").properties == [("smtp.helo", "mx.xn--bcher-kva.example")]
+
+
+@pytest.mark.parametrize("length", range(1, 60))
+def test_lines_are_filled_to_78_columns(length: int) -> None:
+    """RFC 5322, section 2.1.1: no longer, and broken only where the next word would not fit; a tab is 8 columns."""
+    signature = DkimResult(DkimStatus.PASS, "s" * length, "t" * length, "rsa-sha256", "@example", tag="abcdefgh")
+    field = "Authentication-Results: " + render(OURS, [HELO, signature], sender="", helo="h" * length)
+    lines = [line.expandtabs(8) for line in field.split("\r\n")]
+    assert max(map(len, lines)) <= 78
+    for line, following in pairwise(lines):
+        assert line.endswith(";") or len(line) + 1 + len(following.split()[0]) > 78
 
 
 @pytest.mark.threat("AR-05")

@@ -168,6 +168,7 @@ def test_the_sender_s_walk_is_asked_ahead_at_mail() -> None:
     """All of its names at once."""
     assert foreseen(DmarcCheck(), FakeView(), Stage.MAIL) == ["_dmarc.sender.example", "_dmarc.example"]
     assert foreseen(DmarcCheck(), FakeView(envelope=Envelope()), Stage.MAIL) == []
+    assert foreseen(DmarcCheck(), FakeView(), Stage.RCPT) == []
 
 
 def test_the_author_s_walk_is_asked_ahead_at_headers() -> None:
