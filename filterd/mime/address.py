@@ -15,7 +15,9 @@ from filterd.mime.words import decode_words
 from filterd.model.inspection import Author, Mailbox
 
 _TOKEN: Final = re.compile(rb"\"(?:[^\"\\]|\\.)*+\"?|\\.|[<>,:;()]|[^\"<>,:;()\\\s]++|\s++|\\", re.DOTALL)
-_CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_QUOTED: Final = re.compile(rb"\"(?:[^\"\\]|\\.)*+\"", re.DOTALL)
+_IN_COMMENT: Final = re.compile(rb"\\.|[()]", re.DOTALL)
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _SIMPLE: Final = re.compile(
     rb"(?:\"([^\"\\@<>]*+)\"[ \t]*+|([^\"\\@<>(),:;\[\]\x00-\x1f]*+))"
     rb"<([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]++)@([A-Za-z0-9.-]++)>\Z"
@@ -54,12 +56,17 @@ def read_mailboxes(value: bytes) -> tuple[Mailbox, ...]:
 
 @dataclass(slots=True)
 class _Pending:
-    """One mailbox while it is read: phrase before, address in angle brackets, text after, comments."""
+    """One mailbox while it is read: phrase before, address in angle brackets, text after, comments.
+
+    `addressed` is true behind an @ outside brackets, `closed` behind a comment that follows it.
+    """
 
     before: list[bytes] = field(default_factory=list)
     angle: list[bytes] | None = None
     after: list[bytes] = field(default_factory=list)
     comments: list[bytes] = field(default_factory=list)
+    addressed: bool = False
+    closed: bool = False
 
 
 @dataclass(slots=True)
@@ -77,19 +84,22 @@ class _Scan:
         """Read one field's address list."""
         if _CONTROL.search(value):
             self.doubt("control characters")
-        depth = 0
         inside = False
         one = _Pending()
-        for match in _TOKEN.finditer(value):
+        position = 0
+        while (match := _TOKEN.match(value, position)) is not None:
             token = match[0]
+            position = match.end()
+            if token[:1] == b'"' and _QUOTED.fullmatch(token) is None:
+                self.doubt("an unclosed quote")
             if inside:
                 inside = token != b">"
                 if inside and one.angle is not None:
                     one.angle.append(token)
-            elif depth or token == b"(":
-                depth += (token == b"(") - (token == b")")
-                if depth and token != b"(":
-                    one.comments.append(token)
+            elif token == b"(":
+                text, position = self.comment(value, match.start())
+                one.comments.append(text)
+                one.closed = one.addressed
             elif token == b"<":
                 if one.angle is not None:
                     self.doubt("two addresses in brackets")
@@ -98,9 +108,23 @@ class _Scan:
                 inside = True
             else:
                 one = self.outside(one, token)
-        if depth or inside:
+        if inside:
             self.doubt("an unclosed bracket")
         self.finish(one)
+
+    def comment(self, value: bytes, start: int) -> tuple[bytes, int]:
+        """The text of the comment that begins at `start`, and where to go on. They nest; quotes mean nothing there."""
+        depth = 0
+        for match in _IN_COMMENT.finditer(value, start):
+            depth += (match[0] == b"(") - (match[0] == b")")
+            if not depth:
+                text = value[start + 1 : match.start()]
+                if text.count(b'"') % 2:
+                    # A reader that looks for quoted strings first finds another end.
+                    self.doubt("a quote in a comment")
+                return text, match.end()
+        self.doubt("an unclosed bracket")
+        return value[start + 1 :], len(value)
 
     def outside(self, one: _Pending, token: bytes) -> _Pending:
         """A token outside brackets and comments; the mailbox to go on with."""
@@ -111,6 +135,12 @@ class _Scan:
             # RFC 5322 3.4: a group; clients show its name as the author.
             self.doubt("a group")
             return _Pending()
+        if one.closed and not token.isspace():
+            # RFC 5322 4.4: obsolete domains hold comments. They go on behind them, or ended before, as readers like it.
+            self.doubt("a comment inside the address")
+        if token in (b")", b">"):
+            self.doubt("an unopened bracket")
+        one.addressed = one.addressed or b"@" in token
         (one.before if one.angle is None else one.after).append(token)
         return one
 
@@ -159,7 +189,7 @@ class _Scan:
     def address(self, text: bytes, display: bytes) -> None:
         """Split at the @ and keep the mailbox; the domain is empty where it is none."""
         local, at, host = text.rpartition(b"@")
-        quoted = local[:1] == b'"' and local[-1:] == b'"'
+        quoted = _QUOTED.fullmatch(local) is not None
         if not at or not local:
             self.doubt("no address")
             return

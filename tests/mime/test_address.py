@@ -18,6 +18,8 @@ from filterd.mime.address import read_author
         (b' "a@x.test" <a@b.test>', "a", "b.test", "a@x.test"),
         (b" a@b.test <a@b.test>", "a", "b.test", "a@b.test"),
         (b" a@b.test.", "a", "b.test", ""),
+        (b" a@b.test (A (the one) \\) B)", "a", "b.test", "A (the one) \\) B"),
+        (b' a@b.test (A "B" C)', "a", "b.test", 'A "B" C'),
     ],
 )
 def test_one_reading(value: bytes, local: str, domain: str, display: str) -> None:
@@ -46,6 +48,14 @@ def test_one_reading(value: bytes, local: str, domain: str, display: str) -> Non
         pytest.param((b" a@-b-.test",), id="no-name", marks=pytest.mark.threat("AUTH-04")),
         pytest.param((b" a@b.test\x07",), id="control", marks=pytest.mark.threat("MIME-21")),
         pytest.param((b" <a@b.test",), id="unclosed", marks=pytest.mark.threat("AUTH-02")),
+        pytest.param((b" a@b.test(x).c.test",), id="comment-in-domain", marks=pytest.mark.threat("AUTH-03")),
+        pytest.param((b' (") a@b.test, (") c@d.test',), id="quotes-in-comments", marks=pytest.mark.threat("AUTH-03")),
+        pytest.param((b' ("a" b") c@d.test',), id="odd-quotes", marks=pytest.mark.threat("AUTH-03")),
+        pytest.param((b' "x"@b.test "@c.test',), id="quotes-at-both-ends", marks=pytest.mark.threat("AUTH-03")),
+        pytest.param((b' "a@b.test" "<c@d.test>',), id="unclosed-quote", marks=pytest.mark.threat("AUTH-03")),
+        pytest.param((b' "a@b.test") <c@d.test>',), id="unopened-comment", marks=pytest.mark.threat("AUTH-03")),
+        pytest.param((b' "a@b.test"> <c@d.test>',), id="unopened-bracket", marks=pytest.mark.threat("AUTH-03")),
+        pytest.param((b' "a@\rb.test" <c@d.test>',), id="carriage-return", marks=pytest.mark.threat("AUTH-03")),
     ],
 )
 def test_several_readings(values: tuple[bytes, ...]) -> None:
