@@ -10,7 +10,8 @@ from filterd.model.authentication import SpfResult, SpfScope, SpfStatus
 from filterd.model.dns import Question, RRType
 from filterd.spf import MAX_QUESTIONS, check_host, evaluate
 from filterd.spf.evaluate import MAX_AHEAD
-from tests.spf.zones import CLIENT, NOW, Zone, check, wild_zones
+from filterd.spf.values import is_askable
+from tests.spf.zones import CLIENT, CLIENT6, NOW, Zone, check, wild_zones
 
 
 def rounds(resolver: FakeResolver) -> tuple[SpfResult, list[tuple[Question, ...]]]:
@@ -45,6 +46,7 @@ def test_asks_no_more_than_the_limits(zone: Zone) -> None:
     resolver = zone.resolver()
     check(resolver)
     assert len(resolver.asked) == len(set(resolver.asked))
+    assert all(is_askable(question.name) for question in resolver.asked)
     assert set(resolver.asked) >= set(needed.asked)
     assert len(resolver.asked) <= len(needed.asked) + MAX_AHEAD
     assert len(needed.asked) <= MAX_QUESTIONS + 10  # the last step may be ten ptr names
@@ -72,6 +74,67 @@ def test_terms_of_one_record_in_one_round_trip() -> None:
         },
         {Question("m1.test", RRType.A), Question("m2.test", RRType.A)},
     ]
+
+
+def test_redirect_in_the_same_round_trip() -> None:
+    """What a record redirects to is asked with its terms."""
+    resolver = FakeResolver(
+        txt={"d0.test": ["v=spf1 a:h.test redirect=d1.test"], "d1.test": ["v=spf1 -all"]}, a={"h.test": ["203.0.113.1"]}
+    )
+    result, asked = rounds(resolver)
+    assert (result.status, [len(questions) for questions in asked]) == (SpfStatus.FAIL, [1, 2])
+
+
+def test_names_known_by_ptr_alone_are_not_guessed() -> None:
+    """Where a name holds %{p}, nothing is asked before the order has come to it."""
+    record = "v=spf1 a:h.test a:x%{p}.a.test include:x%{p}.b.test redirect=x%{p}.c.test"
+    resolver = FakeResolver(txt={"d0.test": [record]}, a={"h.test": [CLIENT]})
+    assert check(resolver).status is SpfStatus.PASS
+    assert resolver.asked == [Question("d0.test", RRType.TXT), Question("h.test", RRType.A)]
+
+
+def test_guesses_are_of_the_right_type() -> None:
+    """For an IPv6 client a and mx ask for AAAA, exists for A all the same (RFC 7208, section 5.7)."""
+    resolver = FakeResolver(
+        txt={"d0.test": ["v=spf1 a:h.test exists:e.test mx -all"]}, mx={"d0.test": ["m.test"]}, a={"x.test": [CLIENT]}
+    )
+    check(resolver, client=CLIENT6)
+    assert set(resolver.asked) == {
+        Question("d0.test", RRType.TXT),
+        Question("h.test", RRType.AAAA),
+        Question("e.test", RRType.A),
+        Question("d0.test", RRType.MX),
+        Question("m.test", RRType.AAAA),
+    }
+
+
+@pytest.mark.threat("AUTH-10")
+def test_most_guesses() -> None:
+    """An evaluation that ends at once has cost no more than the guesses allowed."""
+    names = {f"m{number}.test": [f"h{number}-{host}.test" for host in range(10)] for number in range(4)}
+    resolver = FakeResolver(
+        txt={"d0.test": [f"v=spf1 {' '.join(f'mx:{name}' for name in names)} -all"]},
+        mx=names,
+        a={"h0-0.test": [CLIENT]},
+    )
+    assert check(resolver).status is SpfStatus.PASS
+    assert len(resolver.asked) == len(["the record", "mx", "its first host"]) + MAX_AHEAD
+
+
+@pytest.mark.parametrize(("hosts", "guessed"), [(10, True), (11, False)])
+def test_hosts_of_an_impossible_mx_are_not_guessed(hosts: int, *, guessed: bool) -> None:
+    """The addresses of an mx with more hosts than allowed are not asked for."""
+    names = [f"h{number}.test" for number in range(hosts)]
+    resolver = FakeResolver(
+        txt={
+            "d0.test": ["v=spf1 a:s.test mx exists:%{d}.e.test include:d1.test -all"],
+            "d1.test": ["v=spf1 a:t.test -all"],
+        },
+        mx={"d0.test": names},
+        a={"s.test": ["203.0.113.1"], "t.test": [CLIENT]},
+    )
+    check(resolver)
+    assert any(question.name in names for question in resolver.asked) is guessed
 
 
 def test_nested_includes_side_by_side() -> None:
