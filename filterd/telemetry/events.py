@@ -52,6 +52,7 @@ class Event(StrEnum):
     CUSTODY_FAILED = "custody_failed", "a message could not be stored safely: the client was told to try again"
     JOURNAL_FAILED = "journal_failed", "rows of the journal could not be written"
     METRICS_FAILED = "metrics_failed", "the metrics address cannot be served"
+    LOG_LINES_LOST = "log_lines_lost", "whoever reads the log did not: so many lines before this one are not there"
     LIBRARY = "library", "a warning of a library"
 
 

@@ -1,7 +1,6 @@
 """structlog, set up: one line per event, JSON or console form, whatever the values hold."""
 
 import logging
-import os
 import sys
 from collections.abc import MutableMapping
 from typing import Any, BinaryIO, Final, Literal
@@ -10,33 +9,10 @@ import orjson
 import structlog
 
 from filterd.telemetry.events import Event
+from filterd.telemetry.lines import Lines
 from filterd.telemetry.safe import safe, trace
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-
-
-class _Lines:
-    """Where finished lines go: one write each, so that lines of several processes do not mix."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        try:
-            self._descriptor = stream.fileno()
-        except (OSError, ValueError):
-            self._descriptor = -1
-
-    def msg(self, line: bytes) -> None:
-        """Write a line. One that cannot be written is lost: mail does not wait for its log."""
-        try:
-            if self._descriptor < 0:
-                self._stream.write(line)
-            else:
-                while line:
-                    line = line[os.write(self._descriptor, line) :]
-        except (OSError, ValueError):
-            return
-
-    debug = info = warning = warn = error = critical = exception = fatal = log = msg
 
 
 class _Library(logging.Handler):
@@ -62,6 +38,7 @@ def configure(
     if form == "auto":
         form = "console" if stream.isatty() else "json"
     render = _console(colours=stream.isatty()) if form == "console" else _json
+    lines = Lines(stream, lambda lost: structlog.get_logger().warning(Event.LOG_LINES_LOST, lines=lost))
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -70,7 +47,7 @@ def configure(
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=lambda *_: _Lines(stream),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Library()], force=True)

@@ -1,0 +1,94 @@
+"""Lines into a pipe that nobody reads, that somebody reads again, and whose reader has gone."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from io import BytesIO
+from typing import BinaryIO
+
+import pytest
+
+from filterd.telemetry.lines import PIECE, Lines
+
+SIZE = 16 * PIECE  # bytes the pipe holds
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, BinaryIO]]:
+    """A pipe: the reader's descriptor, which does not block, and the writer's stream, which does."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, SIZE)
+    stream = os.fdopen(writer, "wb", buffering=0)
+    yield reader, stream
+    stream.close()
+    os.close(reader)
+
+
+def drained(reader: int) -> bytes:
+    """All that is in the pipe."""
+    found = b""
+    while True:
+        try:
+            piece = os.read(reader, SIZE)
+        except BlockingIOError:
+            return found
+        if not piece:
+            return found
+        found += piece
+
+
+@pytest.mark.threat("RES-06")
+def test_a_reader_that_sleeps(pipe: tuple[int, BinaryIO]) -> None:
+    """Lines that find no room are lost whole; the first that finds some is there, and the number lost is told once."""
+    reader, stream = pipe
+    told: list[int] = []
+    lines = Lines(stream, told.append)
+    line = b"x" * 1_000 + b"\n"
+    for _ in range(100):
+        lines.msg(line)
+    before = drained(reader)
+    lines.msg(b"back\n")
+    lines.msg(b"again\n")
+    assert before == line * (len(before) // len(line))
+    assert told == [100 - len(before) // len(line)]
+    assert drained(reader) == b"back\nagain\n"
+
+
+@pytest.mark.threat("RES-06")
+def test_a_line_that_is_cut(pipe: tuple[int, BinaryIO]) -> None:
+    """A line larger than the room left is cut; the next one stands on a line of its own."""
+    reader, stream = pipe
+    lines = Lines(stream)
+    lines.msg(b"y" * 2 * SIZE + b"\n")
+    assert set(drained(reader)) == {ord("y")}
+    lines.msg(b"next\n")
+    lines.msg(b"last\n")
+    assert drained(reader) == b"\nnext\nlast\n"
+
+
+@pytest.mark.threat("RES-06")
+def test_a_reader_that_goes() -> None:
+    """Lines for a reader that has gone are lost, and nobody is told but by counting on."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb", buffering=0) as stream:
+        told: list[int] = []
+        lines = Lines(stream, told.append)
+        os.close(reader)
+        for _ in range(3):
+            lines.msg(b"z\n")
+    assert told == []
+
+
+def test_other_descriptors_keep_their_flags(pipe: tuple[int, BinaryIO]) -> None:
+    """The stream that was handed in, which other processes share, goes on to block."""
+    _, stream = pipe
+    Lines(stream).msg(b"x\n")
+    assert os.get_blocking(stream.fileno())
+
+
+def test_streams_without_a_descriptor() -> None:
+    """A stream in memory takes lines too."""
+    stream = BytesIO()
+    Lines(stream).msg(b"x\n")
+    assert stream.getvalue() == b"x\n"
