@@ -118,7 +118,7 @@ def test_most_guesses() -> None:
         a={"h0-0.test": [CLIENT]},
     )
     assert check(resolver).status is SpfStatus.PASS
-    assert len(resolver.asked) == len(["the record", "mx", "its first host"]) + MAX_AHEAD
+    assert MAX_AHEAD < len(resolver.asked) <= MAX_AHEAD + len(["the record", "mx", "its first host"])
 
 
 @pytest.mark.parametrize(("hosts", "guessed"), [(10, True), (11, False)])
