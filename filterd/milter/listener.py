@@ -1,4 +1,8 @@
-"""libmilter's listening socket and main loop: opened once, served by every front that is forked after."""
+"""libmilter's listening socket and main loop: opened once, served by every front that is forked after.
+
+A process has one libmilter and so one listener: its state is the module's. To end, a front does not tell libmilter to
+stop: the threads that wait for the next command of open sessions would end with it (decision 005).
+"""
 
 import os
 import socket
@@ -6,6 +10,7 @@ import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Final
 
@@ -53,8 +58,10 @@ def open_listener(listen: str, mode: int, group: int = -1) -> None:
         raise ListenError(f"cannot listen on {listen}: {error}") from None
     finally:
         os.umask(old)
-    for descriptor in _sockets() - before:
+    _listening.update(_sockets() - before)
+    for descriptor in _listening:
         os.set_blocking(descriptor, False)
+    _deaf.append(_deaf_socket())
     if path is not None and made is not None:
         if group >= 0:
             try:
@@ -63,10 +70,27 @@ def open_listener(listen: str, mode: int, group: int = -1) -> None:
                 made.unlink()
                 raise ListenError(f"cannot give unix:{path} to group {group}: {error.strerror}") from None
         made.rename(path)
+        _paths.append(path)
+
+
+def stop_listening() -> None:
+    """In a front: accept no more sessions. Those that are open go on, and libmilter knows nothing of it."""
+    for descriptor in _listening:
+        os.dup2(_deaf[0].fileno(), descriptor, inheritable=False)
+
+
+def close_listener() -> None:
+    """In the process that opened it: once its fronts have stopped listening too, MTAs are refused at once."""
+    for descriptor in _listening:
+        os.close(descriptor)
+    _listening.clear()
+    for path in _paths:
+        path.unlink(missing_ok=True)
+    _paths.clear()
 
 
 def serve(parts: Parts, sessions: Sessions) -> None:
-    """Answer the MTA in this process until SIGTERM; sessions that are open then go on. Called in a forked front."""
+    """Answer the MTA in this process; called in a forked front. Returns where libmilter was stopped by SIGTERM."""
 
     def call(method: Callable[..., int]) -> Callable[..., int]:
         return lambda context, *args: method(context.getpriv() or attach(context), *args)
@@ -106,6 +130,19 @@ def _log_exception(kind: type[BaseException], error: BaseException, trace: Trace
     _log.error(Event.CALLBACK_CRASHED, callback="pymilter", exc_info=(kind, error, trace))
 
 
+def _deaf_socket() -> socket.socket:
+    """A listening socket that nobody can connect to, for it has no name any more."""
+    with TemporaryDirectory(prefix="filterd-") as folder:
+        deaf = socket.socket(socket.AF_UNIX)
+        deaf.setblocking(False)
+        deaf.bind(f"{folder}/deaf")
+        deaf.listen()
+    return deaf
+
+
+_listening: Final = set[int]()
+_deaf: Final = list[socket.socket]()
+_paths: Final = list[Path]()
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 

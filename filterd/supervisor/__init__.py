@@ -4,5 +4,6 @@ It stays single-threaded (it forks), touches no message and no hostile byte. A *
 its nursery and fronts; a reload starts a new one beside the old and lets the old one's sessions end.
 
 Signals: SIGTERM and SIGINT stop after draining, SIGUSR1 reloads. SIGHUP stops too: libmilter takes it so in the
-fronts, and a terminal sends it to all of them at once.
+fronts. A front is told to drain by SIGUSR2 and to end at once by SIGQUIT: any signal that libmilter knows would leave
+its open sessions unanswered.
 """

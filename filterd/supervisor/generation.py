@@ -2,15 +2,14 @@
 
 import os
 import select
-import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import orjson
 
-from filterd.supervisor.front import MAX_FACTS, Front, LiveParts, fork_front
+from filterd.supervisor.front import DRAIN, MAX_FACTS, Front, LiveParts, fork_front
 
 
 class Nursery(Protocol):
@@ -48,10 +47,10 @@ class Generation:
     retired: bool = False
 
     @classmethod
-    def start(cls, number: int, plan: Plan, first_slot: int) -> "Generation":
-        """Start the nursery and fork all fronts; they may not be ready yet."""
+    def start(cls, number: int, plan: Plan, slots: Sequence[int]) -> "Generation":
+        """Start the nursery and fork a front for each metrics slot; they may not be ready yet."""
         generation = cls(number, plan, plan.start_nursery())
-        for slot in range(first_slot, first_slot + plan.workers):
+        for slot in slots:
             generation.add(slot)
         return generation
 
@@ -81,7 +80,7 @@ class Generation:
         """Tell the fronts to take no new sessions and end with the open ones."""
         self.retired = True
         for pid in self.fronts:
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, DRAIN)
 
     def gone(self, pid: int) -> Front | None:
         """Take note that a process ended; the front it was, if it was one of ours."""

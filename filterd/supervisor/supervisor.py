@@ -5,11 +5,13 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
+from itertools import count, islice
 from typing import Final, Protocol
 
 import structlog
 
-from filterd.supervisor.front import Front
+from filterd.milter.listener import close_listener
+from filterd.supervisor.front import CUT, Front
 from filterd.supervisor.generation import Generation, Plan
 from filterd.supervisor.notify import sd_notify
 from filterd.telemetry.events import Event
@@ -83,8 +85,9 @@ class Supervisor:
     def _start(self, plan: Plan) -> Generation:
         self._numbers += 1
         used = {front.slot for generation in self._generations for front in generation.fronts.values()}
-        first_slot = max(used, default=-1) + 1 if used and min(used) < plan.workers else 0
-        generation = Generation.start(self._numbers, plan, first_slot)
+        used |= {slot for _, generation, slot in self._missing if not generation.retired}
+        free = (slot for slot in count() if slot not in used)
+        generation = Generation.start(self._numbers, plan, tuple(islice(free, plan.workers)))
         self._generations.append(generation)
         return generation
 
@@ -154,12 +157,13 @@ class Supervisor:
             self._changed()
 
     def _stop(self, seconds: float) -> int:
+        close_listener()
         for generation in self._generations:
             if not generation.retired:
                 generation.retire()
         self._await_fronts(seconds)
         left = [pid for generation in self._generations for pid in generation.fronts]
-        for number in (signal.SIGTERM, signal.SIGKILL):  # the second SIGTERM cuts a drain off, but still flushes
+        for number in (CUT, signal.SIGKILL):
             for generation in self._generations:
                 for pid in generation.fronts:
                     os.kill(pid, number)
