@@ -6,6 +6,7 @@ mail base64 costs what binascii costs.
 
 import binascii
 import re
+from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 Data: TypeAlias = bytes | memoryview
@@ -19,6 +20,7 @@ _PADDING: Final = re.compile(rb"=+")
 _QP_ODD: Final = re.compile(rb"=(?!\r?\n|[0-9A-F]{2})")
 _QP_BLANKS: Final = re.compile(rb"=[ \t]++\r?\n")
 _LOOKS_BASE64: Final = re.compile(rb"\s*+[A-Za-z0-9+/]{60,}+={0,2}\r?\n")
+_BLOCK: Final = 65_536  # bytes of lines that are split at once
 MAX_SEGMENTS: Final = 1_000  # base64 streams behind one another in one part; one is right
 TOKENS: Final = ("base64", "quoted-printable", "7bit", "8bit", "binary", "x-uuencode", "uuencode")
 IDENTITY: Final = frozenset({"", "7bit", "8bit", "binary"})
@@ -69,11 +71,40 @@ def _doubtful(data: bytes, plain: bytes | None) -> list[Data]:
     found[_segments(data)] = None
     if b"-" in data or b"_" in data:
         found[_decode_clean(data.translate(_URL_SAFE, _NOT_URL_SAFE))] = None
-    lines = [line for line in data.split(b"\n") if line.strip()]
-    if any(len(line.strip()) % 4 for line in lines[:-1]):
+    if _uneven(data):
         # A decoder that works line by line drops what does not fill a group of four.
-        found[b"".join([_decode_clean(line.translate(None, _NOT_BASE64)) for line in lines])] = None
+        found[_line_by_line(data)] = None
     return [item for item in found if item] or [data]
+
+
+def _blocks(data: bytes) -> Iterator[bytes]:
+    """The data in pieces of whole lines: millions of lines at once would take many times the memory of the data."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start + _BLOCK) + 1 or len(data)
+        yield data[start:end]
+        start = end
+
+
+def _uneven(data: bytes) -> bool:
+    """True where a line before the last one does not consist of groups of four."""
+    uneven = False
+    for block in _blocks(data):
+        for line in block.split(b"\n"):
+            size = len(line.strip())
+            if size and uneven:
+                return True
+            uneven = size % 4 != 0 if size else uneven
+    return False
+
+
+def _line_by_line(data: bytes) -> bytes:
+    """Each line decoded by itself."""
+    out = bytearray()
+    for block in _blocks(data):
+        for line in block.split(b"\n"):
+            out += _decode_clean(line.translate(None, _NOT_BASE64))
+    return bytes(out)
 
 
 def _segments(data: bytes) -> bytes:
@@ -102,5 +133,8 @@ def quoted_readings(raw: memoryview) -> list[Data]:
     if _QP_ODD.search(raw) is None:
         return [plain]
     # RFC 2045 6.7 (3): blanks between "=" and the line end were added in transport.
-    found = {plain: None, binascii.a2b_qp(_QP_BLANKS.sub(b"", bytes(raw))): None}
+    clean = bytearray()
+    for block in _blocks(bytes(raw)):
+        clean += _QP_BLANKS.sub(b"", block)
+    found = {plain: None, binascii.a2b_qp(clean): None}
     return list(found)
