@@ -37,7 +37,9 @@ class Scanned:
 
 
 def scan(parts: Parts, name: str, raw: bytes, session: Session) -> Scanned:
-    """Judge one message, given whole as bytes."""
+    """Judge one message, given whole as bytes; lines that end with LF alone are taken as sent with CRLF."""
+    if raw.count(b"\n") != raw.count(b"\r\n"):  # files on disk; an MTA would make CRLF of them too
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     address = normalise_address(session.client_ip) if session.client_ip else ""
     transaction = Transaction(parts, Peer(Client(address, 0, session.client_name)))
     try:
