@@ -72,6 +72,7 @@ def _auth(reports: Mapping[str, CheckReport], verdict: Verdict) -> dict[str, Any
             if isinstance(result, DkimResult)
         ],
         "dmarc": None if dmarc is None else _dmarc(dmarc, verdict),
+        "arc": None,  # not evaluated
     }
 
 
