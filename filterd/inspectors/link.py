@@ -61,7 +61,11 @@ class NurseryLink:
         frame, generation = self._ask(Kind.SPAWN, b"", Kind.SPAWNED, deadline, fds=1)
         if len(frame.fds) != 1:
             raise LinkError("the nursery sent no socket")
-        sock = socket.socket(fileno=frame.fds[0])
+        try:
+            sock = socket.socket(fileno=frame.fds[0])
+        except OSError as error:
+            close_all(frame.fds)
+            raise LinkError(f"the nursery sent no socket: {error}") from error
         try:
             spawned = decode_spawned(frame.payload)
             first = recv_frame(sock, deadline=deadline, clock=self._clock)
@@ -92,6 +96,13 @@ class NurseryLink:
             return decode_buried(frame.payload).status
         except (LinkError, MessageError):
             return None
+
+    def interrupt(self) -> None:
+        """Have a call that waits for the nursery end now, in another thread: the connection is over."""
+        sock = self._sock
+        if sock is not None:
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection, and with it every inspector that came over it."""

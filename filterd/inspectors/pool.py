@@ -19,7 +19,7 @@ from filterd.ipc.messages import (
     SandboxLevel,
     decode_facts,
     decode_failure,
-    encode,
+    encode_job,
 )
 from filterd.model.inspection import Inspection, InspectionJob
 
@@ -49,7 +49,11 @@ class InspectorPool:
         self._clock = clock
         self._admission = admission
         self._most_waiting = waiting
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # Apart, for one who is woken for the other's sake would sleep on: callers wait for an idle inspector, the
+        # keeper (and who waits for a complete pool) for a change in their number.
+        self._freed = threading.Condition(self._lock)
+        self._changed = threading.Condition(self._lock)
         self._idle: list[Inspector] = []  # last in, first out: its pages and caches are warm
         self._serving = 0  # idle and busy ones that have not asked to be replaced
         self._waiting = 0
@@ -87,7 +91,7 @@ class InspectorPool:
 
     def stats(self) -> dict[str, int]:
         """Counters since the start, and the gauges `idle`, `serving` and `waiting`."""
-        with self._changed:
+        with self._lock:
             gauges = {"idle": len(self._idle), "serving": self._serving, "waiting": self._waiting}
             return self._counters | gauges
 
@@ -101,60 +105,58 @@ class InspectorPool:
 
         The inspector gets a descriptor of its own that it cannot write through. InspectorFailure.
         """
-        message = encode(job)
+        message = encode_job(job)
         with read_only(body_fd) as fd:
             while True:
                 inspector = self._take(deadline)
                 try:
                     send_frame(inspector.sock, Kind.JOB, message, fds=(fd,), deadline=deadline, clock=self._clock)
+                    frame = recv_frame(inspector.sock, deadline=deadline, clock=self._clock)
+                    facts = self._read(frame)
+                except InspectorCrashed:
+                    self._retire(inspector)
+                    self._count("crashed")
+                    raise
                 except FrameClosedError as error:
                     status = self._lose(inspector)
-                    if error.untouched:
-                        self._count("died_idle")  # before it saw this message: not the message's doing
-                        continue
-                    self._fail_dead(status, error)
+                    if not error.untouched:
+                        self._fail_dead(status, error)
+                    self._count("died_idle")  # before it saw this message: not the message's doing
                 except FrameTimeoutError as error:
                     self._lose(inspector)
                     self._count("timeout")
-                    raise InspectorTimeout("the inspector did not take the message in time") from error
-                return self._answer(inspector, deadline)
+                    raise InspectorTimeout("the inspector overran the deadline and was killed") from error
+                except (FrameError, MessageError) as error:
+                    self._lose(inspector)
+                    self._count("died")
+                    raise InspectorDied(f"the inspector's answer is none: {error}") from error
+                except BaseException:  # of the caller's (an interrupt, no memory): it must not keep the inspector
+                    self._lose(inspector)
+                    raise
+                else:
+                    self._put_back(inspector, frame.kind)
+                    return facts
 
     def close(self) -> None:
         """End all inspectors; callers that still wait get InspectorBusy."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
+            self._freed.notify_all()
+        self._link.interrupt()
         self._keeper.join(SPAWN_SECONDS)
         self._link.close()
-        with self._changed:
+        with self._lock:
             for inspector in self._idle:
                 inspector.sock.close()
             self._idle.clear()
             self._serving = 0
 
-    def _answer(self, inspector: Inspector, deadline: float) -> Inspection:
-        try:
-            frame = recv_frame(inspector.sock, deadline=deadline, clock=self._clock)
-            facts = self._read(frame)
-        except FrameTimeoutError as error:
-            self._lose(inspector)
-            self._count("timeout")
-            raise InspectorTimeout("the inspector overran the deadline and was killed") from error
-        except FrameClosedError as error:
-            self._fail_dead(self._lose(inspector), error)
-        except InspectorCrashed:
-            self._retire(inspector)
-            self._count("crashed")
-            raise
-        except (FrameError, MessageError) as error:
-            self._lose(inspector)
-            self._count("died")
-            raise InspectorDied(f"the inspector's answer is none: {error}") from error
-        if frame.kind & RETIRING:
+    def _put_back(self, inspector: Inspector, kind: int) -> None:
+        if kind & RETIRING:
             self._retire(inspector)
         else:
             self._give_back(inspector)
-        return facts
 
     @staticmethod
     def _read(frame: Frame) -> Inspection:
@@ -166,6 +168,8 @@ class InspectorPool:
         raise FrameError(f"a frame of kind {kind}")
 
     def _fail_dead(self, status: int | None, error: FrameError) -> NoReturn:
+        if self._closing:
+            raise InspectorBusy("the pool was closed") from error
         if status in _TIMERS:
             self._count("timeout")
             raise InspectorTimeout(f"the inspector was ended by its timer ({_ending(status)})") from error
@@ -173,7 +177,9 @@ class InspectorPool:
         raise InspectorDied(f"the inspector died ({_ending(status)})") from error
 
     def _take(self, deadline: float) -> Inspector:
-        with self._changed:
+        with self._lock:
+            if self._clock() >= deadline:
+                self._refuse("the deadline passed before an inspector was asked")
             if not self._idle:
                 self._queue_up(min(deadline, self._clock() + self._admission))
             self._counters["jobs"] += 1
@@ -182,28 +188,35 @@ class InspectorPool:
     def _queue_up(self, until: float) -> None:
         """Wait, the lock held around it, until there is an idle inspector. InspectorBusy."""
         if self._waiting >= self._most_waiting:
-            self._counters["busy"] += 1
-            raise InspectorBusy("too many messages wait for an inspector")
+            self._refuse("too many messages wait for an inspector")
         self._waiting += 1
         try:
             while not self._idle:
                 remaining = until - self._clock()
                 if remaining <= 0 or self._closing:
-                    self._counters["busy"] += 1
-                    raise InspectorBusy(self._trouble or "no inspector was free in time")
-                self._changed.wait(remaining)
+                    self._refuse(self._trouble or "no inspector was free in time")
+                self._freed.wait(remaining)
         finally:
             self._waiting -= 1
 
+    def _refuse(self, why: str) -> NoReturn:
+        self._counters["busy"] += 1
+        raise InspectorBusy(why)
+
     def _give_back(self, inspector: Inspector) -> None:
-        with self._changed:
+        with self._lock:
+            if self._closing:  # it has answered the last message of this front
+                inspector.sock.close()
+                return
             self._idle.append(inspector)
-            if self._waiting:
-                self._changed.notify()
+            self._freed.notify()
 
     def _retire(self, inspector: Inspector) -> None:
         """It wants to be replaced, and works on until that has happened."""
-        with self._changed:
+        with self._lock:
+            if self._closing:
+                inspector.sock.close()
+                return
             if not inspector.retiring:
                 inspector.retiring = True
                 self._serving -= 1
@@ -212,11 +225,12 @@ class InspectorPool:
                 self._unburied.append(inspector)
             else:
                 self._idle.insert(0, inspector)
+                self._freed.notify()
             self._changed.notify_all()
 
     def _lose(self, inspector: Inspector) -> int | None:
         """Kill it, have it replaced, and say how it ended where that can be learned at once."""
-        with self._changed:
+        with self._lock:
             if not inspector.retiring:
                 self._serving -= 1
             self._changed.notify_all()
@@ -228,7 +242,7 @@ class InspectorPool:
         return status
 
     def _count(self, name: str) -> None:
-        with self._changed:
+        with self._lock:
             self._counters[name] += 1
 
     def _keep(self) -> None:
@@ -253,11 +267,11 @@ class InspectorPool:
         try:
             inspector = self._link.spawn()
         except LinkError as error:
-            with self._changed:
+            with self._lock:
                 self._trouble = str(error)
                 self._counters["spawn_failed"] += 1
             return False
-        with self._changed:
+        with self._lock:
             self._trouble = ""
             self._level = inspector.ready.level
             self._rule_set, self._problems = inspector.ready.rule_set, inspector.ready.problems
@@ -267,6 +281,7 @@ class InspectorPool:
             if self._serving >= self._size:
                 self._unburied += [one for one in self._idle if one.retiring]
                 self._idle = [one for one in self._idle if not one.retiring]
+            self._freed.notify()
             self._changed.notify_all()
         return True
 

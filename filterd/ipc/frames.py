@@ -22,7 +22,7 @@ class FrameError(Exception):
 
 
 class FrameClosedError(FrameError):
-    """The other side is gone; `untouched` is True where it was gone before it could have read any of our frame."""
+    """The other side is gone; `untouched` is True where it was gone before it could have read our whole frame."""
 
     def __init__(self, text: str, *, untouched: bool = False) -> None:
         """Say what was found closed."""
@@ -90,7 +90,7 @@ def recv_frame(sock: socket.socket, *, deadline: float | None = None, clock: Clo
     except TimeoutError as error:
         raise FrameTimeoutError("the deadline passed while receiving") from error
     except OSError as error:
-        raise FrameClosedError(f"receiving failed: {error}") from error
+        raise _reset(error) from error
 
 
 def recv_frame_with_fds(
@@ -110,7 +110,7 @@ def recv_frame_with_fds(
         raise FrameTimeoutError("the deadline passed while receiving") from error
     except OSError as error:
         close_all(fds)
-        raise FrameClosedError(f"receiving failed: {error}") from error
+        raise _reset(error) from error
     except FrameError:
         close_all(fds)
         raise
@@ -120,6 +120,11 @@ def close_all(fds: Sequence[int]) -> None:
     """Close descriptors that came with a frame."""
     for fd in fds:
         os.close(fd)
+
+
+def _reset(error: OSError) -> FrameClosedError:
+    """An error while receiving; unix(7): a reset says that the other side ended without having read all we sent."""
+    return FrameClosedError(f"receiving failed: {error}", untouched=isinstance(error, ConnectionResetError))
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]], flags: int, most: int) -> tuple[int, ...]:

@@ -166,13 +166,14 @@ def test_who_was_gone_before_has_read_nothing(pair: Pair) -> None:
     assert caught.value.untouched
 
 
-def test_a_reset_is_a_closed_frame(pair: Pair) -> None:
-    """An inspector killed with a question unread resets the connection."""
+def test_a_reset_says_that_the_question_was_not_read(pair: Pair) -> None:
+    """Who was killed with it in the buffer has not seen it; who had read it has."""
     ours, theirs = pair
     ours.sendall(b"unread")
     theirs.close()
-    with pytest.raises(FrameClosedError):
+    with pytest.raises(FrameClosedError) as caught:
         recv_frame(ours)
+    assert caught.value.untouched
 
 
 def test_a_closed_socket_of_our_own_is_a_closed_frame(pair: Pair) -> None:
