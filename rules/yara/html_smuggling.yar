@@ -34,8 +34,7 @@ rule html_writes_decoded_page
         owner = "filterd"
         stage = "score"
     strings:
-        $write = /document\.write(ln)?\s{0,20}\(\s{0,20}(atob|unescape|decodeURIComponent)\s{0,20}\(/
-        $long = /["'][A-Za-z0-9+\/%]{200}/
+        $write = /document\.write(ln)?\s{0,20}\(\s{0,20}(atob|unescape|decodeURIComponent)\s{0,20}\(\s{0,20}["'][A-Za-z0-9+\/%]{200}/
     condition:
-        $write and $long
+        $write
 }

@@ -8,11 +8,12 @@ rule pdf_script_on_open
         owner = "filterd"
         stage = "score"
     strings:
-        $open = /\/(OpenAction|AA)\b/
+        $open_a = "/OpenAction"
+        $open_b = "/AA"
         $type = /\/S\s{0,5}\/JavaScript\b/
         $code = /\/JS[\s(<]/
     condition:
-        uint32(0) == 0x46445025 and $open and $type and $code
+        uint32(0) == 0x46445025 and any of ($open_*) and $type and $code
 }
 
 rule pdf_launches_program
@@ -27,7 +28,11 @@ rule pdf_launches_program
         stage = "score"
     strings:
         $launch = /\/S\s{0,5}\/Launch\b/
-        $target = /\/(Win|F|Unix|Mac)\s{0,5}[(<]/
+        $target = /\/(Win|Unix|Mac)\s{0,5}[(<]/
+        $file_a = "/F("
+        $file_b = "/F ("
+        $file_c = "/F<"
+        $file_d = "/F <"
     condition:
-        uint32(0) == 0x46445025 and $launch and $target
+        uint32(0) == 0x46445025 and $launch and ($target or any of ($file_*))
 }
