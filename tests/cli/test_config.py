@@ -1,0 +1,104 @@
+"""filterd config: what is wrong with a configuration, said so that it can be mended."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from filterd.cli import app
+from filterd.config import Config
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where the configuration stands."""
+    return tmp_path / "filterd.toml"
+
+
+def _run(command: str, file: Path, *more: str) -> Result:
+    return CliRunner().invoke(app, ["config", command, "--config", str(file), *more])
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"),
+    [
+        ("[actions]\nrejekt = 5\n", ":2: [actions] rejekt:", 'unknown key; did you mean "reject"?'),
+        ("[aktions]\nreject = 5\n", ":1: [aktions]:", 'unknown section; did you mean "actions"?'),
+        ('[actions]\nreject = "15"\n', ":2: [actions] reject:", "expected a valid number, got '15'"),
+        ("[milter]\nworkers = 1.5\n", ":2: [milter] workers:", "expected a valid integer, got 1.5"),
+        ('[milter]\nlisten = "/no/colon"\n', ":2: [milter] listen:", "expected an address such as"),
+        ("[actions]\nreject = 5\nquarantine = 9\n", ":1: [actions]", "expected add_header <= quarantine <= reject"),
+        ("[actions]\nreject = 5\nreject = 6\n", ":3:", "this key stands here twice"),
+        ("[actions\n", "", "not valid TOML"),
+        ('[log]\nlevel = "${LEVEL}"\n', ":2: [log] level:", "${...} is not replaced"),
+        ('[trust.skip]\nlocal = ["spv"]\n', "trust.skip.local:", "got 'spv'; did you mean 'spf'?"),
+        (
+            '[actions.on_unknown]\ninspector = "continue"\n',
+            ":1: [actions] on_unknown",
+            "expected one of defer, quarantine",
+        ),
+        ('[rules]\npath = "/nonexistent"\n', "/nonexistent/scores.toml:", "No such file or directory"),
+    ],
+)
+@pytest.mark.threat("OPS-05")
+def test_what_is_wrong_is_named_with_file_key_and_what_was_expected(
+    file: Path, text: str, place: str, words: str
+) -> None:
+    """Exit 1, nothing on standard output, one line with all three."""
+    file.write_text(text)
+    done = _run("check", file)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert any(place in line and words in line for line in done.stderr.splitlines()), done.stderr
+    if place.startswith(":"):
+        assert f"{file}{place}" in done.stderr
+
+
+def test_all_problems_are_said_at_once(file: Path) -> None:
+    """Nobody wants to mend a file one error at a time."""
+    file.write_text('[actions]\nrejekt = 5\n[milter]\nworkers = "two"\n[aktions]\n')
+    done = _run("check", file)
+    assert done.exit_code == 1
+    assert len(done.stderr.splitlines()) == 3
+
+
+def test_a_file_that_is_not_there_is_an_error(file: Path) -> None:
+    """A configuration that was named and cannot be read never means the defaults."""
+    done = _run("check", file)
+    assert (done.exit_code, done.stderr) == (1, f"{file}: cannot be read: No such file or directory\n")
+
+
+def test_a_good_file_is_ok(file: Path) -> None:
+    """One word, exit 0."""
+    file.write_text("[actions]\nreject = 20\n")
+    done = _run("check", file)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "ok\n", "")
+
+
+def test_the_printed_default_is_a_configuration_and_changes_nothing(file: Path) -> None:
+    """Written to a file it checks, and means what no file means."""
+    file.write_text(CliRunner().invoke(app, ["config", "default"]).stdout)
+    assert _run("check", file).stdout == "ok\n"
+    shown = json.loads(_run("show", file, "--json").stdout)
+    assert shown == Config().model_dump(mode="json")
+
+
+def test_show_prints_what_is_in_force(file: Path) -> None:
+    """Defaults filled in, as TOML that can be read again."""
+    file.write_text("[actions]\nreject = 20\n")
+    done = _run("show", file)
+    assert done.exit_code == 0
+    found = tomllib.loads(done.stdout)
+    assert found["actions"]["reject"] == 20
+    assert found["actions"]["quarantine"] == 10
+
+
+def test_what_needs_the_daemon_says_so_where_none_runs(file: Path, tmp_path: Path) -> None:
+    """Status and reload: exit 1 and words, no trace of having looked."""
+    file.write_text(f'[paths]\nstate = "{tmp_path}/state"\n')
+    for command in ("status", "reload"):
+        done = CliRunner().invoke(app, [command, "--config", str(file)])
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr == "no daemon is running with this configuration\n"
+    assert not (tmp_path / "state").exists()

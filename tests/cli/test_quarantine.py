@@ -1,0 +1,344 @@
+"""filterd quarantine: found, shown, exported and deleted, whatever the held mail says."""
+
+import io
+import json
+import os
+import shutil
+import stat
+import sys
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from filterd.cli import app
+from filterd.cli import quarantine as command
+from filterd.model.custody import Evidence
+from filterd.quarantine import Quarantine
+from tests.quarantine.samples import BODY, FIELDS, evidence, identifier, raw, whole
+
+UNKNOWN = identifier(99)
+HOSTILE = (
+    "\x1b]0;pwned\x07 \x1b[2J \x1b]8;;http://evil.test\x1b\\ \x1b]52;c;cHdu\x07 \x9b2J a\rb \u202egpj.exe"
+    " [bold]x[/bold] \udcff"
+)
+
+
+class Site:
+    """A state folder with held mail, and the commands on it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Empty."""
+        self.folder = folder
+        self.config = folder / "filterd.toml"
+        self.config.write_text(f'[paths]\nstate = "{folder}/state"\n')
+        self.quarantine = Quarantine(folder / "state" / "quarantine")
+
+    def hold(self, held: Evidence) -> str:
+        """Hold one message."""
+        with raw() as message:
+            return self.quarantine.hold(held, message)
+
+    def run(self, *arguments: str) -> Result:
+        """A quarantine command."""
+        return CliRunner().invoke(app, ["quarantine", *arguments, "--config", str(self.config)])
+
+    def audit(self, identifier: str) -> list[tuple[str, str]]:
+        """What was done with an entry: action and result."""
+        return [(action, result) for _, _, action, result in self.quarantine.audit(identifier)]
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder with three messages: holding them costs fsyncs, copying them none."""
+    found = Site(tmp_path_factory.mktemp("template"))
+    for number, sender in enumerate(("anna@a.test", "bob@b.test", "eve@evil.test")):
+        found.hold(evidence(number, sender=sender, subject=f"Invoice {number}"))
+    found.quarantine.close()
+    return found.folder / "state"
+
+
+@pytest.fixture
+def site(tmp_path: Path, template: Path) -> Iterator[Site]:
+    """With three messages."""
+    shutil.copytree(template, tmp_path / "state")
+    found = Site(tmp_path)
+    yield found
+    found.quarantine.close()
+
+
+# --- list
+
+
+def test_the_list_is_newest_first_and_can_be_cut_up(site: Site) -> None:
+    """In a pipe: one line for each message, cells parted by tabs."""
+    done = site.run("list")
+    assert done.exit_code == 0
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [row[2] for row in rows] == ["eve@evil.test", "bob@b.test", "anna@a.test"]
+    assert rows[0][0] == identifier(2)
+    assert rows[0][-1] == "Invoice 2"
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        (["--from", "b.test"], [1]),
+        (["--from", "EVIL"], [2]),
+        (["--subject", "Invoice 0"], [0]),
+        (["--to", "nobody"], []),
+        (["--to", "to@b.test"], [2, 1, 0]),
+        (["--limit", "2"], [2, 1]),
+        (["--state", "deleted"], []),
+        (["--from", "%"], []),
+        (["--subject", "_nvoice"], []),
+    ],
+)
+@pytest.mark.threat("QUA-07")
+def test_the_list_can_be_narrowed(site: Site, options: list[str], numbers: list[int]) -> None:
+    """By parts of texts, case ignored; SQL's wildcards are letters like others."""
+    done = site.run("list", "--json", *options)
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [identifier(number) for number in numbers]
+
+
+def test_a_retried_message_is_one_line(site: Site) -> None:
+    """The copies of one message count as one, with their number."""
+    site.hold(evidence(7, sender="anna@a.test"))
+    rows = [line.split("\t") for line in site.run("list", "--from", "anna").stdout.splitlines()]
+    assert [(row[0], row[6]) for row in rows] == [(identifier(7), "2")]
+
+
+def test_nothing_held_is_nothing_listed_and_nothing_made(tmp_path: Path) -> None:
+    """Looking creates no files."""
+    empty = Site(tmp_path)
+    done = empty.run("list")
+    assert (done.exit_code, done.output) == (0, "")
+    assert not (tmp_path / "state").exists()
+
+
+# --- show
+
+
+def test_show_tells_why(site: Site) -> None:
+    """Envelope, reason, symbols, parts, and the audit; the view itself is in it."""
+    done = site.run("show", identifier(0))
+    assert done.exit_code == 0
+    for words in ("anna@a.test", "to@b.test", "192.0.2.7", "Invoice 0", "score       12.50", "view"):
+        assert words in done.stdout
+    assert site.audit(identifier(0)) == [("view", "done")]
+
+
+def test_show_as_json_has_everything(site: Site) -> None:
+    """Entry, evidence and audit in one object."""
+    found = json.loads(site.run("show", identifier(0), "--json").stdout)
+    assert (found["id"], found["public_id"]) == (identifier(0), identifier(0)[-10:])
+    assert found["evidence"]["envelope"]["sender"] == "anna@a.test"
+    assert found["audit"][0]["action"] == "view"
+
+
+def test_a_deleted_entry_is_still_shown(site: Site) -> None:
+    """What it was and who deleted it remains; its evidence is gone."""
+    site.run("delete", identifier(0))
+    done = site.run("show", identifier(0))
+    assert done.exit_code == 0
+    assert "state       deleted" in done.stdout
+    assert "evidence" not in json.loads(site.run("show", identifier(0), "--json").stdout)
+
+
+# --- ids
+
+IDS = [
+    "../x",
+    "../../etc/passwd",
+    "*",
+    "",
+    "%",
+    "_" * 26,
+    "A" * 10_000,
+    UNKNOWN,
+    identifier(0).lower(),
+    identifier(0)[:-1],
+    identifier(0) + "\n",
+    "\u0660" * 26,
+    "' OR 1=1 --",
+    "\x1b[2J",
+    identifier(0)[-10:],
+]
+
+
+@pytest.mark.parametrize("name", ["show", "delete", "export"])
+@pytest.mark.parametrize("wrong", IDS, ids=range(len(IDS)))
+@pytest.mark.threat("QUA-07")
+def test_an_id_that_is_none_finds_nothing(site: Site, tmp_path: Path, name: str, wrong: str) -> None:
+    """Paths, wildcards, SQL, digits of other scripts, 10 kB: exit 1 with words, nothing read, nothing deleted."""
+    more = ["--output", str(tmp_path / "out"), "--raw"] if name == "export" else []
+    done = site.run(name, *more, wrong)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("no such entry: ")
+    assert len(done.stderr) < 300
+    assert "\x1b" not in done.stderr
+    assert not (tmp_path / "out").exists()
+    assert len(site.quarantine.entries()) == 3
+
+
+# --- hostile texts
+
+
+def _harmless(text: str) -> None:
+    """Nothing that moves a cursor, hides or reverses; line ends are ours."""
+    bad = [c for c in text if c not in "\n\t" and unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}]
+    assert bad == []
+
+
+def _hostile(site: Site) -> str:
+    held = evidence(5, sender=HOSTILE, subject=HOSTILE + "x" * 10_000_000, recipients=(HOSTILE, "to@b.test"))
+    verdict = replace(held.verdict, text=HOSTILE)
+    return site.hold(replace(held, helo=HOSTILE, verdict=verdict))
+
+
+@pytest.mark.threat("QUA-08")
+def test_hostile_texts_in_a_pipe(site: Site) -> None:
+    """List and show: no control, format or undecodable character, lines of bounded length."""
+    name = _hostile(site)
+    for done in (site.run("list"), site.run("show", name)):
+        assert done.exit_code == 0
+        _harmless(done.stdout)
+        assert max(len(line) for line in done.stdout.splitlines()) < 20_000
+    assert len(site.run("list").stdout.splitlines()) == 4
+
+
+@pytest.mark.threat("QUA-08")
+def test_hostile_texts_on_a_terminal(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table keeps its width, and what looks like markup or a link stays text."""
+    _hostile(site)
+
+    class Terminal(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    screen = io.BytesIO()
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys, "stdout", Terminal(screen, "utf-8", write_through=True))
+    command.list_(site.config)
+    text = screen.getvalue().decode()
+    _harmless(text)
+    assert max(len(line) for line in text.splitlines()) <= 100
+    assert "[bold]" in text.replace("\n", "")
+
+
+@pytest.mark.threat("QUA-08")
+def test_hostile_texts_as_json(site: Site) -> None:
+    """One valid object on each line, no raw control character; what no Unicode has is written as an escape."""
+    name = _hostile(site)
+    for done in (site.run("list", "--json"), site.run("show", name, "--json")):
+        assert done.exit_code == 0
+        assert not any(c < " " and c != "\n" for c in done.stdout)
+        for line in done.stdout.splitlines():
+            json.loads(line)
+    assert json.loads(site.run("show", name, "--json").stdout)["sender"].startswith("\x1b]0;pwned")
+
+
+# --- export
+
+
+def test_without_raw_only_the_header_leaves(site: Site, tmp_path: Path) -> None:
+    """What lies on somebody's desktop afterwards cannot hurt; and it is in the audit."""
+    target = tmp_path / "out.eml"
+    done = site.run("export", "--output", str(target), identifier(0))
+    assert (done.exit_code, done.output) == (0, "")
+    assert target.read_bytes() == whole(b"")
+    assert site.audit(identifier(0)) == [("export header", "done")]
+
+
+@pytest.mark.threat("QUA-09")
+def test_raw_is_every_byte_private_and_audited(site: Site, tmp_path: Path) -> None:
+    """Only with --raw; 0600 under any umask."""
+    target = tmp_path / "out.eml"
+    before = os.umask(0)
+    try:
+        assert site.run("export", "--raw", "--output", str(target), identifier(0)).exit_code == 0
+    finally:
+        os.umask(before)
+    assert target.read_bytes() == whole(BODY, FIELDS)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert site.audit(identifier(0)) == [("export raw", "done")]
+
+
+def test_raw_to_standard_output(site: Site) -> None:
+    """For a pipe into another tool, byte for byte."""
+    done = site.run("export", "--raw", "-o", "-", identifier(0))
+    assert done.stdout_bytes == whole(BODY, FIELDS)
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link", "folder"])
+@pytest.mark.threat("QUA-09")
+def test_nothing_is_written_over_or_through_a_link(site: Site, tmp_path: Path, kind: str) -> None:
+    """A target that exists in any form is refused, and is as it was."""
+    target, other = tmp_path / "out.eml", tmp_path / "other"
+    if kind == "file":
+        target.write_text("mine")
+    elif kind == "folder":
+        target.mkdir()
+    else:
+        if kind == "link":
+            other.write_text("mine")
+        target.symlink_to(other)
+    done = site.run("export", "--raw", "--output", str(target), identifier(0))
+    assert (done.exit_code, done.stderr) == (1, f"{target} exists: name a file that does not\n")
+    assert other.exists() == (kind == "link")
+    assert not target.is_file() or target.read_text() == "mine"
+    assert site.audit(identifier(0)) == []
+
+
+def test_a_folder_that_is_not_there_is_said(site: Site, tmp_path: Path) -> None:
+    """Words, exit 1, no traceback."""
+    done = site.run("export", "--raw", "--output", str(tmp_path / "none" / "out"), identifier(0))
+    assert done.exit_code == 1
+    assert "No such file or directory" in done.stderr
+
+
+# --- delete
+
+
+def test_delete_takes_the_message_and_leaves_the_entry(site: Site) -> None:
+    """Several at once; a second time says that it was gone; the audit has both with the actor."""
+    done = site.run("delete", identifier(0), identifier(1))
+    assert done.stdout.splitlines() == [f"{identifier(0)} deleted", f"{identifier(1)} deleted"]
+    assert site.run("delete", identifier(0)).stdout == f"{identifier(0)} was not held any more\n"
+    assert [entry.id for entry in site.quarantine.entries()] == [identifier(2)]
+    assert site.audit(identifier(0)) == [("delete", "done"), ("delete", "not held")]
+
+
+def test_one_wrong_id_among_several_deletes_none(site: Site) -> None:
+    """A typing error must not leave half the work done."""
+    assert site.run("delete", identifier(0), UNKNOWN).exit_code == 1
+    assert len(site.quarantine.entries()) == 3
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["show", identifier(0)], ["delete", identifier(0)]])
+@pytest.mark.threat("RES-05")
+def test_a_ledger_that_cannot_be_read_is_said(site: Site, arguments: list[str]) -> None:
+    """Words and exit 1, no traceback: the mail is still there."""
+    site.quarantine.close()
+    ledger = site.folder / "state" / "quarantine" / "ledger.sqlite"
+    for path in ledger.parent.glob("ledger.sqlite*"):
+        path.unlink()
+    ledger.write_bytes(b"this is no database" * 1_000)
+    ledger.chmod(0o600)
+    done = site.run(*arguments)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("quarantine: ")
+
+
+def test_files_that_are_gone_are_said(site: Site, tmp_path: Path) -> None:
+    """An entry whose blob somebody removed: words, not a traceback."""
+    for path in (site.folder / "state" / "quarantine" / "blobs").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    done = site.run("export", "--raw", "--output", str(tmp_path / "out"), identifier(0))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("its files are gone: ")
