@@ -1,5 +1,6 @@
 """A daemon with two fronts for what must not end it."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -26,5 +27,11 @@ def daemon(dns: DnsServer) -> Iterator[Filterd]:
             "dns": {"nameservers": [f"127.0.0.1:{dns.port}"]},
             "metrics": {"listen": f"unix:{folder}/metrics.sock"},
         }
-        with Filterd(folder, settings) as filterd:
-            yield filterd
+        before = os.umask(0)  # the worst that a daemon may inherit
+        filterd = Filterd(folder, settings)
+        try:
+            filterd.start()
+        finally:
+            os.umask(before)
+        yield filterd
+        filterd.__exit__(None)

@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -15,9 +17,9 @@ from filterd.cli import app
 from tests.milter.wire import greeted, judged, mail, metric, status
 from tests.support.daemon import COMMAND, Filterd, Settings
 from tests.support.dnsserver import DnsServer
-from tests.support.miltertalk import ACCEPT, Answer, Mail, MilterGoneError, Offer, Session
+from tests.support.miltertalk import ACCEPT, DISCARD, Answer, Mail, MilterGoneError, Offer, Session
 from tests.support.process import open_folder, wait_until
-from tests.support.world import message
+from tests.support.world import STRANGER, message
 
 pytestmark = pytest.mark.integration
 
@@ -205,6 +207,27 @@ def test_a_second_daemon_on_the_same_state_refuses(daemon: Filterd) -> None:
     assert f"another filterd runs with the folder {daemon.folder}/state: stop it first" in done.stderr
     assert status(daemon)["started"] == started
     _accepted(daemon)
+
+
+@pytest.mark.threat("QUA-10")
+def test_nothing_of_the_state_is_open_to_others(daemon: Filterd) -> None:
+    """Started under umask 0: files 0600, folders closed but for passing to the socket, the socket as configured."""
+    with greeted(daemon, STRANGER) as session:
+        spoof = mail(message("ceo@strict.test", "Urgent transfer"), "x@elsewhere.test")
+        assert session.message(spoof).code == DISCARD
+    wait_until((daemon.folder / "state" / "journal.sqlite").exists, "the journal")
+    seen = set()
+    for path in (daemon.folder / "state").rglob("*"):
+        with suppress(FileNotFoundError):  # what is only there for a moment
+            mode = path.lstat().st_mode
+            seen.add(path.name)
+            allowed = 0o711 if stat.S_ISDIR(mode) else 0o600
+            # The folder that inspectors enter as their root is empty.
+            assert not stat.S_IMODE(mode) & ~allowed or path.name == "empty", (path, oct(mode))
+    assert seen >= {"journal.sqlite", "quarantine", "ledger.sqlite", "blobs", "evidence", "filterd.lock", "status.json"}
+    held = daemon.folder / "state" / "quarantine"
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in (held, held / "blobs", held / "evidence")} == {0o700}
+    assert stat.S_IMODE((daemon.folder / "milter.sock").stat().st_mode) == 0o666
 
 
 # --- stopping
