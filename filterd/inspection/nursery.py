@@ -32,6 +32,7 @@ from filterd.ipc.messages import (
 
 MAX_FRONTS: Final = 256  # connections; one per front and command
 MAX_INSPECTORS: Final = 64  # per front; several times what its cores can keep busy
+_ACCEPT_PAUSE: Final = 0.05  # seconds; inspectors go on reading, only new ones wait
 _ANSWER_SECONDS: Final = 1.0  # a front that does not take an answer of some bytes within that is as good as dead
 
 
@@ -90,8 +91,11 @@ class Nursery:
     def _accept(self) -> None:
         try:
             sock, _ = self._listener.accept()
-        except OSError:
-            return  # gone again, or no descriptors left: the front tries anew
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # gone again
+        except OSError:  # no descriptors or no memory left: the front waits in the queue, and we must not spin
+            time.sleep(_ACCEPT_PAUSE)
+            return
         if len(self._fronts) >= MAX_FRONTS:
             sock.close()
             return

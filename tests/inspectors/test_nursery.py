@@ -1,6 +1,7 @@
 """The nursery process: what it is given, how it starts and ends, and that rules survive it."""
 
 import os
+import resource
 import signal
 import socket
 import stat
@@ -20,6 +21,7 @@ from tests.inspectors.conftest import OBEDIENT, WITHIN, Bed, Make, bed, gone, in
 from tests.support.process import open_folder
 
 pytestmark = pytest.mark.integration
+TICKS = os.sysconf("SC_CLK_TCK")  # of CPU time in a second: what a loop without a pause would use
 GOOD = 'rule good { strings: $a = "needle" condition: $a }'
 BROKEN = "rule broken { condition: $nothing }"
 
@@ -133,6 +135,30 @@ def test_a_front_may_not_fill_the_machine(make: Make) -> None:
         for inspector in inspectors:
             with closing(inspector.sock) as sock, pytest.raises(FrameClosedError):
                 recv_frame(sock, deadline=time.monotonic() + WITHIN)
+
+
+@pytest.mark.threat("RES-07")
+def test_without_descriptors_it_waits_and_recovers(make: Make) -> None:
+    """EMFILE: who comes new waits, who is served is served, it does not spin, and afterwards all is well."""
+    made = make()
+    pid = made.nursery.pid
+    hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+    taken = {int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()}
+    free = min(set(range(len(taken) + 1)) - taken)
+    with closing(NurseryLink(made.nursery.path)) as link:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, hard))
+        before = _ticks(pid)
+        with pytest.raises(LinkError):
+            link.spawn(1.0)
+        assert made.ask(b"echo served").subject == "served"
+        assert _ticks(pid) - before < TICKS // 2
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+        link.spawn().sock.close()
+
+
+def _ticks(pid: int) -> int:
+    """CPU time of a process in the kernel's ticks."""
+    return sum(int(ticks) for ticks in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
 
 
 def test_how_an_inspector_ended_is_told(make: Make) -> None:
