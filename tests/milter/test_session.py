@@ -335,6 +335,20 @@ def test_end_of_message_without_header_or_mail(front: Front) -> None:
     assert session.end_of_message() == milter.ACCEPT
 
 
+@pytest.mark.threat("MTA-28")
+def test_commands_out_of_order_are_answered(front: Front) -> None:
+    """Whatever comes before CONNECT and MAIL: the answer libmilter expects, and no message of it."""
+    session = opened(front.parts())
+    assert session.hello("mail.sender.test") == milter.CONTINUE
+    assert session.envelope_recipient(b"<user@local.test>") == milter.CONTINUE
+    assert session.header("Subject", b" x") == milter.NOREPLY
+    assert session.end_of_headers() == milter.NOREPLY
+    assert session.body(b"x") == milter.NOREPLY
+    assert session.abort() == milter.CONTINUE
+    assert session.close() == milter.CONTINUE
+    assert front.journal.rows == []
+
+
 @pytest.mark.threat("MTA-07")
 def test_close_without_connect_is_counted(front: Front) -> None:
     """Sessions count up and down whatever came between."""

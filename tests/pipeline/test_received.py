@@ -3,7 +3,7 @@
 import pytest
 
 from filterd.model.session import Client
-from filterd.pipeline.received import client_behind
+from filterd.pipeline.received import MAX_RECEIVED, client_behind
 
 RELAYS = {"192.0.2.1", "2001:db8::1"}
 
@@ -45,3 +45,16 @@ def test_a_chain_of_relays_is_followed_to_the_first_stranger() -> None:
 def test_an_unreadable_field_names_nobody(value: bytes) -> None:
     """What cannot be read is not guessed: no address may be made up from a line a sender could have written."""
     assert _behind(value) is None
+
+
+def test_a_chain_that_never_leaves_the_relays_names_nobody() -> None:
+    """Mail that a relay made itself, and one hop more than a chain can have, are the relay's own."""
+    hop = b"from gw1 (gw1.test [192.0.2.1]) by gw2"
+    assert _behind(hop) is None
+    assert _behind(*[hop] * MAX_RECEIVED, b"from far (far.test [203.0.113.9]) by gw1") is None
+
+
+@pytest.mark.threat("MTA-09")
+def test_a_mapped_address_in_the_chain_is_ipv4() -> None:
+    """Trust and block lists see the same address, however the relay wrote it."""
+    assert _behind(b"from x (y.test [IPv6:::ffff:198.51.100.7]) by z") == (Client("198.51.100.7", 0, "y.test"), "x")
