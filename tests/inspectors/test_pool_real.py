@@ -1,6 +1,7 @@
 """The whole way of a message: a nursery with the shipped rules, an inspector behind its walls, facts in the front."""
 
 import base64
+import encodings.aliases
 import io
 import os
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from filterd.inspection.inspect import inspect
 from filterd.inspectors import InspectorDied, InspectorTimeout, NurserySettings
 from filterd.mime.header import split
 from filterd.model.inspection import Inspection, InspectionJob
@@ -118,6 +120,25 @@ def test_everything_works_behind_the_walls(shipped: Bed, shared: Path) -> None:
     assert len(paths) > 100
     problems = {path.name: found for path in paths if (found := ask(shipped, path.read_bytes()).problems)}
     assert problems == {}
+
+
+@pytest.mark.threat("MIME-15")
+def test_every_charset_works_behind_the_walls(shipped: Bed) -> None:
+    """Codecs are modules, and none can be loaded any more: an inspector reads what this process reads."""
+    parts = []
+    for name in sorted(set(encodings.aliases.aliases.values())):
+        try:
+            text = f"http://{name.replace('_', '-')}.test/".encode(name)
+        except (LookupError, UnicodeError, ValueError):
+            continue  # no charset of texts
+        head = f"--b\r\nContent-Type: text/plain; charset={name}\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        parts.append(head.encode() + base64.encodebytes(text))
+    raw = b"From: a@b.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + b"".join(parts) + b"--b--\r\n"
+    fields, start = split(raw)
+    here = inspect(InspectionJob("id", fields, len(raw) - start, 30, 0.0), memoryview(raw)[start:], None)
+    assert len(here.hosts) > 70
+    there = ask(shipped, raw)
+    assert (there.hosts, there.problems) == (here.hosts, ())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an inspector lets nobody but root look at its memory")
