@@ -101,7 +101,7 @@ def _ranked(signatures: Sequence[SignatureFacts], author: Author) -> list[Signat
         if facts.domain in domains:
             return 0
         near = any(is_subdomain(facts.domain, one) or is_subdomain(one, facts.domain) for one in domains)
-        return 1 if facts.domain and near else 2
+        return 1 if near else 2
 
     return sorted(signatures, key=rank)
 

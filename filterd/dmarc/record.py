@@ -95,9 +95,8 @@ def _tags(text: str) -> dict[str, str]:
     tags: dict[str, str] = {}
     for piece in text.split(";"):
         name, equals, value = piece.partition("=")
-        name = name.strip(_BLANKS)
-        if equals and name.isascii() and name.isalpha():
-            tags.setdefault(name.lower(), value.strip(_BLANKS))
+        if equals:
+            tags.setdefault(name.strip(_BLANKS).lower(), value.strip(_BLANKS))
     return tags
 
 

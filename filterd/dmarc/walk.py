@@ -48,8 +48,8 @@ class Walk:
             self.found[name] = record
         following = next(self._names, None)
         # Steps 2 and 6: a record with psd=n or psd=y ends the walk.
-        stopped = following is None or (record is not None and record.psd != "u")
-        self.question = None if stopped or following is None else _question(following)
+        stopped = record is not None and record.psd != "u"
+        self.question = None if following is None or stopped else _question(following)
 
     @property
     def failed(self) -> bool:
@@ -66,16 +66,19 @@ class Walk:
                 # Whatever stands there: no record, one that goes on, psd=n, psd=y.
                 chosen |= {name, self._below(name)}
                 shortest.add(name)
-            elif record.psd == "y" and name != self.domain:
+            elif record.psd == "y":
                 return frozenset(chosen | {self._below(name)})
-            elif record.psd != "u":
+            elif record.psd == "n":
                 return frozenset(chosen | {name})
             else:
                 shortest = {name}
         return frozenset(chosen | shortest)
 
     def _below(self, name: str) -> str:
-        """The name one label below `name` on the way to the domain; the domain itself where there is none."""
+        """The name one label below `name` on the way to the domain.
+
+        Rule 2: where the walk started, psd=y moves nothing, so there it is the domain itself.
+        """
         if name == self.domain:
             return name
         label = self.domain[: -len(name) - 1].rpartition(".")[2]

@@ -144,10 +144,18 @@ def test_fields_that_could_be_added_are_named() -> None:
 def test_the_author_s_signatures_come_first() -> None:
     """Then those of names around the author's, then strangers'; each group in the order of the header."""
     message = MESSAGE
-    for domain in ("mail.sender.example", "sender.example", "esp.example"):
+    for domain in ("esp.example", "sender.example", "mail.sender.example", "esp.test"):
         message = signed(message, domain)
-    report = judge(message)
-    assert [one.domain for one in results(report)] == ["sender.example", "mail.sender.example", "esp.example"]
+    found = [one.domain for one in results(judge(message))]
+    assert found == ["sender.example", "mail.sender.example", "esp.test", "esp.example"]
+
+
+def test_a_signature_of_the_parent_domain_comes_before_strangers() -> None:
+    """It may be aligned just as well."""
+    message = MESSAGE.replace(b"@sender", b"@news.sender")
+    for domain in ("sender.example", "esp.example"):
+        message = signed(message, domain)
+    assert [one.domain for one in results(judge(message))] == ["sender.example", "esp.example"]
 
 
 @pytest.mark.threat("AUTH-06")

@@ -148,6 +148,12 @@ def test_what_spf_or_dkim_could_not_check_is_no_failure(spf: Outcome, dkim: Outc
     assert (report.outcome, symbols(report)) == (Outcome.UNKNOWN, ["DMARC_TEMPERROR"])
 
 
+def test_a_failure_stands_where_what_could_not_be_checked_is_known() -> None:
+    """A foreign identifier's temporary error is weighed by the evaluation itself."""
+    foreign = SpfResult(SpfStatus.TEMPERROR, "esp.test", SpfScope.MAILFROM)
+    assert symbols(judge(view(foreign, DKIM_NONE, spf=Outcome.UNKNOWN))) == ["DMARC_REJECT"]
+
+
 def test_a_pass_stands_whatever_the_other_check_could_not_do() -> None:
     """One aligned result is enough."""
     assert symbols(judge(view(DKIM_PASS, spf=Outcome.UNKNOWN))) == ["DMARC_PASS"]

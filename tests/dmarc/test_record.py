@@ -58,6 +58,20 @@ def test_what_is_no_uri_saves_nothing(uri: str) -> None:
     assert not parse(f"v=DMARC1; rua={uri}").usable
 
 
+@pytest.mark.parametrize(
+    ("text", "psd"), [("psd=Y", "y"), ("psd=n", "n"), ("psd=x", "u"), ("psd=yn", "u"), ("psd=", "u"), ("psd", "u")]
+)
+def test_what_is_no_flag_is_the_default(text: str, psd: str) -> None:
+    """Section 4.8: syntax errors give way to defaults."""
+    assert parse(f"v=DMARC1; p=none; {text}").psd == psd
+
+
+@pytest.mark.parametrize("noise", ["p", "sp", "=x", "", " ", "p:none", "é=1"])
+def test_what_is_no_tag_is_left_out(noise: str) -> None:
+    """It neither spoils a record nor stands in a tag's place."""
+    assert parse(f"v=DMARC1; {noise}; p=reject") == Record(REJECT)
+
+
 def test_the_first_of_a_repeated_tag_counts() -> None:
     """A tag further behind cannot weaken it."""
     assert parse("v=DMARC1; p=reject; p=none").policy is REJECT
