@@ -41,6 +41,9 @@ class View(Protocol):
     def fields(self) -> Sequence[HeaderField]:
         """Raw header fields, from HEADERS on."""
 
+    def values(self, name: bytes) -> Sequence[bytes]:
+        """The raw values of all fields of that lower-case name in order, from HEADERS on."""
+
     @property
     def inspection(self) -> Inspection | None:
         """The inspector's facts at EOM; None where it died or overran."""

@@ -1,6 +1,6 @@
 """DKIM (RFC 6376): the keys to the signatures that the inspector has read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from filterd.checks.contract import View
@@ -10,7 +10,6 @@ from filterd.domains import is_subdomain, normalise
 from filterd.model.authentication import DkimResult, DkimStatus, SignatureFacts
 from filterd.model.dns import Answer, AnswerStatus, Plan, Question, RRType
 from filterd.model.inspection import Author
-from filterd.model.message import HeaderField
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
 
 MAX_HINTS: Final = (
@@ -52,7 +51,7 @@ class DkimCheck:
             domain = normalise(view.envelope.sender_domain)
             pairs = [(domain, selector) for selector in self._selectors.recall(domain)] if domain else []
         elif stage is Stage.HEADERS:
-            pairs = hints(view.fields)
+            pairs = hints(view.values(b"dkim-signature"))
         else:
             return None
         asked = {key_question(*pair): None for pair in pairs[:MAX_SIGNATURES]}
@@ -73,24 +72,14 @@ class DkimCheck:
         return _report(results)
 
 
-def hints(fields: Iterable[HeaderField]) -> list[tuple[str, str]]:
+def hints(values: Sequence[bytes]) -> list[tuple[str, str]]:
     """Domain and selector of the first signatures in a header, each once. Bounded; never raises."""
     found: dict[tuple[str, str], None] = {}
-    for value in _signature_values(fields):
+    for value in values[:MAX_HINTS]:
         pair = signature_hints(value)
         if pair is not None:
             found[pair] = None
     return list(found)
-
-
-def _signature_values(fields: Iterable[HeaderField]) -> Iterator[bytes]:
-    left = MAX_HINTS
-    for name, value in fields:
-        if name.strip().lower() == b"dkim-signature":
-            yield value
-            left -= 1
-            if not left:
-                return
 
 
 def _ranked(signatures: Sequence[SignatureFacts], author: Author) -> list[SignatureFacts]:

@@ -1,6 +1,6 @@
 """DMARC (RFC 9989): the author's domain, judged by what SPF and DKIM have found."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from filterd.checks.contract import View
@@ -11,7 +11,6 @@ from filterd.domains import normalise
 from filterd.mime.address import read_author
 from filterd.model.authentication import DkimResult, DmarcPolicy, DmarcResult, DmarcStatus, SpfResult
 from filterd.model.dns import Plan, Question
-from filterd.model.message import HeaderField
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
 
 MAX_FROM: Final = 998  # bytes of a From field read before the inspector; one line of RFC 5322, section 2.1.1
@@ -43,8 +42,8 @@ class DmarcCheck:
             return None if domain is None else warm(walk_questions(domain))
         if stage is not Stage.HEADERS:
             return None
-        author = _author_domain(view.fields)
-        return None if author is None else warm(_foreseen(author, view.fields))
+        author = _author_domain(view.values(b"from"))
+        return None if author is None else warm(_foreseen(author, view.values(b"dkim-signature")))
 
     def run(self, view: View) -> Plan[CheckReport]:
         """Evaluate with the reports of SPF and DKIM."""
@@ -79,19 +78,18 @@ def _report(result: DmarcResult) -> CheckReport:
     )
 
 
-def _author_domain(fields: Iterable[HeaderField]) -> str | None:
+def _author_domain(values: Sequence[bytes]) -> str | None:
     """The author's domain where the header has one short From field with one reading; None otherwise."""
-    values = [value for name, value in fields if name.strip().lower() == b"from"]
     if len(values) != 1 or len(values[0]) > MAX_FROM:
         return None
     author = read_author(tuple(values))
     return author.mailboxes[0].domain if author.mailboxes and not author.ambiguous else None
 
 
-def _foreseen(author: str, fields: Iterable[HeaderField]) -> list[Question]:
+def _foreseen(author: str, signatures: Sequence[bytes]) -> list[Question]:
     """The walk of the author's domain, and those of signers that end in the same two labels."""
     questions = dict.fromkeys(walk_questions(author))
-    for domain, _ in hints(fields):
+    for domain, _ in hints(signatures):
         if domain.rsplit(".", 2)[-2:] == author.rsplit(".", 2)[-2:]:
             questions.update(dict.fromkeys(walk_questions(domain)))
     return list(questions)[:MAX_FORESEEN]

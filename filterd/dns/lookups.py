@@ -152,10 +152,18 @@ class Lookups:
     def _gather(self, questions: tuple[Question, ...]) -> tuple[Answer, ...] | None:
         """The answers to all of them, or None where one is missing."""
         found = []
+        used, peek = self.answers, self._peek
         for question in questions:
-            answer = self._known(question)
+            answer = used.get(question)
             if answer is None:
-                return None
+                answer = peek(question)
+                if answer is None:
+                    return None
+                answer = used.setdefault(question, answer)
+            if answer.cause == BUDGET:
+                answer = self._known(question)
+                if answer is None:
+                    return None
             found.append(answer)
         return tuple(found)
 

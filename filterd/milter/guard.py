@@ -37,16 +37,20 @@ def guarded(answer: int) -> Callable[[Callable[Concatenate[S, P], int]], Callabl
             try:
                 return callback(session, *args, **kwargs)
             except BaseException:  # noqa: BLE001  # the named border: see the docstring
-                # Without memory neither of these may work; the answer is what counts.
-                with suppress(BaseException):
-                    session.failed(callback.__name__)
-                with suppress(BaseException):
-                    _log.error(Event.CALLBACK_CRASHED, callback=callback.__name__, exc_info=True)
+                caught(session, callback.__name__)
                 return answer
 
         return wrapper
 
     return decorate
+
+
+def caught(session: Fallible, callback: str) -> None:
+    """Mark the session and log the exception at hand. Without memory neither may work: the answer is what counts."""
+    with suppress(BaseException):
+        session.failed(callback)
+    with suppress(BaseException):
+        _log.error(Event.CALLBACK_CRASHED, callback=callback, exc_info=True)
 
 
 CONTINUE: int = milter.CONTINUE

@@ -106,6 +106,9 @@ def serve(parts: Parts, sessions: Sessions) -> None:
     def connect(context: Any, name: str, family: int, address: Any) -> int:
         return (context.getpriv() or attach(context)).connect(name, family, address)
 
+    def header(context: Any, name: str, value: bytes) -> int:
+        return (context.getpriv() or attach(context)).header(name, value)
+
     def close(context: Any) -> int:
         session = context.getpriv()
         context.setpriv(None)
@@ -115,7 +118,7 @@ def serve(parts: Parts, sessions: Sessions) -> None:
     milter.set_helo_callback(call(Session.hello))
     milter.set_envfrom_callback(call(Session.envelope_from))
     milter.set_envrcpt_callback(call(Session.envelope_recipient))
-    milter.set_header_callback(call(Session.header))
+    milter.set_header_callback(header)
     milter.set_eoh_callback(call(Session.end_of_headers))
     milter.set_body_callback(call(Session.body))
     milter.set_eom_callback(call(Session.end_of_message))

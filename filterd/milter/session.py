@@ -7,7 +7,7 @@ import milter
 
 from filterd.domains import normalise_address
 from filterd.milter.apply import carry_out
-from filterd.milter.guard import CONTINUE, TEMPFAIL, guarded
+from filterd.milter.guard import CONTINUE, TEMPFAIL, caught, guarded
 from filterd.milter.sessions import Sessions
 from filterd.model.session import Client
 from filterd.pipeline.finish import finish
@@ -34,6 +34,8 @@ class Session:
         self._parts = parts
         self._sessions = sessions
         self._steps = 0
+        self._leading_space = False
+        self._after_header = CONTINUE
         self._peer = Peer(Client())
         self._macros: dict[str, str] = {}
         self._transaction: Transaction | None = None
@@ -55,6 +57,8 @@ class Session:
                     self._context.setsymlist(stage, " ".join(names))
             offered[:] = [offered[0] & ACTIONS, offered[1] & STEPS, 0, 0]
             self._steps = offered[1]
+            self._leading_space = bool(self._steps & milter.P_HDR_LEADSPC)
+            self._after_header = int(milter.NOREPLY) if self._steps & milter.P_NR_HDR else CONTINUE
         except BaseException:  # noqa: BLE001  # the named border towards libmilter: go on with all options
             self.failed("negotiate")
             return int(milter.ALL_OPTS)
@@ -96,9 +100,18 @@ class Session:
         return CONTINUE
 
     def header(self, name: str, value: bytes) -> int:
-        """Take a field. Never waits, never answers where the MTA agreed to that."""
-        self._header(name, value)
-        return int(milter.NOREPLY) if self._steps & milter.P_NR_HDR else CONTINUE
+        """Take a field. Never waits, never answers where the MTA agreed to that. Flat: a message has dozens of them."""
+        try:
+            transaction = self._transaction
+            if transaction is not None:
+                if not self._leading_space:
+                    value = b" " + value
+                if b"\n" in value:
+                    value = value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+                transaction.header(name.encode("utf-8", "surrogateescape"), value)
+        except BaseException:  # noqa: BLE001  # the named border towards libmilter, as in guard
+            caught(self, "header")
+        return self._after_header
 
     def end_of_headers(self) -> int:
         """Start what the header tells."""
@@ -121,7 +134,7 @@ class Session:
         transaction.macros.update(self._macros)
         try:
             decision = finish(transaction)
-            return carry_out(self._context, decision, leading_space=bool(self._steps & milter.P_HDR_LEADSPC))
+            return carry_out(self._context, decision, leading_space=self._leading_space)
         finally:
             self._drop()
 
@@ -137,15 +150,6 @@ class Session:
         """End the connection."""
         self._sessions.leave()
         self._drop()
-        return CONTINUE
-
-    @guarded(CONTINUE)
-    def _header(self, name: str, value: bytes) -> int:
-        if self._transaction is not None:
-            if not self._steps & milter.P_HDR_LEADSPC:
-                value = b" " + value
-            raw_name = name.encode("utf-8", "surrogateescape")
-            self._transaction.header(raw_name, value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
         return CONTINUE
 
     @guarded(CONTINUE)

@@ -2,8 +2,6 @@
 
 import os
 
-from filterd.model.message import HeaderField, header_block
-
 
 class Body:
     """Chunks go in, a descriptor comes out. Whoever makes one closes it."""
@@ -27,8 +25,3 @@ class Body:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-
-
-def message_size(fields: tuple[HeaderField, ...], body_size: int) -> int:
-    """Bytes of the whole message as it stood on the wire."""
-    return len(header_block(fields)) + body_size

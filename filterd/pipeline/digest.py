@@ -6,10 +6,11 @@ import mmap
 from filterd.model.message import RawMessage
 
 
-def sha256_of(message: RawMessage) -> str:
-    """SHA-256 over header block and body, as lower-case hex. Reads the body in place, outside the interpreter lock."""
-    digest = hashlib.sha256(message.header_block())
+def identify(message: RawMessage) -> tuple[str, int]:
+    """SHA-256 over header block and body as lower-case hex, and the bytes of both. Reads the body in place."""
+    block = message.header_block()
+    digest = hashlib.sha256(block)
     if message.body_size:
         with mmap.mmap(message.body_fd, message.body_size, prot=mmap.PROT_READ) as body:
             digest.update(body)
-    return digest.hexdigest()
+    return digest.hexdigest(), len(block) + message.body_size

@@ -13,7 +13,7 @@ from filterd.model.report import Stage
 from filterd.model.verdict import Action, Edit, InsertHeader, Verdict
 from filterd.pipeline.body import Body
 from filterd.pipeline.decide import Facts, decide
-from filterd.pipeline.digest import sha256_of
+from filterd.pipeline.digest import identify
 from filterd.pipeline.edits import added, edits
 from filterd.pipeline.reasons import Reason
 from filterd.pipeline.records import evidence_of, journal_row, log_message
@@ -62,7 +62,8 @@ def finish(transaction: Transaction) -> Decision:
     if transaction.body is None:
         transaction.body = Body()
     message = RawMessage(tuple(transaction.fields), transaction.body.fd, transaction.body.size)
-    end = _End(transaction, message, sha256_of(message), started, started + parts.limits.deadline)
+    digest, transaction.size = identify(message)
+    end = _End(transaction, message, digest, started, started + parts.limits.deadline)
     failure, hold = _inspect(end)
     end.lap("inspect")
     transaction.lookups.budget(parts.limits.questions, parts.limits.dns_wait)
@@ -135,7 +136,7 @@ def _keep(end: _End, verdict: Verdict) -> Verdict:
     try:
         if parts.monotonic() > end.deadline:  # the MTA may have given up: what we store now nobody would be told of
             raise CustodyError("the deadline passed before the message could be stored")  # noqa: TRY301  # one exit
-        parts.custodian.hold(evidence_of(transaction, verdict, end.digest, end.message), end.message)
+        parts.custodian.hold(evidence_of(transaction, verdict, end.digest), end.message)
     except CustodyError as error:
         _log.error(Event.CUSTODY_FAILED, id=transaction.id, cause=str(error))
         parts.counters.custody_failed()

@@ -3,9 +3,7 @@
 import structlog
 
 from filterd.model.custody import Evidence, JournalRow
-from filterd.model.message import RawMessage
 from filterd.model.verdict import Verdict
-from filterd.pipeline.body import message_size
 from filterd.pipeline.transaction import Transaction
 from filterd.telemetry.events import Event, message_event
 
@@ -30,7 +28,7 @@ def journal_row(transaction: Transaction, verdict: Verdict, digest: str, seconds
         subject=facts.subject if facts else "",
         message_id=facts.message_id if facts else "",
         queue_id=transaction.macros.get("i", ""),
-        size=message_size(tuple(transaction.fields), transaction.body.size if transaction.body else 0),
+        size=transaction.size,
         sha256=digest,
         symbols=tuple([f"{symbol.finding.symbol}={symbol.weight:g}" for symbol in verdict.symbols]),
         ms=round(seconds * 1000, 1),
@@ -51,14 +49,14 @@ def log_message(transaction: Transaction, row: JournalRow, stages: dict[str, flo
     _log.info(Event.MESSAGE, **fields)
 
 
-def evidence_of(transaction: Transaction, verdict: Verdict, digest: str, message: RawMessage) -> Evidence:
+def evidence_of(transaction: Transaction, verdict: Verdict, digest: str) -> Evidence:
     """All that this verdict was made from."""
     parts, facts = transaction.parts, transaction.inspection
     return Evidence(
         id=transaction.id,
         received=transaction.now,
         sha256=digest,
-        size=message_size(message.fields, message.body_size),
+        size=transaction.size,
         client=transaction.client,
         helo=transaction.helo,
         envelope=transaction.envelope,

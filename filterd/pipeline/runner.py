@@ -47,6 +47,10 @@ class Runner:
 
     def reach(self, stage: Stage) -> None:
         """Say that everything of this stage (and those before it) is now in the view, and start what can start."""
+        schedule = self._schedule
+        if self._reached == _RANK[stage] - 1 and not schedule.by_stage[stage] and not schedule.guessing[stage]:
+            self._reached += 1  # nothing begins here: HELO and RCPT, mostly
+            return
         with self._lock:
             first, self._reached = self._reached + 1, max(self._reached, _RANK[stage])
             passed = STAGES[first : self._reached + 1]

@@ -1,6 +1,6 @@
 """One message from connect to verdict, whoever brings it: milter, policy service or a command."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from filterd.model.ids import new_id
@@ -46,8 +46,10 @@ class Transaction:
         self.state: dict[str, str] = {}  # what was read from shared state, for the evidence
         self.inspection: Inspection | None = None
         self.body: Body | None = None
+        self.size = 0  # bytes of the whole message, known at its end
         self._fields: list[HeaderField] = []
         self._rest = bytearray()
+        self._named: dict[bytes, list[bytes]] | None = None
         self.lookups = parts.lookups()
         self.runner = Runner(parts.schedule, self, self.lookups, parts.trust.skipped(self.trust))
         self._reach(Stage.CONNECT)
@@ -60,6 +62,14 @@ class Transaction:
             self._fields.append((name, value + self._rest))
             self._rest.clear()
         return self._fields
+
+    def values(self, name: bytes) -> Sequence[bytes]:
+        """The raw values of all fields of that lower-case name, in order; for use when the header is complete."""
+        if self._named is None:
+            self._named = {}
+            for key, value in self.fields:
+                self._named.setdefault(key.strip().lower(), []).append(value)
+        return self._named.get(name, ())
 
     @property
     def reports(self) -> Mapping[str, CheckReport]:

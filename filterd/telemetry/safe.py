@@ -28,6 +28,10 @@ def safe(value: object, depth: int = 2) -> object:
 def _container(value: dict[object, object] | Collection[object], depth: int) -> object:
     if isinstance(value, dict):
         return {visible(str(name)): safe(entry, depth) for name, entry in islice(value.items(), MAX_ITEMS)}
+    if all(type(entry) is str for entry in value):  # lists of names are the usual ones: one look at all of them
+        joined = "".join(value)  # type: ignore[arg-type]  # all texts
+        if len(joined) <= SHORT and joined.isprintable():
+            return list(value)
     entries = [safe(entry, depth) for entry in islice(value, MAX_ITEMS)]
     if len(value) > MAX_ITEMS:
         entries.append(f"and {len(value) - MAX_ITEMS} more")

@@ -1,5 +1,4 @@
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
@@ -8,9 +7,9 @@ from filterd.dns.fake import FakeResolver
 from filterd.dns.plans import complete
 from filterd.dnsbl import Listing, Subject, Zone
 from filterd.model.inspection import Author, Inspection, Mailbox
-from filterd.model.message import HeaderField
-from filterd.model.report import CheckReport, Outcome, Stage
-from filterd.model.session import Client, Envelope, TrustClass
+from filterd.model.report import Outcome, Stage
+from filterd.model.session import Client, Envelope
+from tests.checks import views
 
 ZEN = Zone(
     "zen", "zen.example", "zen.example", frozenset({Subject.CLIENT}), codes={"127.0.0.2": "SBL", "127.0.0.4": "XBL"}
@@ -29,23 +28,15 @@ SURBL = Zone(
 
 
 CLIENT = Client("198.51.100.7")
-ENVELOPE = Envelope("anna@sender.example")
 READ = Inspection(Author((Mailbox("anna", "author.example"),)), hosts=("www.link.example",))
 
 
 @dataclass(frozen=True)
-class FakeView:
-    """A transaction as the checks see it."""
+class FakeView(views.FakeView):
+    """A client and content that lists may be asked about."""
 
-    id: str = "01J0000000000000000000000A"
-    now: float = 0.0
     client: Client = CLIENT
-    helo: str = "mx.sender.example"
-    trust: TrustClass = TrustClass.STRANGER
-    envelope: Envelope = ENVELOPE
-    fields: Sequence[HeaderField] = ()
     inspection: Inspection | None = READ
-    reports: Mapping[str, CheckReport] = field(default_factory=dict)
 
 
 def test_all_lists_are_asked_at_once() -> None:

@@ -30,6 +30,10 @@ class FakeView:
     inspection: Inspection | None = None
     reports: Mapping[str, CheckReport] = field(default_factory=dict)
 
+    def values(self, name: bytes) -> Sequence[bytes]:
+        """As the transaction does it."""
+        return [value for key, value in self.fields if key.strip().lower() == name]
+
 
 def run(check: Check, view: FakeView, resolver: FakeResolver | None = None) -> CheckReport:
     """The check's report; its name is its own."""

@@ -5,7 +5,7 @@ import os
 
 from filterd.model.message import RawMessage
 from filterd.pipeline.body import Body
-from filterd.pipeline.digest import sha256_of
+from filterd.pipeline.digest import identify
 
 
 def test_chunks_arrive_whole_and_in_order() -> None:
@@ -33,12 +33,13 @@ def test_the_digest_covers_header_and_body() -> None:
     body = Body()
     body.append(b"Hello\r\n")
     message = RawMessage(((b"Subject", b" x\r\n y"),), body.fd, body.size)
-    assert sha256_of(message) == hashlib.sha256(b"Subject: x\r\n y\r\n\r\nHello\r\n").hexdigest()
+    raw = b"Subject: x\r\n y\r\n\r\nHello\r\n"
+    assert identify(message) == (hashlib.sha256(raw).hexdigest(), len(raw))
     body.close()
 
 
 def test_an_empty_body_has_a_digest() -> None:
     """A message that is only a header is a message."""
     body = Body()
-    assert sha256_of(RawMessage((), body.fd, 0)) == hashlib.sha256(b"\r\n").hexdigest()
+    assert identify(RawMessage((), body.fd, 0)) == (hashlib.sha256(b"\r\n").hexdigest(), 2)
     body.close()

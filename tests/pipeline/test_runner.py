@@ -1,8 +1,7 @@
 """A message's checks at work: order, crashes, lateness, skipping, and no deadlock whatever the schedule."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,32 +10,15 @@ from hypothesis import strategies as st
 from filterd.dns.fake import FakeResolver
 from filterd.dns.lookups import Lookups
 from filterd.dns.loop import LoopThread
-from filterd.model.inspection import Inspection
-from filterd.model.message import HeaderField
 from filterd.model.report import CheckReport, Outcome, Stage
-from filterd.model.session import Client, Envelope, TrustClass
+from filterd.model.session import Envelope
 from filterd.pipeline.runner import Runner
 from filterd.pipeline.schedule import STAGES, Schedule
+from tests.checks.views import FakeView
 from tests.pipeline.fakes import FakeCheck, Gate
 
-CLIENT = Client("198.51.100.7")
 NOBODY = Envelope()
 WAIT = 10.0  # seconds until a test is given up; what is not late ends at once
-
-
-@dataclass
-class FakeView:
-    """A transaction as the checks see it."""
-
-    id: str = "01J0000000000000000000000A"
-    now: float = 0.0
-    client: Client = CLIENT
-    helo: str = ""
-    trust: TrustClass = TrustClass.STRANGER
-    envelope: Envelope = NOBODY
-    fields: Sequence[HeaderField] = ()
-    inspection: Inspection | None = None
-    reports: Mapping[str, CheckReport] = field(default_factory=dict)
 
 
 @dataclass
@@ -59,10 +41,10 @@ class Run:
 def _run(
     loop: LoopThread, *checks: FakeCheck, resolver: FakeResolver | None = None, skip: frozenset[str] = frozenset()
 ) -> Run:
-    view = FakeView()
     lookups = Lookups(resolver or FakeResolver(), loop.loop)
-    runner = Runner(Schedule.of(checks), view, lookups, skip)
-    view.reports = runner.reports
+    reports: dict[str, CheckReport] = {}
+    runner = Runner(Schedule.of(checks), FakeView(envelope=NOBODY, reports=reports), lookups, skip)
+    runner.reports = reports
     return Run(runner, lookups)
 
 
