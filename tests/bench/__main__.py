@@ -41,10 +41,10 @@ def main() -> int:
     problems = [f"{one.system}, {one.case}: {line}" for one in results.figures for line in one.problems]
     for line in problems[:SHOWN]:
         say(line)
-    if results.crashes:
-        say(f"filterd logged {results.crashes} crashes")
+    for line in results.complaints:
+        say(f"filterd logged: {line}")
     say(f"{len(problems)} problems in {sum(one.messages for one in results.figures)} messages")
-    return 1 if problems or results.crashes else 0
+    return 1 if problems or results.complaints else 0
 
 
 def _options() -> argparse.Namespace:

@@ -42,7 +42,7 @@ class Results:
 
     figures: list[Figures] = field(default_factory=list)
     memory: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    crashes: int = 0
+    complaints: list[str] = field(default_factory=list)
 
     def add(self, figures: Figures) -> None:
         """Keep one pass and say so."""
@@ -112,7 +112,7 @@ def rounds(on: Stage, results: Results) -> None:
                 _turn(on, bench, targets, results, number, turn, variant)
         for target in targets:
             results.memory[f"{target.name}, after load"] = target.memory()
-        results.crashes += plain.crashes() + shared.crashes()
+        results.complaints += plain.complaints() + shared.complaints()
 
 
 def _turn(  # one round at one concurrency
@@ -138,7 +138,7 @@ def cold(on: Stage, results: Results) -> None:
         target = FilterdTarget(on.folder / f"cold{level}", on.quick)
         with target:
             results.add(bench.run(target, "cold, all", on.common, on.common.everything, concurrency=level))
-            results.crashes += target.crashes()
+            results.complaints += target.complaints()
 
 
 def paced(on: Stage, results: Results) -> None:

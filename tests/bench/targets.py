@@ -20,6 +20,7 @@ from tests.support.process import wait_until
 DNSSERVER: Final = Path(__file__).parents[1] / "support" / "dnsserver.py"
 INSPECTION: Final = "filterd.inspection"
 METRICS_LIMIT: Final = 1 << 20
+COMPLAINT: Final = 2_000  # characters
 ASKED: Final = "filterd_dns_questions_total"
 WIRE: Final = "filterd_dns_wire_queries_total"
 
@@ -121,9 +122,13 @@ class FilterdTarget:
         """Stopped."""
         self._daemon.stop()
 
-    def crashes(self) -> int:
-        """Swallowed exceptions in its log."""
-        return len(self._daemon.crashes())
+    def complaints(self) -> list[str]:
+        """What its log holds of errors and swallowed exceptions, each kind once."""
+        found: dict[str, str] = {}
+        for event in self._daemon.events():
+            if event.get("level") not in {None, "info"}:
+                found.setdefault(str(event.get("event")), str(event)[:COMPLAINT])
+        return list(found.values())
 
     def cpu(self) -> dict[str, float]:
         """By role; inspectors that were recycled count with those that live."""
