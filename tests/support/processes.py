@@ -39,6 +39,11 @@ def send_signal(pids: Sequence[int], number: signal.Signals) -> int:
     return told
 
 
+def stopped(pid: int) -> bool:
+    """Whether a SIGSTOP has taken effect."""
+    return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+
+
 @contextmanager
 def frozen_inspectors(filterd: Filterd) -> Iterator[list[int]]:
     """Stop all inspectors (they keep what they have and read nothing more), and let those that still live go on."""
@@ -60,9 +65,15 @@ def memory(pid: int) -> dict[str, int]:
     return found
 
 
-def descriptors(pid: int) -> int:
-    """How many files a process has open."""
-    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+def descriptors(pid: int) -> set[int]:
+    """The numbers of the files that a process has open."""
+    return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+
+
+def cpu(pid: int) -> float:
+    """Seconds of CPU that a process has taken."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def _children(pid: int) -> list[psutil.Process]:

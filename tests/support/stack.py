@@ -189,7 +189,8 @@ class Stack:
 
     def quarantine(self) -> Quarantine:
         """The daemon's quarantine, to be closed by the caller."""
-        return Quarantine(self.folder / "state" / "quarantine")
+        url = str(self.filterd.settings.get("quarantine", {}).get("url", ""))
+        return Quarantine(Path(url.removeprefix("sqlite:///") or self.folder / "state" / "quarantine"))
 
     def held(self, outcome: Outcome) -> list[Entry]:
         """Its entries in the quarantine; copies of one message count as one."""
