@@ -8,7 +8,7 @@ from typing import Final
 from filterd.mime import symbols
 from filterd.mime.decode import IDENTITY, TOKENS
 from filterd.mime.header import unfold
-from filterd.mime.limits import MAX_BOUNDARY, MAX_FILENAMES
+from filterd.mime.limits import MAX_BOUNDARY, MAX_FILENAMES, MAX_PARAMETERS
 from filterd.mime.parameters import EMPTY, Parameters, names, parse_parameters
 from filterd.mime.symbols import finding
 from filterd.model.report import Finding
@@ -17,6 +17,8 @@ _COMMENT: Final = re.compile(rb"\([^()]*\)")
 _KNOWN: Final = {token.encode(): token for token in TOKENS}
 _SLOPPY: Final = {b"8 bit": "8bit", b"7 bit": "7bit", b"7-bit": "7bit", b"8-bit": "8bit", b"8bits": "8bit"}
 _NAMES: Final = frozenset({"name", "filename"})
+_MOST: Final = 4  # fields of one name that are read; more than one is an error already
+_SECTIONS: Final = frozenset({"name*", "filename*", "boundary*"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +45,24 @@ def read_entity(index: Mapping[bytes, tuple[bytes, ...]], default: str) -> Entit
     if not content_types and not dispositions:
         encodings = _encodings(index.get(b"content-transfer-encoding", ()), findings)
         return Entity((default,), encodings=encodings, findings=tuple(findings))
-    kinds = [parse_parameters(value) for value in content_types[:4]] or [EMPTY]
-    types = tuple(dict.fromkeys([kind.main or default for kind in kinds]))
+    kinds = [parse_parameters(value) for value in content_types[:_MOST]] or [EMPTY]
+    types = tuple(dict.fromkeys([_type(kind.main, default) for kind in kinds]))
+    if max(len(content_types), len(dispositions)) > _MOST:
+        findings.append(finding(symbols.AMBIGUOUS_HEADER, f"more than {_MOST} fields of one name"))
     if len(kinds) > 1 and (len(types) > 1 or len({kind.values.get("boundary") for kind in kinds}) > 1):
         findings.append(finding(symbols.AMBIGUOUS_TYPE, "several Content-Type fields", *content_types[:3]))
     elif "," in types[0]:
         findings.append(finding(symbols.AMBIGUOUS_TYPE, "several values in Content-Type", content_types[0]))
-    placed = [parse_parameters(value) for value in dispositions[:4]]
+    placed = [parse_parameters(value) for value in dispositions[:_MOST]]
     sources = [*placed, *kinds]
     if len(sources) > 1 and any("*0" in name or "*1" in name for source in sources for name in source.values):
         # A client that collects sections from all fields (RFC 2231 does not foresee it).
-        joined = b"; ".join([value.partition(b";")[2] for value in (*dispositions[:4], *content_types[:4])])
+        joined = b"; ".join([value.partition(b";")[2] for value in (*dispositions[:_MOST], *content_types[:_MOST])])
         sources.append(parse_parameters(b"x/x; " + joined))
+    if any(source.cut for source in sources):
+        findings.append(finding(symbols.UNSCANNABLE_HEADER, f"more than {MAX_PARAMETERS} parameters"))
+    if any(not _SECTIONS.isdisjoint(source.repeated) for source in sources):
+        findings.append(finding(symbols.AMBIGUOUS_NAME, "a section of a parameter given twice"))
     return Entity(
         types,
         _boundaries(kinds, findings) if any(kind.startswith("multipart") for kind in types) else (),
@@ -64,6 +72,12 @@ def read_entity(index: Mapping[bytes, tuple[bytes, ...]], default: str) -> Entit
         _filenames(sources, findings),
         tuple(findings),
     )
+
+
+def _type(main: str, default: str) -> str:
+    """RFC 2045 5.2: what is no type and subtype is taken for no Content-Type."""
+    kind, _, subtype = main.partition("/")
+    return main if (kind and subtype) or main.startswith("multipart") else default
 
 
 def _boundaries(kinds: list[Parameters], findings: list[Finding]) -> tuple[bytes, ...]:
@@ -83,8 +97,10 @@ def _encodings(values: tuple[bytes, ...], findings: list[Finding]) -> tuple[str,
     """Every transfer encoding that the fields may mean, likeliest first; identity encodings as one."""
     if not values:
         return ()
+    if len(values) > _MOST:
+        findings.append(finding(symbols.AMBIGUOUS_HEADER, f"more than {_MOST} fields of one name"))
     found: dict[str, None] = {}
-    for value in values[:4]:
+    for value in values[:_MOST]:
         text = unfold(value).lower()
         known = _KNOWN.get(text) or _SLOPPY.get(text)
         if known is not None:
@@ -116,6 +132,8 @@ def _filenames(sources: list[Parameters], findings: list[Finding]) -> tuple[str,
                 raw.update(dict.fromkeys(values))
     if not raw:
         return ()
+    if len(raw) > MAX_FILENAMES:
+        findings.append(finding(symbols.AMBIGUOUS_NAME, f"more than {MAX_FILENAMES} names"))
     found = names(tuple(raw)[:MAX_FILENAMES])
     if len(found) > 1 and len({name.rpartition(".")[2].lower() for name in found if "." in name}) > 1:
         findings.append(finding(symbols.AMBIGUOUS_NAME, *found[:4]))

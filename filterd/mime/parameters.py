@@ -11,7 +11,7 @@ from filterd.mime.limits import MAX_FILENAME, MAX_PARAMETERS
 from filterd.mime.words import decode_words
 
 _MAIN: Final = re.compile(rb"[ \t]*([^;\s\"()]+)")
-_PARAMETER: Final = re.compile(rb";[ \t]*([^=;\s\"]+)[ \t]*=[ \t]*(\"(?:[^\"\\]|\\.)*+\"?|[^;]*)")
+_PARAMETER: Final = re.compile(rb";\s*([^=;\s\"]+)\s*=\s*(\"(?:[^\"\\]|\\.)*+\"?|[^;]*)")
 # Readings of clients that do not know quoted strings: a word, "=", and what follows. The look-behind keeps the search
 # linear: a pair begins where a word begins.
 _LOOSE: Final = re.compile(rb"(?<![A-Za-z0-9*-])([A-Za-z][A-Za-z0-9*-]*)[ \t]*=[ \t]*(\"[^\"]*\"|'[^']*'|[^;\s]*)")
@@ -19,13 +19,15 @@ _REST: Final = re.compile(
     rb"(?<![A-Za-z0-9*-])([A-Za-z][A-Za-z0-9*-]*)[ \t]*=[ \t]*(.*?)(?=;[ \t]*[A-Za-z][A-Za-z0-9*-]*[ \t]*=|\Z)",
     re.DOTALL,
 )
-_SECTION: Final = re.compile(r"([^*]+)\*(?:([0-9]{1,4})\*?)?\Z")
+_QUOTED_MAIN: Final = re.compile(rb"(?:\"(?:[^\"\\]|\\.)*+\"|[^;\"])*+")
+_SECTION: Final = re.compile(r"([^*]+)\*(?:0*([0-9]+)\*?)?\Z")
+_DIGITS: Final = 9  # of a section's number that are looked at
 _ESCAPE: Final = re.compile(rb"\\(.)")
-# What a plain value never holds: comments, escapes, apostrophes, control characters, text behind a closing quote, a
-# segment without "=".
-_ODD: Final = re.compile(rb"[(\\'\x00-\x08\x0b\x0c\x0e-\x1f]|[^=\s]\"[ \t]*[^;\s]|;[ \t]*[^=;\s]+[ \t]*(?:;|\Z)")
-
-
+# What a plain value never holds: comments, escapes, apostrophes, control characters, a quote before the first "=", that
+# at the very beginning, text behind a closing quote, a segment without "=".
+_ODD: Final = re.compile(
+    rb"[(\\'\x00-\x08\x0b\x0c\x0e-\x1f]|\A(?:[^=\"]*\"|\s*=)|[^=\s]\"[ \t]*[^;\s]|;[ \t]*[^=;\s]+[ \t]*(?:;|\Z)"
+)
 _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -33,12 +35,14 @@ _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 class Parameters:
     """The main value in lower case and all parameter readings: lower-case name to values, likeliest first.
 
-    `repeated` names those that were given twice with different values.
+    `repeated` names those that were given twice with different values, a section of "name" as "name*"; `cut` says that
+    there were too many to keep.
     """
 
     main: str
     values: dict[str, tuple[str, ...]]
     repeated: tuple[str, ...] = ()
+    cut: bool = False
 
     def first(self, name: str) -> str:
         """The likeliest value, empty where there is none."""
@@ -52,26 +56,42 @@ EMPTY: Final = Parameters("", {})
 def parse_parameters(value: bytes) -> Parameters:
     """Read a structured field. Linear in the value; at most MAX_PARAMETERS pairs are kept."""
     text = unfold(value)
-    if b";" not in text:
+    if b";" not in text and b"=" not in text:
         return Parameters(_main(text), {})
-    lists = [_pairs(_PARAMETER, text)]
     odd = _ODD.search(text) is not None
-    if odd:
-        if b"(" in text:
-            lists.append(_pairs(_PARAMETER, _without_comments(text)))
-        lists.append(_pairs(_LOOSE, text))
-        lists.append([(name, item.replace('"', "").replace("\\", "")) for name, item in _pairs(_REST, text)])
+    lists = _lists(text, odd=odd)
     values: dict[str, list[str]] = {}
     repeated: list[str] = []
     for pairs in lists:
-        joined = _join_sections(pairs) if any("*" in name for name, _ in pairs) else []
+        joined = _join_sections(pairs, repeated) if any("*" in name for name, _ in pairs) else []
         for name, item in (*pairs, *joined):
             known = values.setdefault(name, [])
             if item not in known:
                 if known and not odd:
                     repeated.append(name)
                 known.append(item)
-    return Parameters(_main(text), {name: tuple(items) for name, items in values.items()}, tuple(repeated))
+    readings = {name: tuple(items) for name, items in values.items()}
+    return Parameters(_main(text), readings, tuple(repeated), max(map(len, lists)) >= MAX_PARAMETERS)
+
+
+def _lists(text: bytes, *, odd: bool) -> list[list[tuple[str, str]]]:
+    """The parameters under each reading of the whole field."""
+    lists = [_pairs(_PARAMETER, text)]
+    if b"=" in text.partition(b";")[0]:
+        # Without a main value some readers take the first parameter all the same.
+        lists.append(_pairs(_PARAMETER, b";" + text))
+    if not odd:
+        return lists
+    if b"\\" in text:
+        # Windows paths are quoted by nobody: keep the reading with the backslashes as well.
+        lists.append(_pairs(_PARAMETER, text, escapes=False))
+    if b"(" in text:
+        lists.append(_pairs(_PARAMETER, _without_comments(text)))
+    if b'"' in text.partition(b"=")[0] and (quoted := _QUOTED_MAIN.match(text)):
+        lists.append(_pairs(_PARAMETER, text[quoted.end() :]))
+    lists.append(_pairs(_LOOSE, text))
+    lists.append([(name, item.replace('"', "").replace("\\", "")) for name, item in _pairs(_REST, text)])
+    return lists
 
 
 def _main(text: bytes) -> str:
@@ -82,19 +102,17 @@ def _main(text: bytes) -> str:
     return match[1].decode("latin-1").lower() if match else ""
 
 
-def _pairs(pattern: re.Pattern[bytes], text: bytes) -> list[tuple[str, str]]:
-    """Name and value of each parameter as `pattern` sees them; values as latin-1, unquoted."""
+def _pairs(pattern: re.Pattern[bytes], text: bytes, *, escapes: bool = True) -> list[tuple[str, str]]:
+    """Name and value of each parameter as `pattern` sees them; values as latin-1, unquoted, `escapes` undone."""
     pairs: list[tuple[str, str]] = []
     for match in pattern.finditer(text):
         if len(pairs) == MAX_PARAMETERS:
             break
-        name, raw = match[1].decode("latin-1").lower(), match[2].strip(b" \t")
+        name, raw = match[1].decode("latin-1").lower(), match[2].strip()
         if raw[:1] == b'"':
-            inner = raw[1:-1] if raw[-1:] == b'"' and len(raw) > 1 else raw[1:]
-            if b"\\" in inner:
-                # Windows paths are quoted by nobody: keep the reading with the backslashes as well.
-                pairs.append((name, _ESCAPE.sub(rb"\1", inner).decode("latin-1")))
-            raw = inner
+            raw = raw[1:-1] if raw[-1:] == b'"' and len(raw) > 1 else raw[1:]
+            if escapes and b"\\" in raw:
+                raw = _ESCAPE.sub(rb"\1", raw)
         pairs.append((name, raw.decode("latin-1")))
     return pairs
 
@@ -121,13 +139,19 @@ def _without_comments(text: bytes) -> bytes:
     return b"".join(kept)
 
 
-def _join_sections(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """RFC 2231: the values of name*, name*0, name*1* ... under the plain name, in every order a client may take."""
+def _join_sections(pairs: list[tuple[str, str]], repeated: list[str]) -> list[tuple[str, str]]:
+    """RFC 2231: the values of name*, name*0, name*1* ... under the plain name, in every order a client may take.
+
+    A section that is there twice goes to `repeated`: which of the two comes first nobody knows.
+    """
     sections: dict[str, list[tuple[int, bool, str]]] = {}
+    seen: dict[tuple[str, int], str] = {}
     for name, item in pairs:
         match = _SECTION.match(name)
         if match:
-            number = int(match[2]) if match[2] else -1
+            number = int(match[2][:_DIGITS]) if match[2] else -1
+            if seen.setdefault((match[1], number), item) != item:
+                repeated.append(f"{match[1]}*")
             sections.setdefault(match[1], []).append((number, name.endswith("*"), item))
     joined: list[tuple[str, str]] = []
     for name, found in sections.items():
@@ -175,11 +199,15 @@ def _variants(item: str, found: dict[str, None]) -> None:
     cuts = [item.partition(sign)[0] for sign in "\0;" if sign in item]
     for text in (item, *cuts):
         base = text.replace("\\", "/").rpartition("/")[2]
-        # Windows drops trailing dots and blanks when the file is saved.
-        name = base.strip(" \t'\"").rstrip(". ")
+        name = _trimmed(base)
         if not name.isprintable():
             if _BIDI.search(name):
                 found[name] = None  # what turns a name round is a sign of its own
-            name = "".join([char for char in name if char.isprintable()])
+            name = _trimmed("".join([char for char in name if char.isprintable()]))
         if name:
             found[name] = None
+
+
+def _trimmed(name: str) -> str:
+    """A name without what clients drop: quotes and blanks; Windows drops dots at the end when the file is saved."""
+    return name.lstrip(" \t'\"").rstrip(" \t'\".")

@@ -33,6 +33,16 @@ def names(disposition: str, kind: str = "application/octet-stream") -> tuple[str
         ("attachment; filename=a.e()xe", "a.exe"),
         ("attachment; filename*1=exe; filename*0=a.", "a.exe"),
         ("attachment; FILENAME = a.exe", "a.exe"),
+        ("filename=a.exe", "a.exe"),
+        ("filename=a.exe; size=5", "a.exe"),
+        ("=; filename=a.exe", "a.exe"),
+        ('";x=";filename=a.exe', "a.exe"),
+        ('attachment; filename*0="a.e"; filename*1="x\\e"', "a.exe"),
+        ('attachment; filename="a.exe.\x01"', "a.exe"),
+        ('attachment; filename="\x01 a.exe"', "a.exe"),
+        ("attachment; filename='a.exe.'", "a.exe"),
+        ("attachment; filename\r=\ra.exe", "a.exe"),
+        ("attachment; filename*00000000000=a.; filename*00000000001=exe", "a.exe"),
     ],
 )
 @pytest.mark.threat("MIME-13")
@@ -64,6 +74,33 @@ def test_conflicting_names_are_ambiguous() -> None:
     entity = read_entity(index, "text/plain")
     assert [found.symbol for found in entity.findings] == ["AMBIGUOUS_NAME"]
     assert set(entity.filenames) == {"a.png", "a.exe"}
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "symbol"),
+    [
+        pytest.param(
+            "content-disposition", ("a; " + "x=y; " * 100 + "filename=a.exe",), "UNSCANNABLE_HEADER", id="many"
+        ),
+        pytest.param("content-disposition", ("a; filename*0=a; filename*0=b",), "AMBIGUOUS_NAME", id="section-twice"),
+        pytest.param("content-disposition", ("a; filename*=a; filename*=b",), "AMBIGUOUS_NAME", id="whole-twice"),
+        pytest.param("content-disposition", ("a",) * 4 + ("a; filename=b",), "AMBIGUOUS_HEADER", id="five-fields"),
+        pytest.param("content-type", ("text/plain",) * 4 + ("a/b; name=x",), "AMBIGUOUS_HEADER", id="five-types"),
+        pytest.param("content-transfer-encoding", ("7bit",) * 4 + ("base64",), "AMBIGUOUS_HEADER", id="five-encodings"),
+    ],
+)
+@pytest.mark.threat("MIME-13")
+def test_what_is_not_read_is_said(field: str, values: tuple[str, ...], symbol: str) -> None:
+    """Parameters and fields beyond what is looked at, and sections in no order, never vanish in silence."""
+    entity = read_entity({field.encode(): tuple([value.encode() for value in values])}, "text/plain")
+    assert symbol in {found.symbol for found in entity.findings}
+
+
+@pytest.mark.parametrize("value", ["text", "x", "name=a.txt", "/ x", ""])
+@pytest.mark.threat("MIME-03")
+def test_what_is_no_type_is_the_default(value: str) -> None:
+    """RFC 2045, section 5.2: a client shows the part as text, so it is read as text."""
+    assert read_entity({b"content-type": (value.encode(),)}, "text/plain").types == ("text/plain",)
 
 
 @pytest.mark.parametrize(
