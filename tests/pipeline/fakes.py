@@ -12,7 +12,7 @@ from typing import Any
 from filterd.checks.contract import View
 from filterd.config import Replies as Texts
 from filterd.dns.fake import FakeResolver
-from filterd.dns.lookups import Lookups
+from filterd.dns.lookups import MAX_QUESTIONS, Lookups
 from filterd.dns.loop import LoopThread
 from filterd.inspectors import InspectorFailure, PoisonLedger
 from filterd.model.custody import CustodyError, Evidence, JournalRow
@@ -219,11 +219,12 @@ class Front:
     limits: Limits = LIMITS
     epoch: Clock = field(default_factory=lambda: Clock(NOW))
     monotonic: Clock = field(default_factory=Clock)
+    early: int = MAX_QUESTIONS  # questions before the end of a message
     random: Random = field(default_factory=lambda: Random(1))
 
     def lookups(self) -> Lookups:
         """The lookups of one message."""
-        return Lookups(self.resolver, self.loop.loop)
+        return Lookups(self.resolver, self.loop.loop, most=self.early)
 
     def parts(self) -> Parts:
         """As the composition root makes them."""

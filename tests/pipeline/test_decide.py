@@ -197,6 +197,12 @@ def test_the_reason_of_a_score_is_what_weighed_most(check: str, code: str) -> No
     assert verdict.text == "score 13.0 of 10: HELPER, ONE, TWO"
 
 
+def test_the_text_names_the_three_heaviest() -> None:
+    """Enough to see why, short enough for a line."""
+    symbols = tuple(ScoredSymbol(Finding(f"S{weight}"), "content", float(weight)) for weight in (1, 4, 2, 3))
+    assert _decided(replace(_facts(), score=Score(10.0, symbols))).text == "score 10.0 of 10: S4, S3, S2"
+
+
 def test_the_verdict_carries_score_and_symbols() -> None:
     """What was counted goes into the verdict as it was counted."""
     symbols = (ScoredSymbol(Finding("ONE"), "content", 1.234),)

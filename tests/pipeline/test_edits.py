@@ -137,6 +137,14 @@ def test_no_line_of_ours_is_longer_than_78_columns() -> None:
     assert words[2:] == [f"{symbol.finding.symbol}=1" for symbol in symbols[:MAX_SYMBOLS]]
 
 
+@pytest.mark.parametrize(("length", "folded"), [(47, False), (48, True)])
+def test_a_line_is_filled_before_it_is_folded(length: int, *, folded: bool) -> None:
+    """A symbol that just fits stands behind what is there, one column more begins a line."""
+    verdict = _verdict(symbols=(ScoredSymbol(Finding("S" * length), "content", 1.0),))
+    value = added(verdict, "ID1", US, {}, SENDER, "")[2].value
+    assert value == "1.25 accept" + ("\r\n\t" if folded else " ") + "S" * length + "=1"
+
+
 @pytest.mark.parametrize("symbol", ["YARA_X\r\nBcc: all@local.test", "YARA_X\nX: y", "YARA_\x00", "YARA_ü", "YARA_X Y"])
 def test_a_symbol_cannot_bring_a_line_of_its_own(symbol: str) -> None:
     """Rules' symbols come from the process that reads hostile mail: what is no symbol does not reach the header."""

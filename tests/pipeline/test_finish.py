@@ -1,7 +1,7 @@
 """The end of a message: what is inspected, decided, kept, told and noted, and what happens where any of it fails."""
 
 import hashlib
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from filterd.model.session import Client, Envelope, Recipient
 from filterd.model.verdict import Action, DeleteHeader, SmtpReply
 from filterd.pipeline.deferral import MAX_DEFERRAL
 from filterd.pipeline.finish import MARGIN, Decision, finish
+from filterd.pipeline.runner import Runner
 from filterd.pipeline.transaction import Peer, Transaction
 from tests.pipeline.fakes import LIMITS, NOW, FakeCheck, FakeCustodian, FakeInspectors, Front, Gate, everywhere
 
@@ -128,7 +129,9 @@ def test_a_busy_pool_defers_and_is_no_strike(front: Front) -> None:
 
 @pytest.mark.parametrize("failure", FAILURES, ids=["died", "overran", "crashed"])
 @pytest.mark.threat("RES-01")
-def test_the_first_failure_defers_and_the_second_holds(front: Front, failure: InspectorFailure) -> None:
+def test_the_first_failure_defers_and_the_second_holds(
+    front: Front, failure: InspectorFailure, log: list[MutableMapping[str, Any]]
+) -> None:
     """An inspector's end is counted against the message's bytes; what ends two is held raw, without a third."""
     failing = replace(front, inspectors=FakeInspectors(failure))
     first, second, third = (_finished(failing).verdict for _ in range(3))
@@ -138,6 +141,7 @@ def test_the_first_failure_defers_and_the_second_holds(front: Front, failure: In
     assert len(failing.inspectors.jobs) == 2
     assert [raw for _, raw in front.custodian.held] == [RAW, RAW]
     assert [evidence.inspection for evidence, _ in front.custodian.held] == [None, None]
+    assert [event["strikes"] for event in log if event["event"] == "poison"] == [2, 2]
 
 
 def test_strikes_are_of_a_message_not_of_a_sender(front: Front) -> None:
@@ -200,6 +204,56 @@ def test_checks_get_what_is_left_of_the_deadline(front: Front, gate: Gate) -> No
     transaction.close()
 
 
+@pytest.mark.parametrize(("spent", "left"), [(0.0, 5.0), (50.0, 5.0), (57.0, 1.0), (59.0, -1.0)])
+def test_every_stage_draws_on_what_remains(
+    front: Front, monkeypatch: pytest.MonkeyPatch, spent: float, left: float
+) -> None:
+    """Checks wait their own time or what the deadline leaves, less what custody and the reply need."""
+    waits: list[float] = []
+    wait = Runner.wait
+
+    def noted(runner: Runner, seconds: float) -> Mapping[str, CheckReport]:
+        waits.append(seconds)
+        return wait(runner, seconds)
+
+    monkeypatch.setattr(Runner, "wait", noted)
+    front.inspectors.meanwhile = lambda: setattr(front.monotonic, "now", front.monotonic.now + spent)
+    _finished(front)
+    assert waits == [left]
+
+
+def test_an_inspection_has_no_more_time_than_the_message(front: Front) -> None:
+    """A short deadline shortens the inspector's own."""
+    _finished(replace(front, limits=replace(LIMITS, deadline=20.0)))
+    assert front.inspectors.jobs[0][0].seconds == 20.0 - MARGIN
+
+
+def test_custody_in_the_last_moment_counts(front: Front) -> None:
+    """At the deadline itself the MTA still waits."""
+    front.inspectors.meanwhile = lambda: setattr(front.monotonic, "now", front.monotonic.now + LIMITS.deadline)
+    assert _finished(_saying(front, "HELD")).verdict.action is Action.QUARANTINE
+
+
+def test_where_the_time_went_is_noted(front: Front, log: list[MutableMapping[str, Any]]) -> None:
+    """Each stage has its own milliseconds, the row has their sum."""
+    front.inspectors.meanwhile = lambda: setattr(front.monotonic, "now", front.monotonic.now + 3)
+    _finished(front)
+    line = next(event for event in log if event["event"] == "message")
+    assert line["stages"] == {"inspect": 3_000.0, "lookups": 0.0, "decide": 0.0}
+    assert (line["ms"], front.journal.rows[0].ms) == (3_000.0, 3_000.0)
+
+
+def test_the_end_has_questions_left(front: Front) -> None:
+    """What was guessed while the client talked may use up the early budget, not that of what is then known."""
+    early = FakeCheck("early", Stage.MAIL, rounds=(("a.test", "b.test", "c.test"),))
+    late = FakeCheck("late", rounds=(("d.test", "e.test"),))
+    transaction = _transaction(replace(front, checks=(early, late), early=2))
+    finish(transaction)
+    causes = {answer.question.name: answer.cause for answer in transaction.lookups.answers.values()}
+    assert causes == {"a.test": "", "b.test": "", "c.test": "budget", "d.test": "", "e.test": ""}
+    transaction.close()
+
+
 def test_an_unknown_check_does_what_the_policy_says(front: Front) -> None:
     """From a check that could not look to the client's 451."""
     checks = (FakeCheck("spf", outcome=Outcome.UNKNOWN),)
@@ -212,7 +266,7 @@ def test_a_message_deferred_for_hours_is_held_instead(front: Front) -> None:
     """Deferring is capped in time: the last attempt puts the message into custody and tells 250."""
     busy = replace(front, inspectors=FakeInspectors(InspectorBusy("no inspector was free in time")))
     assert _finished(busy).verdict.action is Action.DEFER
-    front.epoch.now = NOW + MAX_DEFERRAL - 1
+    front.epoch.now = NOW + MAX_DEFERRAL
     assert _finished(busy).verdict.action is Action.DEFER
     front.epoch.now = NOW + MAX_DEFERRAL + 1
     verdict = _finished(busy).verdict
