@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS: Final = tuple([first + second for first in _ALPHABET for second in _ALPHABET])
 _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 PUBLIC_LENGTH: Final = 10  # characters; 50 random bits
 
@@ -11,7 +12,8 @@ PUBLIC_LENGTH: Final = 10  # characters; 50 random bits
 def new_id(now: float, randomness: bytes) -> str:
     """A ULID from epoch seconds and 10 random bytes."""
     value = (int(now * 1000) & ((1 << 48) - 1)) << 80 | int.from_bytes(randomness[:10], "big")
-    return "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+    pairs = [_PAIRS[value >> shift & 1023] for shift in range(115, -1, -10)]
+    return _ALPHABET[value >> 125] + "".join(pairs) + _ALPHABET[value & 31]
 
 
 def is_id(text: str) -> bool:

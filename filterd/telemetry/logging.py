@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, BinaryIO, Final, Literal
 
 import orjson
@@ -10,8 +11,9 @@ import structlog
 
 from filterd.telemetry.events import Event
 from filterd.telemetry.lines import Lines
-from filterd.telemetry.safe import safe, trace
+from filterd.telemetry.safe import MAX_FIELD, safe, trace
 
+PLAIN: Final = MAX_FIELD  # bytes of a line no field of which can be over that
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -62,6 +64,11 @@ def _exception(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> M
 
 def _json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> bytes:
     exception = event.pop("exception", None)
+    if exception is None:
+        with suppress(TypeError):
+            quick = orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
+            if len(quick) <= PLAIN and quick.isascii() and b"\\" not in quick and b"\x7f" not in quick:
+                return quick  # short ASCII without escapes: nothing to cut, nothing to make visible
     line = {name: safe(value) for name, value in event.items()}
     if exception is not None:
         line["exception"] = trace(str(exception))
