@@ -22,9 +22,10 @@ allows it). A rsa-sha1 signature is not verified at all. A clock may be 300 s wr
 ignored. A body without a final CRLF keeps blanks at its very end, as other implementations do; mail has no such body.
 """
 
+from filterd.dkim.canonical import HashedBody
 from filterd.dkim.key import key_question
 from filterd.dkim.prepare import MAX_SIGNATURES, prepare
 from filterd.dkim.signature import signature_hints
 from filterd.dkim.verify import verify
 
-__all__ = ["MAX_SIGNATURES", "key_question", "prepare", "signature_hints", "verify"]
+__all__ = ["MAX_SIGNATURES", "HashedBody", "key_question", "prepare", "signature_hints", "verify"]

@@ -5,7 +5,7 @@ No regular expression runs over a body: the obvious one for "blanks before a lin
 
 import hashlib
 import mmap
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
 Body: TypeAlias = bytes | memoryview | mmap.mmap
@@ -151,6 +151,20 @@ def body_hashes(body: Body, forms: Collection[BodyForm]) -> dict[BodyForm, BodyH
             size = (_feed_relaxed if relaxed else _feed_simple)(view, list(sinks.values()))
             hashes.update({form: BodyHash(sink.digest(), size) for form, sink in sinks.items()})
     return hashes
+
+
+class HashedBody:
+    """A body that remembers its hashes: DKIM and ARC ask for the same ones. It lives no longer than the body does."""
+
+    def __init__(self, body: Body) -> None:
+        """Hash nothing yet."""
+        self._body = body
+        self._known: dict[BodyForm, BodyHash] = {}
+
+    def hashes(self, forms: Collection[BodyForm]) -> Mapping[BodyForm, BodyHash]:
+        """Those asked for, and what was asked for before."""
+        self._known.update(body_hashes(self._body, [form for form in forms if form not in self._known]))
+        return self._known
 
 
 def _feed_relaxed(view: memoryview, sinks: Collection[_Hash]) -> int:

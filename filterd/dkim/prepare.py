@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from filterd.dkim.canonical import Body, BodyHash, body_hashes, relaxed_field, simple_field
+from filterd.dkim.canonical import Body, BodyHash, HashedBody, relaxed_field, simple_field
 from filterd.dkim.signature import Signature, read_signature, signature_hints
 from filterd.dkim.tags import without_value
 from filterd.domains import is_subdomain
@@ -63,10 +63,13 @@ class SignedHeader:
                 parts.append(self.canonical(here[left - 1], relaxed=relaxed))
                 left -= 1
             used[name] = left
-        field, value = self._fields[place]
-        own = (relaxed_field if relaxed else simple_field)(field, without_value(value, b"b"))
-        parts.append(own[:-2])
+        parts.append(self.unsigned(place, relaxed=relaxed))
         return b"".join(parts)
+
+    def unsigned(self, place: int, *, relaxed: bool) -> bytes:
+        """A signature field as it signs itself: without the value of b= and the last CRLF."""
+        field, value = self._fields[place]
+        return (relaxed_field if relaxed else simple_field)(field, without_value(value, b"b"))[:-2]
 
     def oversigned(self, names: Sequence[bytes]) -> bool:
         """True where no further From, Subject, To or Date can be added without breaking the signature."""
@@ -77,7 +80,7 @@ class SignedHeader:
         return names.count(b"from") >= len(self.places(b"from"))
 
 
-def prepare(fields: Sequence[HeaderField], body: Body, *, now: float) -> tuple[SignatureFacts, ...]:
+def prepare(fields: Sequence[HeaderField], body: Body | HashedBody, *, now: float) -> tuple[SignatureFacts, ...]:
     """What each of at most 8 DKIM-Signature fields amounts to, in the order they stand in. Never raises.
 
     Where there are more, those of From's own domain go first. `now` is epoch seconds. Facts without a status still need
@@ -90,7 +93,8 @@ def prepare(fields: Sequence[HeaderField], body: Body, *, now: float) -> tuple[S
     if len(places) > MAX_SIGNATURES:
         places = _choose(places, fields, _author_domain(fields, header.places(b"from")))
     read = [(place, read_signature(fields[place][1], now)) for place in places]
-    hashes = body_hashes(body, {entry.body_form for _, entry in read if isinstance(entry, Signature)})
+    hashed = body if isinstance(body, HashedBody) else HashedBody(body)
+    hashes = hashed.hashes({entry.body_form for _, entry in read if isinstance(entry, Signature)})
     return tuple(
         [
             _facts(place, entry, header, hashes[entry.body_form]) if isinstance(entry, Signature) else entry

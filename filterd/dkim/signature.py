@@ -2,6 +2,7 @@
 
 import binascii
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -89,14 +90,13 @@ def read_signature(value: bytes, now: float) -> Signature | SignatureFacts:
     """The field's signature, or facts with its status where it is malformed, unsupported, expired or unacceptable."""
     domain = selector = algorithm = tag = ""
     try:
-        tags = _tags(value)
+        tags = read_tags(value)
         domain = read_domain(tags.get(b"d", b""))
         selector = read_selector(tags.get(b"s", b""), domain)
-        named = tags.get(b"a", b"")
-        algorithm = named.decode("ascii") if _WORD.fullmatch(named) else ""
-        _require(tags)
+        algorithm = read_algorithm(tags.get(b"a", b""))
+        require(tags, _REQUIRED)
         encoded = compact(tags[b"b"])
-        signature = _base64(encoded, "b")
+        signature = read_base64(encoded, "b")
         tag = encoded[:TAG_LENGTH].decode("ascii")
         return _checked(tags, (domain, selector, algorithm), (signature, tag), now)
     except TagError as error:
@@ -106,15 +106,21 @@ def read_signature(value: bytes, now: float) -> Signature | SignatureFacts:
     return SignatureFacts(domain, selector, algorithm, tag=tag, status=status, reason=reason)
 
 
-def _tags(value: bytes) -> dict[bytes, bytes]:
+def read_tags(value: bytes) -> dict[bytes, bytes]:
+    """The tags of a signature field of bearable length; Refused or TagError."""
     if len(value) > MAX_FIELD:
         raise Refused("signature field too long")
     return parse_tags(value)
 
 
-def _require(tags: dict[bytes, bytes]) -> None:
-    """RFC 6376, section 6.1.1: every required tag is there."""
-    for name in _REQUIRED:
+def read_algorithm(value: bytes) -> str:
+    """The a= value where it may be repeated in a header field, else an empty text; supported or not."""
+    return value.decode("ascii") if _WORD.fullmatch(value) else ""
+
+
+def require(tags: dict[bytes, bytes], names: Iterable[bytes]) -> None:
+    """RFC 6376, section 6.1.1: every required tag is there; Refused otherwise."""
+    for name in names:
         if name not in tags:
             raise Refused(f"no {name.decode()}= tag")
 
@@ -132,17 +138,13 @@ def _checked(tags: dict[bytes, bytes], names: tuple[str, str, str], b: tuple[byt
     if b"from" not in fields:
         raise Refused("From is not signed")  # RFC 6376, section 6.1.1
     identity = _identity(tags, domain)
-    body_hash = _base64(compact(tags[b"bh"]), "bh")
-    relaxed_header, relaxed_body = _forms(tags.get(b"c", b"simple/simple"))
-    limit = _number(tags, b"l", MAX_LENGTH_DIGITS)
-    timestamp, expires = _dates(tags, now)
+    body_hash = read_base64(compact(tags[b"bh"]), "bh")
+    relaxed_header, relaxed_body = read_forms(tags.get(b"c", b"simple/simple"))
+    limit = read_number(tags, b"l", MAX_LENGTH_DIGITS)
+    timestamp, expires = read_dates(tags, now)
     if b"dns/txt" not in compact(tags.get(b"q", b"dns/txt")).split(b":"):
         raise Refused("unsupported query method", DkimStatus.NEUTRAL)
-    if algorithm == "rsa-sha1":
-        # RFC 8301, section 3.1: verifiers must not take it for a valid signature.
-        raise Refused("rsa-sha1 is not accepted", DkimStatus.POLICY)
-    if algorithm not in {"rsa-sha256", "ed25519-sha256"}:
-        raise Refused("unsupported algorithm", DkimStatus.NEUTRAL)
+    accept_algorithm(algorithm)
     if len(body_hash) != SHA256_SIZE:
         raise Refused("bh= has the wrong length")
     form = BodyForm(relaxed_body, limit)
@@ -162,8 +164,17 @@ def _checked(tags: dict[bytes, bytes], names: tuple[str, str, str], b: tuple[byt
     )
 
 
-def _base64(encoded: bytes, tag: str) -> bytes:
-    """RFC 6376, section 2.10: padded base64, checked for length before it is decoded."""
+def accept_algorithm(algorithm: str) -> None:
+    """Refused where no signature of this algorithm is ever verified."""
+    if algorithm == "rsa-sha1":
+        # RFC 8301, section 3.1: verifiers must not take it for a valid signature.
+        raise Refused("rsa-sha1 is not accepted", DkimStatus.POLICY)
+    if algorithm not in {"rsa-sha256", "ed25519-sha256"}:
+        raise Refused("unsupported algorithm", DkimStatus.NEUTRAL)
+
+
+def read_base64(encoded: bytes, tag: str) -> bytes:
+    """RFC 6376, section 2.10: padded base64, checked for length before it is decoded; Refused otherwise."""
     if len(encoded) > MAX_SIGNATURE * 4 // 3 + 4:
         raise Refused(f"{tag}= is longer than any accepted key's signature")
     try:
@@ -175,7 +186,8 @@ def _base64(encoded: bytes, tag: str) -> bytes:
     return decoded
 
 
-def _forms(value: bytes) -> tuple[bool, bool]:
+def read_forms(value: bytes) -> tuple[bool, bool]:
+    """c=: whether the header and the body are to be relaxed; Refused for other forms."""
     header, slash, body = value.partition(b"/")
     try:
         # RFC 6376, section 3.5: only one algorithm named means simple for the body.
@@ -199,7 +211,8 @@ def _identity(tags: dict[bytes, bytes], domain: str) -> str:
     return local.decode(errors="replace") + "@" + name
 
 
-def _number(tags: dict[bytes, bytes], tag: bytes, digits: int) -> int | None:
+def read_number(tags: dict[bytes, bytes], tag: bytes, digits: int) -> int | None:
+    """A number, INFINITE beyond so many digits, None where the tag is absent; Refused where it is none."""
     value = tags.get(tag)
     if value is None:
         return None
@@ -208,9 +221,10 @@ def _number(tags: dict[bytes, bytes], tag: bytes, digits: int) -> int | None:
     return int(value) if len(value) <= digits else INFINITE
 
 
-def _dates(tags: dict[bytes, bytes], now: float) -> tuple[int | None, int | None]:
-    timestamp = _number(tags, b"t", MAX_DATE_DIGITS)
-    expires = _number(tags, b"x", MAX_DATE_DIGITS)
+def read_dates(tags: dict[bytes, bytes], now: float) -> tuple[int | None, int | None]:
+    """t= and x= in epoch seconds; Refused where the signature is not valid at this time."""
+    timestamp = read_number(tags, b"t", MAX_DATE_DIGITS)
+    expires = read_number(tags, b"x", MAX_DATE_DIGITS)
     if timestamp is not None and timestamp > now + CLOCK_SKEW:
         raise Refused("t= is in the future")
     if expires is not None:

@@ -66,6 +66,16 @@ def test_relaxed_field_as_dkimpy(name: bytes, value: bytes) -> None:
     assert relaxed_field(name, value) == lower + b":" + form
 
 
+def test_a_hashed_body_hashes_each_form_once() -> None:
+    """Whoever asks second gets the first one's hash."""
+    with patch.object(canonical, "body_hashes", wraps=body_hashes) as hashing:
+        hashed = canonical.HashedBody(b"x\r\n")
+        for _ in range(2):
+            for form in WHOLE:
+                assert hashed.hashes([form])[form] == expected(b"x\r\n", form)
+    assert [call.args[1] for call in hashing.call_args_list if call.args[1]] == [[form] for form in WHOLE]
+
+
 @given(BODIES)
 def test_trailing_line_ends(data: bytes) -> None:
     """The line ends at the end are counted as by cutting off one after another."""
