@@ -51,7 +51,9 @@ class Transaction:
         self._rest = bytearray()
         self._named: dict[bytes, list[bytes]] | None = None
         self.lookups = parts.lookups()
-        self.runner = Runner(parts.schedule, self, self.lookups, parts.trust.skipped(self.trust))
+        runner = Runner(parts.schedule, self, self.lookups, parts.trust.skipped(self.trust))
+        self._runner: Runner | None = runner
+        self._reports = runner.reports
         self._reach(Stage.CONNECT)
 
     @property
@@ -74,7 +76,14 @@ class Transaction:
     @property
     def reports(self) -> Mapping[str, CheckReport]:
         """What the checks that are done have reported."""
-        return self.runner.reports
+        return self._reports
+
+    @property
+    def runner(self) -> Runner:
+        """The checks at work. RuntimeError once the transaction is closed."""
+        if self._runner is None:
+            raise RuntimeError("the transaction is closed")
+        return self._runner
 
     def hello(self, name: str) -> None:
         """Take the name given at HELO or EHLO."""
@@ -119,7 +128,10 @@ class Transaction:
 
     def close(self) -> None:
         """Forget the message: its verdict stands, or the client went away. Safe to call twice."""
-        self.runner.close()
+        # Runner and transaction know each other: parted, the message goes at once and not with the next collection.
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            runner.close()
         if self.body is not None:
             self.body.close()
 

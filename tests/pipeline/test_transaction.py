@@ -1,5 +1,6 @@
 """Collecting a message: who is judged, how far it is trusted, and that nothing outlives it."""
 
+import gc
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from filterd.mime.limits import MAX_FIELDS as INSPECTED
 from filterd.model.message import header_block
 from filterd.model.report import Outcome, Stage
 from filterd.model.session import Client, Envelope, Recipient, TrustClass
+from filterd.pipeline.finish import finish
 from filterd.pipeline.transaction import MAX_FIELDS, Peer, Transaction
 from filterd.pipeline.trust import TrustPolicy
 from tests.pipeline.fakes import FakeCheck, Front
@@ -209,3 +211,21 @@ def test_a_header_without_end_costs_its_bytes_and_no_more(front: Front) -> None:
     assert len(transaction.fields) == MAX_FIELDS > INSPECTED
     assert header_block(tuple(transaction.fields)) == header_block(tuple(fields))
     transaction.close()
+
+
+def test_a_closed_transaction_leaves_nothing_to_collect(front: Front) -> None:
+    """A message's memory goes when it is closed: cycles would keep it until a collection, which costs every message."""
+    parts = replace(front, checks=_checks()).parts()
+    gc.collect()
+    gc.disable()
+    try:
+        transaction = Transaction(parts, Peer(STRANGER))
+        transaction.mail("anna@sender.test", (), {})
+        transaction.header(b"Subject", b" x")
+        transaction.chunk(b"Hello\r\n")
+        finish(transaction)
+        transaction.close()
+        del transaction
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
