@@ -1,6 +1,6 @@
 """`make bench` and `make bench-peers`: what a message costs, in filterd and, beside it in the same run, in rspamd.
 
-    python -m tests.bench [--peers] [--quick] [--rounds N] [--json FILE]
+    python -m tests.bench [--peers] [--quick] [--rounds N] [--calm S] [--json FILE]
 
 Absolute figures belong to this machine at this minute: its speed drifts by 1.8, which is why a fixed loop is timed
 beside each pass. Ratios are taken within a round. Exit status 1 where any message was not delivered, or the SPF and
@@ -9,6 +9,7 @@ DKIM words in what was added to it are not those the set was built to have.
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -27,9 +28,9 @@ def main() -> int:
     if options.peers and not installed():
         say("rspamd is not installed: make bench-peers installs it, or apt-get install rspamd")
         return 1
-    plan = Plan(rounds=options.rounds, peers=options.peers)
+    plan = Plan(rounds=options.rounds, peers=options.peers, calm=options.calm)
     if options.quick:
-        plan = Plan(rounds=1, count=120, levels=(8,), paced=4, peers=options.peers)
+        plan = replace(plan, rounds=1, count=120, levels=(8,), paced=4)
     results = Results()
     with open_folder() as folder, stage(folder, plan) as on:
         rounds(on, results)
@@ -52,6 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peers", action="store_true", help="rspamd beside it, in turns, and the ratios")
     parser.add_argument("--quick", action="store_true", help="a look within a minute: few messages, one concurrency")
     parser.add_argument("--rounds", type=int, default=Plan().rounds, help="how often everything warm is repeated")
+    parser.add_argument("--calm", type=float, default=0.0, metavar="S", help="wait up to S seconds for an idle machine")
     parser.add_argument("--json", type=Path, help="write every pass into this file")
     return parser.parse_args()
 

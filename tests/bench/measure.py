@@ -8,6 +8,8 @@ from typing import Final
 
 TICK: Final = 100  # of /proc/PID/stat per second on Linux, whatever the kernel's own rate
 LOOPS: Final = 2_000_000
+LOOK: Final = 0.3  # seconds that the machine is watched
+OTHERS: Final = 0.1  # of all cores: what others may use of a calm machine
 _PROC: Final = Path("/proc")
 Role = Callable[["Process"], str]
 
@@ -76,6 +78,23 @@ def calibration() -> float:
     for number in range(LOOPS):
         value += number
     return (time.perf_counter() - began) * 1000
+
+
+def wait_for_calm(seconds: float) -> None:
+    """Wait until nobody else uses this machine, at most so many seconds: a pass disturbed by others says little."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        busy, every = _jiffies()
+        time.sleep(LOOK)
+        later, total = _jiffies()
+        if later - busy <= OTHERS * (total - every):
+            return
+
+
+def _jiffies() -> tuple[int, int]:
+    """Busy time and all time of all cores since boot."""
+    values = [int(word) for word in (_PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return sum(values) - values[3] - values[4], sum(values)
 
 
 def _pss(text: str) -> float:

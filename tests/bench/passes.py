@@ -108,6 +108,7 @@ class Bench:
 
     load: Load
     dns: NameServer
+    calm: float = 0.0  # seconds that may be waited before a pass for the machine to be ours
 
     def run(  # keywords: the load
         self,
@@ -122,6 +123,7 @@ class Bench:
     ) -> Figures:
         """Send these messages to that filter."""
         job = Job(str(batch.path), target.address, tuple(numbers), concurrency, pace)
+        measure.wait_for_calm(self.calm)
         loop = measure.calibration()
         asked, dns, before = target.questions(), self.dns.cpu(), target.cpu()
         done = self.load.send(job)

@@ -34,6 +34,7 @@ class Plan:
     levels: tuple[int, ...] = (1, 8, 32)
     paced: int = PACED
     peers: bool = False
+    calm: float = 0.0
 
 
 @dataclass(slots=True)
@@ -89,7 +90,7 @@ def stage(folder: Path, plan: Plan) -> Iterator[Stage]:
 
 def rounds(on: Stage, results: Results) -> None:
     """Warm passes and names nobody asked before, all filters in turn, so that ratios hold while the machine drifts."""
-    plan, bench = on.plan, Bench(on.load, on.quick)
+    plan, bench = on.plan, Bench(on.load, on.quick, on.plan.calm)
     redis = RedisServer(on.folder)
     with ExitStack() as stack:
         redis.start()
@@ -133,7 +134,7 @@ def _turn(  # one round at one concurrency
 
 def cold(on: Stage, results: Results) -> None:
     """The first pass of a daemon that has just started with an empty state."""
-    bench = Bench(on.load, on.quick)
+    bench = Bench(on.load, on.quick, on.plan.calm)
     for level in on.plan.levels:
         target = FilterdTarget(on.folder / f"cold{level}", on.quick)
         with target:
@@ -152,7 +153,7 @@ def paced(on: Stage, results: Results) -> None:
 
 
 def _paced(on: Stage, results: Results, make: Callable[[], Target], fresh: Batch) -> None:
-    bench, most = Bench(on.load, on.slow), on.plan.paced
+    bench, most = Bench(on.load, on.slow, on.plan.calm), on.plan.paced
     warmers = on.common.small[: 2 * most]
 
     def run(target: Target, case: str, numbers: Sequence[int], pace: float = PACE) -> None:
