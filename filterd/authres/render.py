@@ -5,6 +5,8 @@ from typing import Final, assert_never
 
 from filterd.authres.quoting import mailbox, name, value
 from filterd.model.authentication import (
+    ArcResult,
+    ArcStatus,
     AuthResult,
     DkimResult,
     DmarcResult,
@@ -60,6 +62,10 @@ def _words(result: AuthResult, sender: str, helo: str) -> Iterator[str]:
         case IprevResult():
             yield f"iprev={result.status}"
             yield f"policy.iprev={value(result.address)}"
+        case ArcResult():
+            yield f"arc={result.status}"
+            yield from _reason(result.cause)
+            yield from _arc_properties(result)
         case _:
             assert_never(result)
 
@@ -73,6 +79,16 @@ def _dkim_properties(result: DkimResult) -> Iterator[str]:
     for tag, text in (("s", result.selector), ("a", result.algorithm), ("b", result.tag)):
         if text:
             yield f"header.{tag}={value(text)}"
+
+
+def _arc_properties(result: ArcResult) -> Iterator[str]:
+    """RFC 8617, section 10.2, and the last sealer, whom the reader of a pass has to know."""
+    if result.oldest_pass is not None:
+        yield f"header.oldest-pass={result.oldest_pass}"
+    if result.status is ArcStatus.PASS and result.domain:
+        yield f"header.d={name(result.domain)}"
+    if result.status is not ArcStatus.NONE and result.remote_ip:
+        yield f"smtp.remote-ip={value(result.remote_ip)}"
 
 
 def _reason(cause: str) -> Iterator[str]:

@@ -142,4 +142,81 @@ class IprevResult:
     name: str = ""
 
 
-AuthResult: TypeAlias = SpfResult | DkimResult | DmarcResult | IprevResult
+@dataclass(frozen=True, slots=True)
+class ReportedResult:
+    """One result as another server reports it (RFC 8601, section 2.2). Nothing here was checked by us.
+
+    All names are in lower case; `properties` are (ptype.property, value) pairs in order, each name once, values without
+    quotes and as written.
+    """
+
+    method: str
+    result: str
+    properties: tuple[tuple[str, str], ...] = ()
+
+    def value(self, name: str) -> str:
+        """The value of a property such as header.from, empty where it is absent."""
+        return next((value for key, value in self.properties if key == name), "")
+
+
+class ArcStatus(StrEnum):
+    """Chain validation status (RFC 8617, section 5.2)."""
+
+    NONE = "none"
+    PASS = "pass"  # noqa: S105  # a result word, not a password
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class ArcFacts:
+    """A message's ARC sets as the inspector read them: all that is needed but the keys.
+
+    `status` and `reason` are set where no key can change the outcome; otherwise every signature must verify. `instance`
+    is the highest one. `message` is the newest ARC-Message-Signature; `seals` are the ARC-Seals and `results` the raw
+    ARC-Authentication-Results from the newest set down (empty: too long to pass on). `whole` says that the newest
+    signature covers every From field and all of the body.
+    """
+
+    status: ArcStatus | None = ArcStatus.NONE
+    reason: str = ""
+    instance: int = 0
+    message: SignatureFacts | None = None
+    seals: tuple[SignatureFacts, ...] = ()
+    results: tuple[bytes, ...] = ()
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ArcVoucher:
+    """What a sealer that the operator trusts says it found when it received the message."""
+
+    instance: int
+    sealer: str
+    results: tuple[ReportedResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArcResult:
+    """The outcome of the chain; `sealers` are the ARC-Seals' domains from the newest down, verified where it passes.
+
+    `oldest_pass` is as in RFC 8617, section 5.2, step 5; None where it was not determined. `trusted` says that a
+    listed sealer vouches for the message as it is: only then may policy look at `vouchers`, newest first, which are
+    those of the listed sealers that nobody unlisted came after.
+    """
+
+    status: ArcStatus
+    instance: int = 0
+    sealers: tuple[str, ...] = ()
+    cause: str = ""
+    remote_ip: str = ""
+    oldest_pass: int | None = None
+    trusted: bool = False
+    vouchers: tuple[ArcVoucher, ...] = ()
+
+    @property
+    def domain(self) -> str:
+        """The last sealer's domain, empty where there is none."""
+        return self.sealers[0] if self.sealers else ""
+
+
+AuthResult: TypeAlias = SpfResult | DkimResult | DmarcResult | IprevResult | ArcResult

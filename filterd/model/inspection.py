@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from filterd.model.authentication import SignatureFacts
+from filterd.model.authentication import ArcFacts, SignatureFacts
 from filterd.model.message import HeaderField
 from filterd.model.report import Finding
 
@@ -77,7 +77,10 @@ class PartFacts:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """Everything the inspector found. `findings` hold heuristics, AMBIGUOUS_* and UNSCANNABLE_* symbols."""
+    """Everything the inspector found. `findings` hold heuristics, AMBIGUOUS_* and UNSCANNABLE_* symbols.
+
+    `arc` is None where reading the ARC sets failed.
+    """
 
     author: Author = Author()
     signatures: tuple[SignatureFacts, ...] = ()
@@ -91,3 +94,4 @@ class Inspection:
     rule_set: str = ""
     problems: tuple[str, ...] = ()  # rule files left out, scans cut short: what was not looked at, in words
     ms: dict[str, float] = field(default_factory=dict)
+    arc: ArcFacts | None = field(default_factory=ArcFacts)

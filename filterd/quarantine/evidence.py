@@ -1,9 +1,9 @@
 """Evidence as JSON, for ever readable: version 1.
 
 One object with the fields of `model.custody.Evidence`; bytes are base64; each authentication result carries `method`
-(spf, dkim, dmarc, iprev). Text that UTF-8 cannot hold (lone surrogates, which is how undecodable header bytes arrive)
-is written as NUL and four hexadecimal digits, NUL itself as NUL and 0000: any JSON parser reads it, and it comes back
-exactly.
+(spf, dkim, dmarc, iprev, arc). Text that UTF-8 cannot hold (lone surrogates, which is how undecodable header bytes
+arrive) is written as NUL and four hexadecimal digits, NUL itself as NUL and 0000: any JSON parser reads it, and it
+comes back exactly.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, get_type_hints
 
 import msgspec
 
-from filterd.model.authentication import DkimResult, DmarcResult, IprevResult, SpfResult
+from filterd.model.authentication import ArcResult, DkimResult, DmarcResult, IprevResult, SpfResult
 from filterd.model.custody import EVIDENCE_VERSION, Evidence
 from filterd.model.report import CheckReport
 
@@ -24,6 +24,7 @@ METHODS: Final[Mapping[str, type]] = {
     "dkim": DkimResult,
     "dmarc": DmarcResult,
     "iprev": IprevResult,
+    "arc": ArcResult,
 }
 _NAMES: Final = {kind: name for name, kind in METHODS.items()}
 _UNSAFE: Final = re.compile("[\0\ud800-\udfff]")

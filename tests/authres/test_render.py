@@ -10,6 +10,8 @@ from filterd.authres import claims_us, render
 from filterd.authres.quoting import MAX_VALUE
 from filterd.domains import normalise
 from filterd.model.authentication import (
+    ArcResult,
+    ArcStatus,
     AuthResult,
     DkimResult,
     DkimStatus,
@@ -166,6 +168,21 @@ def test_what_is_empty_is_left_out() -> None:
     assert only(DmarcResult(DmarcStatus.PERMERROR, cause="no author")) == Result("dmarc", "permerror", "no author")
 
 
+def test_a_chain_says_who_sealed_it_last_and_who_brought_it() -> None:
+    """RFC 8617, section 10.2: header.oldest-pass and smtp.remote-ip; a sealer is named where its seal verifies."""
+    sealers = ("list.example", "forward.example")
+    assert only(ArcResult(ArcStatus.PASS, 2, sealers, "", "2001:db8::1", 0)) == Result(
+        "arc",
+        "pass",
+        "",
+        [("header.oldest-pass", "0"), ("header.d", "list.example"), ("smtp.remote-ip", "2001:db8::1")],
+    )
+    assert only(ArcResult(ArcStatus.FAIL, 2, sealers, "set 1 is missing", "192.0.2.1")) == Result(
+        "arc", "fail", "set 1 is missing", [("smtp.remote-ip", "192.0.2.1")]
+    )
+    assert only(ArcResult(ArcStatus.NONE, remote_ip="192.0.2.1")) == Result("arc", "none")
+
+
 def hostile_results(text: st.SearchStrategy[str]) -> st.SearchStrategy[AuthResult]:
     """Any result with any text in it."""
     return st.one_of(
@@ -173,6 +190,7 @@ def hostile_results(text: st.SearchStrategy[str]) -> st.SearchStrategy[AuthResul
         st.builds(DkimResult, st.sampled_from(DkimStatus), text, text, text, text, st.just(0), text, text),
         st.builds(DmarcResult, st.sampled_from(DmarcStatus), text, text, text, cause=text),
         st.builds(IprevResult, st.sampled_from(IprevStatus), text, text),
+        st.builds(ArcResult, st.sampled_from(ArcStatus), st.just(2), st.tuples(text), text, text, st.just(0)),
     )
 
 
@@ -203,4 +221,6 @@ def test_another_reader_finds_no_more(results: list[AuthResult], sender: str, he
 
 def method(result: AuthResult) -> str:
     """The method's name in the field."""
-    return {SpfResult: "spf", DkimResult: "dkim", DmarcResult: "dmarc", IprevResult: "iprev"}[type(result)]
+    return {SpfResult: "spf", DkimResult: "dkim", DmarcResult: "dmarc", IprevResult: "iprev", ArcResult: "arc"}[
+        type(result)
+    ]

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from filterd.model.authentication import (
+    ArcFacts,
+    ArcResult,
+    ArcStatus,
+    ArcVoucher,
     DkimResult,
     DkimStatus,
     DmarcPolicy,
@@ -13,6 +17,7 @@ from filterd.model.authentication import (
     DmarcStatus,
     IprevResult,
     IprevStatus,
+    ReportedResult,
     SignatureFacts,
     SpfResult,
     SpfScope,
@@ -93,6 +98,9 @@ def evidence(  # keywords for what tests vary
             findings=(Finding("EICAR", ("1.2",)),),
             subject=subject,
             ms={"mime": 0.5},
+            arc=ArcFacts(
+                None, instance=1, seals=(SignatureFacts("l.test", "s", "rsa-sha256"),), results=(b" i=1\xff",)
+            ),
         ),
         reports=(
             CheckReport(
@@ -110,6 +118,20 @@ def evidence(  # keywords for what tests vary
                 cause="tempfail",
             ),
             CheckReport("iprev", Outcome.OK, auth_results=(IprevResult(IprevStatus.PASS, "192.0.2.7", "mail.a.test"),)),
+            CheckReport(
+                "arc",
+                Outcome.OK,
+                auth_results=(
+                    ArcResult(
+                        ArcStatus.PASS,
+                        1,
+                        ("l.test",),
+                        oldest_pass=0,
+                        trusted=True,
+                        vouchers=(ArcVoucher(1, "l.test", (ReportedResult("dmarc", "pass", (("a.b", "\udcff"),)),)),),
+                    ),
+                ),
+            ),
         ),
         verdict=Verdict(
             Action.QUARANTINE,
