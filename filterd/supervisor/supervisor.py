@@ -54,6 +54,7 @@ class Supervisor:
         self._numbers = 0
         self._deaths: deque[float] = deque(maxlen=_QUICK_DEATHS)
         self._missing: list[tuple[float, Generation, int]] = []
+        self._ended = False  # a front has, since the state was told last
 
     def run(self, first: Plan) -> int:
         """Serve until told to stop; the exit status."""
@@ -127,6 +128,7 @@ class Supervisor:
                 front = generation.gone(pid)
                 if front is None:
                     continue
+                self._ended = True
                 self._observer.front_ended(front.slot, lost=not generation.retired)
                 if not generation.retired:
                     self._lost(generation, front, status)
@@ -149,11 +151,10 @@ class Supervisor:
             if generation.retired and not generation.fronts:
                 generation.nursery.stop()
                 self._generations.remove(generation)
-                self._changed()
             elif not generation.nursery.alive():
                 _log.error(Event.NURSERY_DIED)
                 generation.nursery.restart()
-        if due:
+        if due or self._ended:
             self._changed()
 
     def _stop(self, seconds: float) -> int:
@@ -180,6 +181,7 @@ class Supervisor:
             self._reap()
 
     def _changed(self) -> None:
+        self._ended = False
         fronts = [pid for generation in self._generations for pid in generation.fronts]
         current = self._current
         state = {"pid": os.getpid(), "fronts": fronts, "generation": current.number}

@@ -8,7 +8,7 @@ import pytest
 from tests.milter.wire import internet
 from tests.support.daemon import Filterd, Settings
 from tests.support.dnsserver import DnsServer
-from tests.support.process import open_folder
+from tests.support.process import open_folder, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -33,5 +33,6 @@ def daemon(dns: DnsServer) -> Iterator[Filterd]:
             filterd.start()
         finally:
             os.umask(before)
+        wait_until((folder / "state" / "status.json").exists, "its first word of itself")
         yield filterd
         filterd.__exit__(None)

@@ -145,6 +145,7 @@ def test_only_what_ends_by_itself_is_lost_and_replaced(sleepers: Sleepers) -> No
     boss._reap()
     boss._mend()
     assert observer.ended == [(0, False), (2, True)]
+    assert observer.states[-1]["fronts"] == [*old.fronts, *new.fronts]
     assert _slots(boss) == [[1], [2, 3]]
     assert len(sleepers.pids) == 5
 

@@ -34,6 +34,18 @@ def _accepted(daemon: Filterd) -> Answer:
     return answer
 
 
+def _fronts(daemon: Filterd) -> list[int]:
+    """The two that serve, when those of generations before have ended."""
+    found: list[int] = []
+
+    def settled() -> bool:
+        found[:] = status(daemon)["fronts"]
+        return len(found) == 2
+
+    wait_until(settled, "two fronts", STOPS)
+    return found
+
+
 def _command(daemon: Filterd, *arguments: str) -> Result:
     return CliRunner().invoke(app, [*arguments, "--config", str(daemon.config)])
 
@@ -57,7 +69,7 @@ def _changed(daemon: Filterd, table: str, **keys: object) -> None:
 @pytest.mark.threat("MTA-01")
 def test_a_killed_front_is_replaced(daemon: Filterd) -> None:
     """The other one serves meanwhile; a new one stands in status, the loss in the log and the metrics."""
-    before = status(daemon)["fronts"]
+    before = _fronts(daemon)
     deaths, lost = metric(daemon, "filterd_front_deaths"), len(daemon.events("front_died"))
     os.kill(before[0], signal.SIGKILL)
     wait_until(lambda: len(daemon.events("front_died")) > lost, "its death noticed", STOPS)
@@ -74,7 +86,7 @@ def test_a_front_killed_in_a_session_ends_that_session_only(daemon: Filterd) -> 
     with greeted(daemon) as one, greeted(daemon) as two:
         for session in (one, two):
             session.mail("<alice@aligned.test>")
-        for pid in status(daemon)["fronts"]:
+        for pid in _fronts(daemon):
             os.kill(pid, signal.SIGKILL)
         for session in (one, two):
             with pytest.raises((MilterGoneError, BrokenPipeError)):
@@ -105,13 +117,13 @@ def test_a_killed_nursery_and_its_inspectors_are_replaced(daemon: Filterd) -> No
 
 def test_a_reload_takes_over_without_touching_open_sessions(daemon: Filterd) -> None:
     """The session that was open goes on under the old configuration, message after message; a new one has the new."""
-    old = set(status(daemon)["fronts"])
+    old = set(_fronts(daemon))
     with greeted(daemon) as session:
         session.mail("<alice@aligned.test>")
         session.rcpt("<user@local.test>")
         _changed(daemon, "milter", authserv_id="new.filterd.test")
         event = _reload(daemon)
-        assert event["event"] == "reloaded"
+        assert event["event"] == "reloaded", event
         for name, value in mail(CLEAN).fields:
             session.header(name, value)
         session.eoh()
@@ -136,7 +148,8 @@ def test_the_reload_command_tells_the_daemon(daemon: Filterd) -> None:
         assert (done.exit_code, done.stderr) == (0, "")
         assert f"told {daemon.process.pid} to reload" in done.stdout
 
-    assert _reload(daemon, command)["event"] == "reloaded"
+    event = _reload(daemon, command)
+    assert event["event"] == "reloaded", event
 
 
 @pytest.mark.parametrize(
@@ -236,7 +249,8 @@ def test_nothing_of_the_state_is_open_to_others(daemon: Filterd) -> None:
 def _refused(daemon: Filterd) -> bool:
     """Whether an MTA that connects now is turned away at once; one that would wait fails by its own timeout."""
     try:
-        Session(daemon.listen, Offer(), timeout=STOPS).quit()
+        with Session(daemon.listen, timeout=STOPS) as session:
+            session.negotiate(Offer())
     except (ConnectionError, FileNotFoundError):
         return True
     return False
