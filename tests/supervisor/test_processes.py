@@ -18,7 +18,7 @@ from tests.milter.wire import greeted, judged, mail, metric, status
 from tests.support.daemon import COMMAND, Filterd, Settings
 from tests.support.dnsserver import DnsServer
 from tests.support.miltertalk import ACCEPT, DISCARD, Answer, Mail, MilterGoneError, Offer, Session
-from tests.support.process import open_folder, wait_until
+from tests.support.process import free_port, open_folder, wait_until
 from tests.support.world import STRANGER, message
 
 pytestmark = pytest.mark.integration
@@ -256,12 +256,19 @@ def _refused(daemon: Filterd) -> bool:
     return False
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(signal.SIGTERM, "unix"), (signal.SIGHUP, "inet")],
+    ids=["SIGTERM on a unix socket", "SIGHUP on an inet socket"],
+)
 @pytest.mark.threat("MTA-05")
-def test_a_stop_lets_messages_in_flight_end(dns: DnsServer, number: signal.Signals) -> None:
+def test_a_stop_lets_messages_in_flight_end(dns: DnsServer, number: signal.Signals, kind: str) -> None:
     """The session that was open gets its verdict; nobody new is let in; exit 0, and everything written."""
     with open_folder() as folder:
-        daemon = Filterd(folder, {"milter": {"workers": 1}, "dns": {"nameservers": [f"127.0.0.1:{dns.port}"]}})
+        milter: dict[str, object] = {"workers": 1}
+        if kind == "inet":
+            milter["listen"] = f"inet:{free_port()}@127.0.0.1"
+        daemon = Filterd(folder, {"milter": milter, "dns": {"nameservers": [f"127.0.0.1:{dns.port}"]}})
         daemon.start()
         with greeted(daemon) as session:
             session.mail("<alice@aligned.test>")
