@@ -1,5 +1,6 @@
 """Collecting a message: who is judged, how far it is trusted, and that nothing outlives it."""
 
+import asyncio
 import gc
 import os
 from dataclasses import replace
@@ -14,7 +15,7 @@ from filterd.model.session import Client, Envelope, Recipient, TrustClass
 from filterd.pipeline.finish import finish
 from filterd.pipeline.transaction import MAX_FIELDS, Peer, Transaction
 from filterd.pipeline.trust import TrustPolicy
-from tests.pipeline.fakes import FakeCheck, Front
+from tests.pipeline.fakes import FakeCheck, Front, Gate
 
 STRANGER = Client("198.51.100.7", 4711, "mail.sender.test")
 RELAY = Client("192.0.2.1", 25, "gw.local.test")
@@ -179,6 +180,36 @@ def test_nothing_of_one_message_is_in_the_next(front: Front) -> None:
     second.mail("bob@sender.test", (), {})
     assert [sender for sender, _ in check.saw] == ["anna@sender.test", "bob@sender.test"]
     second.close()
+
+
+def test_values_are_found_by_name_in_their_order(front: Front) -> None:
+    """However the name is spelt; a name that is not there has none."""
+    transaction = Transaction(front.parts(), Peer(STRANGER))
+    for name, value in ((b"FROM", b" a"), (b"Subject", b" x"), (b"from ", b" b"), (b"From", b" c")):
+        transaction.header(name, value)
+    transaction.end_of_headers()
+    assert list(transaction.values(b"from")) == [b" a", b" b", b" c"]
+    assert list(transaction.values(b"to")) == []
+    transaction.close()
+
+
+def test_closing_drops_what_is_outstanding(front: Front, gate: Gate) -> None:
+    """The client went away: the check that waits for an answer does not go on when it comes."""
+    check = FakeCheck("dnsbl", Stage.CONNECT, rounds=(("a.test",), ("b.test",)))
+    transaction = Transaction(replace(front, checks=(check,), resolver=gate).parts(), Peer(STRANGER))
+    assert gate.asked_once.wait(10)
+    transaction.close()
+    gate.open()
+    front.loop.call(_idle())
+    assert [question.name for question in gate.asked] == ["a.test"]
+    assert not transaction.reports
+    with pytest.raises(RuntimeError, match="closed"):
+        transaction.hello("late")
+
+
+async def _idle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 def test_closing_twice_gives_the_body_back_once(front: Front) -> None:
