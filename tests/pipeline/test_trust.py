@@ -40,3 +40,18 @@ def test_a_text_that_is_no_network_is_refused() -> None:
     """A typing error in a network must not silently trust nobody, or everybody."""
     with pytest.raises(ValueError, match="256"):
         TrustPolicy.of(["10.0.0.256/24"], [], {})
+
+
+def test_without_networks_nobody_is_ours() -> None:
+    """An empty list trusts no one; only a client without any address is local then."""
+    empty = TrustPolicy.of([], [], {})
+    found = {address: empty.classify(address, authenticated=False) for address in ("127.0.0.1", "2001:db8::7", "")}
+    assert list(found.values()) == [TrustClass.STRANGER, TrustClass.STRANGER, TrustClass.LOCAL]
+    assert not empty.is_relay("192.0.2.5")
+
+
+def test_an_address_inside_a_network_may_name_it() -> None:
+    """People write 10.1.2.3/8 and mean the network."""
+    policy = TrustPolicy.of(["10.1.2.3/8"], ["192.0.2.5/28"], {})
+    assert policy.classify("10.9.9.9", authenticated=False) is TrustClass.LOCAL
+    assert policy.classify("192.0.2.1", authenticated=False) is TrustClass.RELAY
