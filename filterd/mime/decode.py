@@ -48,9 +48,10 @@ def base64_readings(raw: memoryview) -> list[Data]:
     """All that base64 decoders make of `raw`: junk left out, later streams read on, the URL-safe alphabet too."""
     data = bytes(raw)
     plain = _lenient(data)
-    symbols = len(data) - 2 * data.count(b"\r\n")
+    breaks = data.count(b"\r\n")
+    symbols = len(data) - 2 * breaks
     padding = 2 if data[-8:].rstrip(b"\r\n").endswith(b"==") else int(data[-8:].rstrip(b"\r\n").endswith(b"="))
-    if plain is not None and symbols % 4 == 0 and len(plain) == symbols // 4 * 3 - padding:
+    if plain is not None and symbols % 4 == 0 and len(plain) == symbols // 4 * 3 - padding and _regular(data, breaks):
         return [plain]
     return _doubtful(data, plain)
 
@@ -69,12 +70,29 @@ def _doubtful(data: bytes, plain: bytes | None) -> list[Data]:
     if plain is not None:
         found[plain] = None
     found[_segments(data)] = None
+    if b"=" in data:
+        found[_decode_clean(data.translate(None, _NOT_BASE64))] = None  # padding is junk to some
     if b"-" in data or b"_" in data:
         found[_decode_clean(data.translate(_URL_SAFE, _NOT_URL_SAFE))] = None
     if _uneven(data):
         # A decoder that works line by line drops what does not fill a group of four.
         found[_line_by_line(data)] = None
     return [item for item in found if item] or [data]
+
+
+def _regular(data: bytes, breaks: int) -> bool:
+    """True where all lines but the last are as long as the first, which holds groups of four.
+
+    `breaks` is how many CRLFs there are. Looks at one byte of each line: all mail comes by here.
+    """
+    tail = data[-8:]
+    behind = tail[len(tail.rstrip(b"\r\n")) :]
+    breaks -= behind.count(b"\r\n")
+    if not breaks:
+        return True
+    first = data.find(b"\r\n")
+    ends = data[first : len(data) - len(behind) : first + 2]
+    return first % 4 == 0 and ends.count(b"\r") == len(ends) == breaks
 
 
 def _blocks(data: bytes) -> Iterator[bytes]:
@@ -91,7 +109,7 @@ def _uneven(data: bytes) -> bool:
     uneven = False
     for block in _blocks(data):
         for line in block.split(b"\n"):
-            size = len(line.strip())
+            size = len(line.translate(None, _NOT_BASE64))
             if size and uneven:
                 return True
             uneven = size % 4 != 0 if size else uneven

@@ -27,22 +27,23 @@ def uuencoded(data: Data) -> Iterator[tuple[str, bytes]]:
 
 def _decode(data: Data, start: int) -> tuple[bytes, int]:
     """Decode line by line until "end" or a line that is none; where to go on."""
-    out: list[bytes] = []
+    out = bytearray()
     position = start
-    for match in _LINE.finditer(data, start):
+    while (match := _LINE.match(data, position)) is not None:
         line = match[1]
         position = match.end()
-        if line.startswith((b"end", b"====")):
+        # Blanks at the end of a line get lost and stand for zeros: never for more of them than there is text.
+        if not line or line.startswith((b"end", b"====")) or len(out) > position - start:
             break
         try:
-            out.append(binascii.a2b_uu(line))
+            out += binascii.a2b_uu(line)
         except binascii.Error:
             try:
                 # Some encoders pad lines: the length in front tells how much of it counts.
-                out.append(binascii.a2b_uu(line[: 1 + (((line[0] - 32) & 63) * 4 + 5) // 3]))
-            except (binascii.Error, IndexError):
+                out += binascii.a2b_uu(line[: 1 + (((line[0] - 32) & 63) * 4 + 5) // 3])
+            except binascii.Error:
                 break
-    return b"".join(out), max(position - 1, start)
+    return bytes(out), max(position - 1, start)
 
 
 _LINE: Final = re.compile(rb"([^\r\n]{0,2000})\r?\n")

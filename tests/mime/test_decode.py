@@ -66,6 +66,20 @@ def test_junk_that_makes_up_for_missing_line_ends_is_seen() -> None:
     assert TEXT in [bytes(reading) for reading in base64_readings(memoryview(data))]
 
 
+@pytest.mark.parametrize(
+    ("data", "reading"),
+    [
+        pytest.param(b"b25l\r\n5l\r\n5l", b"one\xe6\xe6", id="short-lines-of-whole-groups"),
+        pytest.param(b"44 x\nAg", b"\xe3\x8c\x02", id="junk-that-fills-a-group"),
+        pytest.param(b"Qw==T05U", b"C\x04\xf4\xe5", id="padding-as-junk"),
+    ],
+)
+@pytest.mark.threat("MIME-05")
+def test_decoders_that_differ(data: bytes, reading: bytes) -> None:
+    """Line by line, and with padding as junk, the same bytes are others."""
+    assert reading in [bytes(item) for item in base64_readings(memoryview(data))]
+
+
 @pytest.mark.parametrize("data", [b"", b"=", b"A", b"!", b"====", b"A===" * 3_000])
 def test_base64_of_nothing(data: bytes) -> None:
     """Nothing raises."""

@@ -66,3 +66,11 @@ def test_uuencoded_file_in_text() -> None:
 def test_uuencode_that_is_none() -> None:
     """A sentence with "begin" in it is no file."""
     assert list(uuencoded(b"\nbegin 644 then stop\nnot encoded at all: \xff\xff\n")) == []
+
+
+@pytest.mark.parametrize("filling", [b"\n", b"\r\n", b"M\n", b"_\n"], ids=repr)
+@pytest.mark.threat("MIME-08")
+def test_uuencoded_lines_without_content_make_no_large_file(filling: bytes) -> None:
+    """What is missing of a line stands for zeros: they never make more of a file than there is text."""
+    text = b"begin 644 a\n" + filling * 1_000
+    assert sum(len(content) for _, content in uuencoded(text)) <= len(text) + 63
