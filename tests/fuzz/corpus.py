@@ -53,6 +53,16 @@ def bodies(mail: Sequence[bytes], kind: str) -> tuple[bytes, ...]:
     return tuple(found)
 
 
+def encoded(mail: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The parts under base64 and quoted-printable as they were sent."""
+    found: dict[bytes, None] = {}
+    for raw in mail:
+        for part in email.message_from_bytes(raw).walk():
+            if not part.is_multipart() and str(part.get("content-transfer-encoding", "")).lower()[:1] in "bq":
+                found[str(part.get_payload()).encode("latin-1", "replace")] = None
+    return tuple([content for content in found if content])
+
+
 def _first(archive: Path, most: int) -> list[bytes]:
     return list(_members(archive, most))
 
