@@ -4,12 +4,14 @@ A test that starts servers lies in tests/integration/ or carries `@pytest.mark.i
 it touches a socket's connect, bind or sendto, or the system's resolver (socketpair is free).
 """
 
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import structlog
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("FILTERD_SHARED") or ROOT.parent / "shared")
@@ -56,6 +58,16 @@ def _network(request: pytest.FixtureRequest) -> Iterator[None]:
     _blocked[0] = request.node.get_closest_marker("integration") is None
     yield
     _blocked[0] = False
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    """A test that sets the log up does so for itself alone."""
+    yield
+    structlog.reset_defaults()
+    for handler in logging.getLogger().handlers[:]:
+        if type(handler).__module__.startswith("filterd."):
+            logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture(scope="session")
