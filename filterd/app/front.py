@@ -110,6 +110,7 @@ class LiveFront:
                     self.suspended.current,
                     self._observe,
                     site.config.limits.url_hosts,
+                    site.config.trust.arc_sealers,
                 )
             )
         )

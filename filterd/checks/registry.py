@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from filterd.checks.arc import ArcCheck
 from filterd.checks.content import ContentCheck
 from filterd.checks.contract import Check
 from filterd.checks.dkim import DkimCheck
@@ -25,6 +26,7 @@ class Tools:
     suspended: Suspended = nothing_suspended
     observe: Observe = unobserved
     url_hosts: int = MAX_HOSTS
+    arc_sealers: tuple[str, ...] = ()
 
 
 Make: TypeAlias = Callable[[Tools], Check]
@@ -34,6 +36,7 @@ ALL: Final[dict[str, Make]] = {
     "dnsbl": lambda tools: DnsblCheck(tools.zones, tools.suspended, tools.observe),
     "spf": lambda _: SpfCheck(),
     "dkim": lambda tools: DkimCheck(tools.selectors),
+    "arc": lambda tools: ArcCheck(tools.arc_sealers),
     "dmarc": lambda _: DmarcCheck(),
     "uribl": lambda tools: UriblCheck(tools.zones, tools.suspended, tools.observe, tools.url_hosts),
     "content": lambda _: ContentCheck(),

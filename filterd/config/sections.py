@@ -16,6 +16,7 @@ from filterd.model.session import TrustClass
 
 MAX_WORKERS: Final = 256  # processes; more than any machine this is meant for has cores
 AUTHSERV_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,255}")  # RFC 8601, section 2.5: a token; a host name in practice
+DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)+")
 CHECK_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 # Mail of our own users has no DKIM signature yet and comes from addresses that no SPF record names.
@@ -190,10 +191,24 @@ class Trust(Section):
     relays: tuple[NetworkField, ...] = key(
         (), "Gateways of ours in front of this MTA: the client that is judged is the host that spoke to them."
     )
+    arc_sealers: tuple[str, ...] = key(
+        (),
+        "Domains (the d= of an ARC-Seal, subdomains not included) whose forwarders you believe when they say what they"
+        " found: a chain that passes and was sealed by them counts, all other chains are only reported.",
+    )
     skip: dict[TrustClass, tuple[str, ...]] = key(
         {TrustClass.AUTHENTICATED: SKIPPED, TrustClass.LOCAL: SKIPPED},
         "Checks left out, by trust class (authenticated, local, relay, stranger).",
     )
+
+    @field_validator("arc_sealers")
+    @classmethod
+    def _domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        domains = [name.lower().removesuffix(".") for name in value]
+        for name, domain in zip(value, domains, strict=True):
+            if DOMAIN.fullmatch(domain) is None:
+                raise ValueError(f"expected domain names such as example.org (xn--... for others), got {name!r}")
+        return tuple(dict.fromkeys(domains))
 
     @field_validator("skip")
     @classmethod

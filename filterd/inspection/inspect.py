@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from filterd import dkim
+from filterd import arc, dkim
 from filterd.heuristics import File, Phrases, Subject, extract, run_all
 from filterd.heuristics.urls import Url, hosts_of, parse_url
 from filterd.html import Page
@@ -21,7 +21,7 @@ from filterd.mime.message import Message
 from filterd.mime.symbols import clip, finding
 from filterd.mime.tree import parse
 from filterd.mime.words import decode_words
-from filterd.model.authentication import SignatureFacts
+from filterd.model.authentication import ArcFacts, SignatureFacts
 from filterd.model.inspection import Author, Inspection, InspectionJob
 from filterd.model.message import header_block
 from filterd.model.report import Finding
@@ -81,7 +81,6 @@ def inspect(
     work = _Work(job)
     message = Message(job.fields, body)
     author = Author()
-    signatures: tuple[SignatureFacts, ...] = ()
     if len(body) < job.body_size:
         work.findings.append(finding(symbols.UNSCANNABLE_SIZE, f"{len(body)} of {job.body_size} bytes"))
     with work.stage("mime"):
@@ -91,8 +90,7 @@ def inspect(
         author = read_author(message.index.get(b"from", ()))
         if author.ambiguous:
             work.findings.append(finding(symbols.AMBIGUOUS_FROM, author.ambiguous, *message.index.get(b"from", ())[:2]))
-    with work.stage("dkim"):
-        signatures = (prepare or dkim.prepare)(job.fields, body, now=job.now)
+    signatures, chain = _signed(work, body, prepare or dkim.prepare)
     streams = Streams(job, scanner, work.stage)
     with work.stage("header"):
         streams.header(header_block(job.fields))
@@ -118,7 +116,24 @@ def inspect(
         rule_set=scanner.rule_set if scanner is not None else "",
         problems=tuple(work.problems + streams.problems),
         ms={name: round(value, 3) for name, value in work.ms.items()},
+        arc=chain,
     )
+
+
+def _signed(
+    work: _Work, body: memoryview, prepare: Callable[..., tuple[SignatureFacts, ...]]
+) -> tuple[tuple[SignatureFacts, ...], ArcFacts | None]:
+    """What is signed, by DKIM and by ARC: the body is hashed once for both."""
+    signatures: tuple[SignatureFacts, ...] = ()
+    chain: ArcFacts | None = None
+    hashed = dkim.HashedBody(body)
+    with work.stage("dkim"):
+        signatures = prepare(work.job.fields, hashed, now=work.job.now)
+    with work.stage("arc"):
+        chain = arc.prepare(work.job.fields, hashed, now=work.job.now)
+        if chain.instance and len(body) < work.job.body_size:
+            chain = None  # a part of the body verifies nothing, and refutes nothing
+    return signatures, chain
 
 
 def _heuristics(

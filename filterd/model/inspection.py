@@ -79,7 +79,7 @@ class PartFacts:
 class Inspection:
     """Everything the inspector found. `findings` hold heuristics, AMBIGUOUS_* and UNSCANNABLE_* symbols.
 
-    `arc` is None where reading the ARC sets failed.
+    `arc` is None where the chain could not be read.
     """
 
     author: Author = Author()

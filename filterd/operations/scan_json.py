@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from filterd.model.authentication import DkimResult, DmarcPolicy, DmarcResult, DmarcStatus, SpfResult
+from filterd.model.authentication import ArcResult, DkimResult, DmarcPolicy, DmarcResult, DmarcStatus, SpfResult
 from filterd.model.report import CheckReport
 from filterd.model.verdict import ScoredSymbol, Verdict
 from filterd.operations.scan import Scanned
@@ -56,6 +56,7 @@ def _symbol(symbol: ScoredSymbol) -> dict[str, Any]:
 def _auth(reports: Mapping[str, CheckReport], verdict: Verdict) -> dict[str, Any]:
     results = [result for report in reports.values() for result in report.auth_results]
     dmarc = next((result for result in results if isinstance(result, DmarcResult)), None)
+    arc = next((result for result in results if isinstance(result, ArcResult)), None)
     spf = next((result for result in reversed(results) if isinstance(result, SpfResult)), None)
     return {
         "spf": None if spf is None else {"result": spf.status.value, "domain": spf.domain, "scope": spf.scope.value},
@@ -72,7 +73,7 @@ def _auth(reports: Mapping[str, CheckReport], verdict: Verdict) -> dict[str, Any
             if isinstance(result, DkimResult)
         ],
         "dmarc": None if dmarc is None else _dmarc(dmarc, verdict),
-        "arc": None,  # not evaluated
+        "arc": None if arc is None else {"result": arc.status.value, "instance": arc.instance},
     }
 
 

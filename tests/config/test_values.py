@@ -131,6 +131,24 @@ def test_checks_are_left_out_for_our_own() -> None:
     assert trust.skips(TrustClass.STRANGER) == ()
 
 
+def test_sealers_are_domains_in_one_spelling() -> None:
+    """They are compared with names from seals, which are in lower case and A-labels."""
+    assert Trust(arc_sealers=("List.Example.", "list.example", "xn--bcher-kva.example")).arc_sealers == (
+        "list.example",
+        "xn--bcher-kva.example",
+    )
+    assert Trust().arc_sealers == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "example", ".", "a..b", "b\u00fccher.example", "*.example", "a@b.example", "a b.c"]
+)
+def test_a_sealer_that_is_no_domain_is_refused(name: str) -> None:
+    """It would silently match nothing."""
+    with pytest.raises(ValueError, match="expected domain names"):
+        Trust(arc_sealers=("list.example", name))
+
+
 def test_no_workers_means_one_per_core() -> None:
     """The number is never 0."""
     assert Milter().fronts >= 1

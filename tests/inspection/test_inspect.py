@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from filterd import arc
+from filterd.dkim import canonical
+from filterd.dkim.canonical import body_hashes
 from filterd.inspection import inspect as module
 from filterd.inspection.inspect import inspect
 from filterd.mime.header import split
+from filterd.model.authentication import ArcFacts
 from filterd.model.inspection import Inspection, InspectionJob, RuleHit
 from filterd.model.message import HeaderField
 from filterd.yarascan.engine import Scan
+from tests.arc.chains import MESSAGE, seal
+from tests.support.signing import sign
 
 MAIL = (
     b"From: Alice <alice@example.org>\r\nTo: b@example.net\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
@@ -25,6 +31,7 @@ MAIL = (
     + base64.encodebytes(gzip.compress(b"inner", mtime=0))
     + b"\r\n--b--\r\n"
 )
+SEALED = seal(MESSAGE, "list.example")
 
 
 class Recorder:
@@ -104,6 +111,42 @@ def test_a_bug_in_one_stage_is_said_and_the_others_run(monkeypatch: pytest.Monke
     assert [found.symbol for found in facts.findings] == ["UNSCANNABLE_CRASH"]
     assert facts.problems == ("author: RecursionError: deep",)
     assert len(facts.parts) == 3
+
+
+def test_the_chain_is_read() -> None:
+    """With what its keys have to verify; a message without one has none."""
+    chain = run(SEALED).arc
+    assert chain is not None
+    assert (chain.status, chain.instance, chain.seals[0].domain) == (None, 1, "list.example")
+    assert run(MAIL).arc == ArcFacts()
+
+
+@pytest.mark.threat("AUTH-15")
+def test_a_chain_that_was_not_read_whole_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a broken one, and not a message without one: a bug, or a body of which only a part was looked at."""
+    fields, start = split(SEALED)
+    job = InspectionJob("x", fields, 10_000_000, 60, 1_767_268_800.0)
+    assert inspect(job, memoryview(SEALED)[start:], None).arc is None
+
+    def broken(*_: object, **__: object) -> None:
+        raise RecursionError("deep")
+
+    monkeypatch.setattr(arc, "prepare", broken)
+    facts = run(SEALED)
+    assert (facts.arc, facts.problems) == (None, ("arc: RecursionError: deep",))
+
+
+def test_the_body_is_hashed_once_for_dkim_and_arc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ask for the relaxed form of all of it."""
+    asked: list[int] = []
+
+    def counting(body: canonical.Body, forms: list[canonical.BodyForm]) -> dict[canonical.BodyForm, canonical.BodyHash]:
+        asked.extend([len(forms)] if forms else [])
+        return body_hashes(body, forms)
+
+    monkeypatch.setattr(canonical, "body_hashes", counting)
+    facts = run(sign(SEALED, "sender.example", "s"))
+    assert ([one.status for one in facts.signatures], facts.arc is not None, asked) == ([None], True, [1])
 
 
 def test_a_failing_scanner_is_said() -> None:

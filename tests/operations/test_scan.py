@@ -8,6 +8,8 @@ import pytest
 
 from filterd.checks.contract import View
 from filterd.model.authentication import (
+    ArcResult,
+    ArcStatus,
     AuthResult,
     DkimResult,
     DkimStatus,
@@ -188,3 +190,12 @@ def test_the_disposition_is_what_was_done_for_dmarc(front: Front, result: DmarcR
     schedule = replace(front, checks=(Reporting((result,)),)).parts().schedule  # type: ignore[arg-type]  # any check
     plain = as_json(scan(replace(front.parts(), schedule=schedule), "x", RAW, SESSION))
     assert plain["auth"]["dmarc"]["disposition"] == disposition
+
+
+@pytest.mark.parametrize("status", ArcStatus)
+def test_the_chain_and_its_newest_instance(front: Front, status: ArcStatus) -> None:
+    """Result and instance, whatever the result is."""
+    checks = (Reporting((ArcResult(status, 2, ("list.test",)),)),)
+    schedule = replace(front, checks=checks).parts().schedule  # type: ignore[arg-type]  # any check
+    plain = as_json(scan(replace(front.parts(), schedule=schedule), "x", RAW, SESSION))
+    assert plain["auth"]["arc"] == {"result": status.value, "instance": 2}

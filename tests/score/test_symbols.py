@@ -47,7 +47,7 @@ def test_all_authentication_symbols_stand_in_the_capped_group() -> None:
     outside = [
         name
         for name, rule in rules.symbols.items()
-        if re.match("SPF_|DKIM_|DMARC_|IPREV_", name) and rule.group != "authentication"
+        if re.match("SPF_|DKIM_|ARC_|DMARC_|IPREV_", name) and rule.group != "authentication"
     ]
     assert outside == []
 
