@@ -56,7 +56,7 @@ def test_a_folder_as_json(dns: DnsServer, mail: Path) -> None:
     """One object a line with the pinned names, in the order of the files; the worst action is what --fail-on reads."""
     done = _scan(dns, "--json", "--rcpt", "user@local.test", "--fail-on", "quarantine", *SESSION, str(mail))
     found = {Path(one["file"]).name: one for one in map(json.loads, done.stdout.splitlines())}
-    assert (len(found), done.exit_code) == (6, 3)
+    assert (len(found), done.exit_code) == (6, 3), (done.stderr, found)
     for one in found.values():
         assert one.keys() == KEYS
         assert {check["name"] for check in one["checks"]} == CHECKS

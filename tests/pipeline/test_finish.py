@@ -18,6 +18,7 @@ from filterd.pipeline.finish import MARGIN, Decision, finish
 from filterd.pipeline.runner import Runner
 from filterd.pipeline.transaction import Peer, Transaction
 from tests.pipeline.fakes import LIMITS, NOW, FakeCheck, FakeCustodian, FakeInspectors, Front, Gate, everywhere
+from tests.support.process import wait_until
 
 RAW = b"Subject: x\r\nFrom: anna@sender.test\r\n\r\nHello\r\n"
 FORGED = (b"Authentication-Results", b" mx.filterd.test; dmarc=pass")
@@ -248,6 +249,7 @@ def test_the_end_has_questions_left(front: Front) -> None:
     early = FakeCheck("early", Stage.MAIL, rounds=(("a.test", "b.test", "c.test"),))
     late = FakeCheck("late", rounds=(("d.test", "e.test"),))
     transaction = _transaction(replace(front, checks=(early, late), early=2))
+    wait_until(lambda: "early" in transaction.reports, "the early check's report")
     finish(transaction)
     causes = {answer.question.name: answer.cause for answer in transaction.lookups.answers.values()}
     assert causes == {"a.test": "", "b.test": "", "c.test": "budget", "d.test": "", "e.test": ""}
