@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, MutableMapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import milter
@@ -151,6 +152,7 @@ def test_negotiation_that_fails_asks_for_nothing_special(front: Front) -> None:
     """An offer that cannot be read leaves every callback answered."""
     session = Session(FakeContext(), front.parts(), Sessions())
     assert session.negotiate([]) == milter.ALL_OPTS
+    assert front.counters.calls[-1] == ("callback_crashed",)
     _greet(session)
     session.envelope_from(b"<anna@sender.test>")
     assert session.header("Subject", b"x") == milter.CONTINUE
@@ -314,6 +316,37 @@ def test_a_second_mail_begins_a_new_message(front: Front, *, reset: bool) -> Non
         session.abort()
     session.envelope_from(b"<bob@sender.test>")
     assert [sender for sender, _ in check.saw] == ["anna@sender.test", "bob@sender.test"]
+
+
+def test_the_second_message_has_its_helo_too(front: Front) -> None:
+    """What waits for HELO starts for every message of a session, though the client says it once."""
+    check = FakeCheck("helo", Stage.HELO)
+    session = opened(replace(front, checks=(check,)).parts())
+    _greet(session)
+    for count in (1, 2):
+        session.envelope_from(b"<anna@sender.test>")
+        assert len(check.saw) == count
+        session.abort()
+
+
+@pytest.mark.parametrize("end", ["end_of_message", "abort", "close", "crash", "next"])
+@pytest.mark.threat("MTA-07")
+def test_however_a_message_ends_its_body_is_given_back(front: Front, monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    """By its verdict, an abort, a close, a crash or the next MAIL: no descriptor is left."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    session = opened(front.parts())
+    _greet(session)
+    session.envelope_from(b"<anna@sender.test>")
+    session.body(b"Hello\r\n")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
+    if end == "crash":
+        _break(monkeypatch, "header", ValueError("bug"))
+        session.header("Subject", b" x")
+    elif end == "next":
+        session.envelope_from(b"<bob@sender.test>")
+    else:
+        getattr(session, end)()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_what_was_asked_at_connect_serves_the_first_message(front: Front) -> None:
