@@ -1,5 +1,6 @@
 """pymilter's context, without libmilter behind it."""
 
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from filterd.milter.sessions import Sessions
 from filterd.pipeline.parts import Parts
 
 MODERN = (0x1FF, 0x1FFFFF)  # what Postfix and Sendmail offer: actions, steps
+STRANGER = ("198.51.100.7", 4711)
 OLD = (0x3F, 0x7F)  # a version 2 MTA: no no-reply flags, no SKIP, no leading space
 
 
@@ -65,3 +67,20 @@ def opened(
     offered = [*offer, 0, 0]
     assert session.negotiate(offered) == milter.CONTINUE
     return session
+
+
+def greet(session: Session) -> None:
+    """CONNECT and HELO of a stranger."""
+    session.connect("mail.sender.test", socket.AF_INET, STRANGER)
+    session.hello("mail.sender.test")
+
+
+def send(session: Session, sender: bytes = b"<anna@sender.test>", *fields: tuple[str, bytes]) -> int:
+    """A message up to its end."""
+    session.envelope_from(sender)
+    session.envelope_recipient(b"<user@local.test>")
+    for name, value in fields or (("Subject", b" x"),):
+        session.header(name, value)
+    session.end_of_headers()
+    session.body(b"Hello\r\n")
+    return session.end_of_message()

@@ -1,7 +1,6 @@
 """A session's callbacks, called as libmilter calls them."""
 
 import socket
-from collections.abc import Callable, MutableMapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,147 +15,8 @@ from filterd.model.session import Client, TrustClass
 from filterd.model.verdict import Action, SmtpReply, Verdict
 from filterd.pipeline.finish import Decision
 from filterd.pipeline.transaction import Transaction
-from tests.milter.context import MODERN, OLD, FakeContext, opened
+from tests.milter.context import MODERN, OLD, STRANGER, FakeContext, greet, opened, send
 from tests.pipeline.fakes import FakeCheck, Front
-
-STRANGER = ("198.51.100.7", 4711)
-ERRORS = [ValueError("bug"), MemoryError(), RecursionError(), KeyboardInterrupt(), SystemExit(1)]
-
-
-def _greet(session: Session) -> None:
-    session.connect("mail.sender.test", socket.AF_INET, STRANGER)
-    session.hello("mail.sender.test")
-
-
-def _send(session: Session, sender: bytes = b"<anna@sender.test>", *fields: tuple[str, bytes]) -> int:
-    """A message up to its end."""
-    session.envelope_from(sender)
-    session.envelope_recipient(b"<user@local.test>")
-    for name, value in fields or (("Subject", b" x"),):
-        session.header(name, value)
-    session.end_of_headers()
-    session.body(b"Hello\r\n")
-    return session.end_of_message()
-
-
-# --- what may go wrong in a callback
-
-Call = Callable[[Session], int]
-# Callback, the part of the pipeline that raises in it, its answer with and without no-reply flags.
-CALLS: dict[str, tuple[Call, str, int, int]] = {
-    "connect": (
-        lambda s: s.connect("mail.sender.test", socket.AF_INET, STRANGER),
-        "__init__",
-        milter.CONTINUE,
-        milter.CONTINUE,
-    ),
-    "hello": (lambda s: s.hello("mail.sender.test"), "hello", milter.CONTINUE, milter.CONTINUE),
-    "envelope_from": (lambda s: s.envelope_from(b"<anna@sender.test>"), "mail", milter.TEMPFAIL, milter.TEMPFAIL),
-    "envelope_recipient": (
-        lambda s: s.envelope_recipient(b"<user@local.test>"),
-        "rcpt",
-        milter.TEMPFAIL,
-        milter.TEMPFAIL,
-    ),
-    "header": (lambda s: s.header("Subject", b" x"), "header", milter.NOREPLY, milter.CONTINUE),
-    "end_of_headers": (lambda s: s.end_of_headers(), "end_of_headers", milter.NOREPLY, milter.CONTINUE),
-    "body": (lambda s: s.body(b"x"), "chunk", milter.NOREPLY, milter.CONTINUE),
-    "end_of_message": (lambda s: s.end_of_message(), "finish", milter.TEMPFAIL, milter.TEMPFAIL),
-    "abort": (lambda s: s.abort(), "close", milter.CONTINUE, milter.CONTINUE),
-    "close": (lambda s: s.close(), "close", milter.CONTINUE, milter.CONTINUE),
-}
-BEFORE_MAIL = {"connect", "hello"}
-AFTER_MESSAGE = {"end_of_message", "abort", "close"}
-
-
-def _break(monkeypatch: pytest.MonkeyPatch, what: str, error: BaseException) -> None:
-    """Let a part of the pipeline raise."""
-
-    def raises(*_: object, **__: object) -> None:
-        raise error
-
-    if what == "finish":
-        monkeypatch.setattr("filterd.milter.session.finish", raises)
-    else:
-        monkeypatch.setattr(Transaction, what, raises)
-
-
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("offer", [MODERN, OLD], ids=["no-reply", "replies"])
-@pytest.mark.parametrize("name", CALLS)
-@pytest.mark.threat("MTA-04")
-def test_nothing_leaves_a_callback(  # a table's columns
-    front: Front,
-    monkeypatch: pytest.MonkeyPatch,
-    log: list[MutableMapping[str, Any]],
-    name: str,
-    offer: tuple[int, int],
-    error: BaseException,
-) -> None:
-    """Whatever is raised where: libmilter gets the answer it expects, the log a traceback, and the message a 4xx."""
-    call, what, quiet, loud = CALLS[name]
-    session = opened(front.parts(), offer=offer)
-    if name != "connect":
-        session.connect("mail.sender.test", socket.AF_INET, STRANGER)
-    if name not in {*BEFORE_MAIL, "connect"}:
-        session.envelope_from(b"<anna@sender.test>")
-    with monkeypatch.context() as patch:
-        _break(patch, what, error)
-        assert call(session) == (quiet if offer is MODERN else loud)
-    crashed = [event for event in log if event["event"] == "callback_crashed"]
-    assert [event["callback"].strip("_") for event in crashed] == [name]
-    assert crashed[0]["exc_info"]
-    assert front.counters.calls.count(("callback_crashed",)) == 1
-    if name not in BEFORE_MAIL | AFTER_MESSAGE:
-        assert session.end_of_message() == milter.TEMPFAIL
-    assert front.journal.rows == []
-
-
-@pytest.mark.parametrize("name", [name for name in CALLS if name != "close"])
-@pytest.mark.threat("MTA-04")
-def test_after_a_crash_the_next_message_is_judged(front: Front, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """A crash costs one message its verdict, not the session."""
-    call, what, _, _ = CALLS[name]
-    session = opened(front.parts())
-    with monkeypatch.context() as patch:
-        if name != "connect":
-            session.connect("mail.sender.test", socket.AF_INET, STRANGER)
-        if name not in BEFORE_MAIL:
-            session.envelope_from(b"<anna@sender.test>")
-        _break(patch, what, ValueError("bug"))
-        call(session)
-    session.abort()
-    assert _send(session) == milter.ACCEPT
-    assert [row.client for row in front.journal.rows] == ["198.51.100.7"]
-
-
-@pytest.mark.threat("MTA-04")
-def test_a_crash_that_cannot_even_be_counted_is_answered(
-    front: Front, monkeypatch: pytest.MonkeyPatch, log: list[MutableMapping[str, Any]]
-) -> None:
-    """Without memory the border's own work fails too: the answer still goes out, and the message is deferred."""
-    session = opened(front.parts())
-    _greet(session)
-    session.envelope_from(b"<anna@sender.test>")
-    with monkeypatch.context() as patch:
-        _break(patch, "header", MemoryError())
-        _break(patch, "close", MemoryError())
-        patch.setattr(front.counters, "callback_crashed", CALLS)  # calling a dict raises
-        assert session.header("Subject", b" x") == milter.NOREPLY
-    assert session.end_of_message() == milter.TEMPFAIL
-    assert [event["event"] for event in log] == ["callback_crashed"]
-
-
-@pytest.mark.threat("MTA-04")
-def test_negotiation_that_fails_asks_for_nothing_special(front: Front) -> None:
-    """An offer that cannot be read leaves every callback answered."""
-    session = Session(FakeContext(), front.parts(), Sessions())
-    assert session.negotiate([]) == milter.ALL_OPTS
-    assert front.counters.calls[-1] == ("callback_crashed",)
-    _greet(session)
-    session.envelope_from(b"<anna@sender.test>")
-    assert session.header("Subject", b"x") == milter.CONTINUE
-
 
 # --- negotiation
 
@@ -183,8 +43,8 @@ def test_a_version_2_mta_is_answered_each_time(front: Front) -> None:
     context = FakeContext()
     session = opened(front.parts(), context, offer=OLD)
     assert context.wanted == {}
-    _greet(session)
-    assert _send(session, b"<anna@sender.test>", ("Subject", b"x")) == milter.ACCEPT
+    greet(session)
+    assert send(session, b"<anna@sender.test>", ("Subject", b"x")) == milter.ACCEPT
     assert front.inspectors.jobs[0][0].fields == ((b"Subject", b" x"),)
     assert [edit[3][:1] for edit in context.edits] == ["m", "0", "0"]
 
@@ -194,8 +54,8 @@ def test_with_leading_space_the_blank_is_ours(front: Front) -> None:
     """The MTA adds none then; values come folded with a bare LF, and topmost first."""
     context = FakeContext()
     session = opened(front.parts(), context)
-    _greet(session)
-    assert _send(session) == milter.ACCEPT
+    greet(session)
+    assert send(session) == milter.ACCEPT
     assert [edit[:3] for edit in context.edits] == [
         ("add", 0, "Authentication-Results"),
         ("add", 1, "X-Filterd-Id"),
@@ -255,7 +115,7 @@ def test_absent_authentication_is_none(front: Front, macros: dict[str, str], exp
     """An absent auth_type and an empty one are the same; `i` comes at the end and goes into the row."""
     context = FakeContext(macros)
     session = opened(front.parts(), context)
-    _greet(session)
+    greet(session)
     session.envelope_from(b"<anna@sender.test>")
     context.macros["i"] = "4XQ1"
     session.end_of_message()
@@ -267,11 +127,11 @@ def test_one_messages_macros_do_not_stay_for_the_next(front: Front) -> None:
     """A queue id or an authentication that the MTA no longer names is gone."""
     context = FakeContext({"i": "4XQ1", "{auth_type}": "PLAIN"})
     session = opened(front.parts(), context)
-    _greet(session)
-    _send(session)
+    greet(session)
+    send(session)
     session.abort()
     context.macros = {}
-    _send(session)
+    send(session)
     assert [row.queue_id for row in front.journal.rows] == ["4XQ1", ""]
     assert [job.trust for job, _ in front.inspectors.jobs] == ["authenticated", "stranger"]
 
@@ -281,8 +141,8 @@ def test_an_undecodable_macro_is_as_good_as_absent(front: Front) -> None:
     context = FakeContext({"i": "4XQ1"})
     context.undecodable = {"{daemon_name}", "{mail_addr}"}
     session = opened(front.parts(), context)
-    _greet(session)
-    assert _send(session) == milter.ACCEPT
+    greet(session)
+    assert send(session) == milter.ACCEPT
 
 
 # --- the life of a session
@@ -292,10 +152,10 @@ def test_an_undecodable_macro_is_as_good_as_absent(front: Front) -> None:
 def test_messages_of_one_session_are_apart(front: Front) -> None:
     """Sender, recipients, header and body of the first are nowhere in the second; the client is the same."""
     session = opened(front.parts())
-    _greet(session)
-    _send(session, b"<anna@sender.test>", ("X-First", b" 1"))
+    greet(session)
+    send(session, b"<anna@sender.test>", ("X-First", b" 1"))
     session.abort()
-    _send(session, b"<bob@sender.test>", ("X-Second", b" 2"))
+    send(session, b"<bob@sender.test>", ("X-Second", b" 2"))
     assert [job.fields for job, _ in front.inspectors.jobs] == [((b"X-First", b" 1"),), ((b"X-Second", b" 2"),)]
     assert [row.sender for row in front.journal.rows] == ["anna@sender.test", "bob@sender.test"]
     assert {(row.recipients, row.client, row.helo) for row in front.journal.rows} == {
@@ -310,7 +170,7 @@ def test_a_second_mail_begins_a_new_message(front: Front, *, reset: bool) -> Non
     """The sender's checks run for the second sender, whether the MTA sent an abort between them or not."""
     check = FakeCheck("spf", Stage.MAIL)
     session = opened(replace(front, checks=(check,)).parts())
-    _greet(session)
+    greet(session)
     session.envelope_from(b"<anna@sender.test>")
     if reset:
         session.abort()
@@ -322,11 +182,15 @@ def test_the_second_message_has_its_helo_too(front: Front) -> None:
     """What waits for HELO starts for every message of a session, though the client says it once."""
     check = FakeCheck("helo", Stage.HELO)
     session = opened(replace(front, checks=(check,)).parts())
-    _greet(session)
+    greet(session)
     for count in (1, 2):
         session.envelope_from(b"<anna@sender.test>")
         assert len(check.saw) == count
         session.abort()
+
+
+def _broken(*_: object) -> None:
+    raise ValueError("bug")
 
 
 @pytest.mark.parametrize("end", ["end_of_message", "abort", "close", "crash", "next"])
@@ -335,12 +199,12 @@ def test_however_a_message_ends_its_body_is_given_back(front: Front, monkeypatch
     """By its verdict, an abort, a close, a crash or the next MAIL: no descriptor is left."""
     before = len(list(Path("/proc/self/fd").iterdir()))
     session = opened(front.parts())
-    _greet(session)
+    greet(session)
     session.envelope_from(b"<anna@sender.test>")
     session.body(b"Hello\r\n")
     assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
     if end == "crash":
-        _break(monkeypatch, "header", ValueError("bug"))
+        monkeypatch.setattr(Transaction, "header", _broken)
         session.header("Subject", b" x")
     elif end == "next":
         session.envelope_from(b"<bob@sender.test>")
@@ -353,8 +217,8 @@ def test_what_was_asked_at_connect_serves_the_first_message(front: Front) -> Non
     """The lookups that CONNECT started are not thrown away at MAIL."""
     check = FakeCheck("dnsbl", Stage.CONNECT)
     session = opened(replace(front, checks=(check,)).parts())
-    _greet(session)
-    _send(session)
+    greet(session)
+    send(session)
     assert len(check.saw) == 1
 
 
@@ -363,7 +227,7 @@ def test_end_of_message_without_header_or_mail(front: Front) -> None:
     """An end without anything before it: a verdict where there was a sender, else a deferral."""
     session = opened(front.parts())
     assert session.end_of_message() == milter.TEMPFAIL
-    _greet(session)
+    greet(session)
     session.envelope_from(b"<>")
     assert session.end_of_message() == milter.ACCEPT
 
@@ -390,7 +254,7 @@ def test_close_without_connect_is_counted(front: Front) -> None:
         session = opened(front.parts(), sessions=sessions)
         assert sessions.open == 1
         if greeted:
-            _greet(session)
+            greet(session)
             session.envelope_from(b"<anna@sender.test>")
         session.close()
         assert sessions.open == 0
@@ -399,11 +263,11 @@ def test_close_without_connect_is_counted(front: Front) -> None:
 def test_a_second_ehlo_replaces_the_first(front: Front) -> None:
     """After STARTTLS the client says who it is again, and that counts; for later messages too."""
     session = opened(front.parts())
-    _greet(session)
+    greet(session)
     session.hello("second.sender.test")
-    _send(session)
+    send(session)
     session.abort()
-    _send(session)
+    send(session)
     assert [row.helo for row in front.journal.rows] == ["second.sender.test"] * 2
 
 
@@ -414,9 +278,9 @@ def test_a_second_ehlo_replaces_the_first(front: Front) -> None:
 def test_bytes_are_kept_exactly(front: Front) -> None:
     """Latin-1 and broken UTF-8 in values and addresses come out as they went in; folds become CRLF once."""
     session = opened(front.parts())
-    _greet(session)
+    greet(session)
     fields = (("Subject", b" Gr\xfc\xdfe\n\t\xff\xfe"), ("X-Folded", b" a\r\n b\n c"))
-    _send(session, b"<a\xff\xe4@b.test>", *fields)
+    send(session, b"<a\xff\xe4@b.test>", *fields)
     assert front.inspectors.jobs[0][0].fields == (
         (b"Subject", b" Gr\xfc\xdfe\r\n\t\xff\xfe"),
         (b"X-Folded", b" a\r\n b\r\n c"),
@@ -438,7 +302,7 @@ def test_bytes_are_kept_exactly(front: Front) -> None:
 def test_addresses_lose_their_brackets(front: Front, raw: bytes, address: str) -> None:
     """Only a whole pair; spelling stays; recipients keep the MTA's own form beside it."""
     session = opened(front.parts())
-    _greet(session)
+    greet(session)
     session.envelope_from(raw)
     session.envelope_recipient(raw)
     assert session._transaction is not None
@@ -475,8 +339,8 @@ def test_every_action_has_its_code(front: Front, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("filterd.milter.session.finish", lambda _: Decision(verdict, ()))
     context = FakeContext()
     session = opened(front.parts(), context)
-    _greet(session)
-    assert _send(session) == code
+    greet(session)
+    assert send(session) == code
     expected = {milter.REJECT: ("550", "5.7.1", "100 %% sure"), milter.TEMPFAIL: ("451", "4.7.1", "50 %% sure")}
     assert context.reply == expected.get(code)
 
@@ -486,10 +350,10 @@ def test_a_held_message_is_discarded_only_after_it_is_kept(front: Front) -> None
     """DISCARD goes out when custody has returned, and never where it has not."""
     check = FakeCheck("content", symbols=frozenset({"HELD"}))
     session = opened(replace(front, checks=(check,)).parts())
-    _greet(session)
-    assert _send(session) == milter.DISCARD
+    greet(session)
+    assert send(session) == milter.DISCARD
     assert len(front.custodian.held) == 1
     front.custodian.error = "No space left on device"
     session.abort()
-    assert _send(session) == milter.TEMPFAIL
+    assert send(session) == milter.TEMPFAIL
     assert len(front.custodian.held) == 1
