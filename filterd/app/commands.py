@@ -77,9 +77,10 @@ def diagnose(site: Site) -> list[Diagnosis]:
     address = config.milter.address
     found += doctor.check_milter_socket(config.milter.listen, address.path, address.host, address.port)
     found += _resolver(site)
-    store = shared_state(config)
-    found += doctor.check_store("redis" if config.redis.url else "embedded state", store)
-    store.close()
+    if config.redis.url or config.state_directory.is_dir():  # looking makes nothing
+        store = shared_state(config)
+        found += doctor.check_store("redis" if config.redis.url else "embedded state", store)
+        store.close()
     found.append(_inspector(site))
     return found
 

@@ -18,7 +18,7 @@ from filterd.app.metrics import MetricsProcess
 from filterd.app.nursery import nursery_settings
 from filterd.app.site import Site, load_config, load_site
 from filterd.checks.registry import ALL
-from filterd.config import Config, ConfigError, ListenKind
+from filterd.config import Config, ConfigError
 from filterd.inspectors import NurseryProcess, start_nursery
 from filterd.inspectors.nursery import SOCKET_NAME
 from filterd.milter.listener import ListenError, open_listener
@@ -31,6 +31,7 @@ from filterd.telemetry import Metrics, configure
 
 STATUS_FILE: Final = "status.json"
 LOCK_FILE: Final = "filterd.lock"
+LOCK_SECONDS: Final = 1.0
 NURSERY_PREFIX: Final = "inspect-"
 PASSABLE: Final = 0o711  # the MTA must pass the folder to reach the socket; everything else in it is private itself
 # A reload keeps the listening sockets and the state: these keys need a restart.
@@ -245,7 +246,7 @@ def _prepare(config: Config) -> int:
                 folder.mkdir(parents=True, mode=PASSABLE)
                 folder.chmod(PASSABLE)
         descriptor = os.open(runtime / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(descriptor)
         quarantine = quarantine_of(config)
         quarantine.prepare()
     except BlockingIOError:
@@ -256,6 +257,20 @@ def _prepare(config: Config) -> int:
     return descriptor
 
 
+def _take(descriptor: int) -> None:
+    """Lock it; `filterd status` holds the lock for a moment when it looks. BlockingIOError: another daemon has it."""
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(LOCK_SECONDS / 20)
+        else:
+            return
+
+
 def _clean(config: Config) -> None:
     """Remove what an earlier daemon left behind."""
     runtime = config.runtime_directory
@@ -263,9 +278,6 @@ def _clean(config: Config) -> None:
         shutil.rmtree(folder, ignore_errors=True)
     with suppress(FileNotFoundError):
         (runtime / STATUS_FILE).unlink()
-    if config.milter.address.kind is ListenKind.UNIX:
-        with suppress(FileNotFoundError):
-            Path(config.milter.address.path).unlink()
 
 
 def _group(name: str) -> int:

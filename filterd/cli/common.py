@@ -1,5 +1,6 @@
 """What the commands share: options, failing with words, tables for people and lines for scripts."""
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -49,6 +50,9 @@ def print_json(value: Any) -> None:
         line = orjson.dumps(value)
     except TypeError:
         line = orjson.dumps(_clean(value))
+    if not line.isascii():
+        # What a terminal obeys beyond ASCII (C1, bidi) can only stand inside strings, where JSON has an escape for it.
+        line = "".join([c if c.isprintable() else _escaped(c) for c in line.decode()]).encode()
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
 
@@ -70,6 +74,11 @@ def safe(text: str) -> str:
     if text.isprintable():  # false for every character of the categories C and Z but the blank
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
+def _escaped(character: str) -> str:
+    """One character as JSON escapes it."""
+    return json.dumps(character)[1:-1]
 
 
 def _clean(value: Any) -> Any:

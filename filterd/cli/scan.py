@@ -12,6 +12,7 @@ from rich.progress import track
 
 from filterd.app import StartError, open_scanner
 from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, safe, site
+from filterd.domains import normalise_address
 from filterd.model.verdict import Action
 from filterd.operations.scan import MAX_FILE, Scanned, Session, messages_in
 from filterd.operations.scan import scan as scan_one
@@ -40,6 +41,8 @@ def scan(
 
     Example: filterd scan --client-ip 192.0.2.1 --mail-from a@example.org --rcpt me@example.net message.eml
     """
+    if client_ip and not normalise_address(client_ip):
+        raise typer.BadParameter(f"expected an IP address, got {safe(client_ip)!r}", param_hint="--client-ip")
     rules = site(config, nameserver=nameserver)
     session = Session(client_ip, client_name, helo, mail_from, tuple(rcpt or ()))
     paths = list(messages_in(files))

@@ -44,7 +44,7 @@ class Milter(Section):
         60.0,
         "How long the end of a message may take before it is deferred. Keep the MTA's milter_content_timeout above it.",
         "s",
-        gt=0,
+        ge=5,
         le=3600,
     )
     authserv_id: str = key("", "The name in our Authentication-Results fields; empty: the host name.")
