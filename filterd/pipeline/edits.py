@@ -1,4 +1,8 @@
-"""Which header edits a verdict asks for: forged results out, ours in. Pure."""
+"""Which header edits a verdict asks for: forged results out, ours in. Pure.
+
+ARC fields that name us stay: taking one out would break a chain that others may trust, and we believe only sealers that
+the operator lists, whatever the field says.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

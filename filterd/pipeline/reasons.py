@@ -15,7 +15,7 @@ class Reason(StrEnum):
     SCORE = "score"  # content and everything without a reason of its own
     LISTED = "listed"  # block lists
     MALWARE = "malware"  # YARA rules
-    AUTHENTICATION = "authentication"  # SPF, DKIM, DMARC
+    AUTHENTICATION = "authentication"  # SPF, DKIM, DMARC, ARC
     CLIENT_NAME = "client-name"  # reverse DNS
     INSPECTION_FAILED = "inspection-failed"  # no inspector, or one that died or overran
     CHECK_CRASHED = "check-crashed"  # our bug
@@ -31,5 +31,6 @@ BY_CHECK: Final = {
     "spf": Reason.AUTHENTICATION,
     "dkim": Reason.AUTHENTICATION,
     "dmarc": Reason.AUTHENTICATION,
+    "arc": Reason.AUTHENTICATION,
     "iprev": Reason.CLIENT_NAME,
 }
