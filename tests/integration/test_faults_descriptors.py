@@ -59,7 +59,7 @@ def test_at_the_door(stack: Stack) -> None:
     (front,) = fronts(stack.filterd)
     with limited(front, 0):
         outcome = stack.send(PLAIN)
-    assert (outcome.code, outcome.sent.stage) == (451, "MAIL")
+    assert outcome.code == 451
     wait_until(lambda: stack.send(PLAIN).action == "accept", "connections taken again")
     assert fronts(stack.filterd) == [front]
     stack.postfix.wait_empty()

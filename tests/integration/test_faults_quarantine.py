@@ -34,8 +34,8 @@ def disk() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def stack(disk: Path) -> Iterator[Stack]:
-    """A daemon whose held mail lives on that disk."""
-    with Stack({"quarantine": {"url": f"sqlite:///{disk}/held"}}) as running:
+    """A daemon whose held mail lives on that disk; one front, so that no other keeps room in deleted files."""
+    with Stack({"quarantine": {"url": f"sqlite:///{disk}/held"}, "milter": {"workers": 1}}) as running:
         yield running
 
 
