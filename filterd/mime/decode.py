@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
+from filterd.mime.embedded import uudecoded
+
 Data: TypeAlias = bytes | memoryview
 
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -22,7 +24,8 @@ _QP_BLANKS: Final = re.compile(rb"=[ \t]++\r?\n")
 _LOOKS_BASE64: Final = re.compile(rb"\s*+[A-Za-z0-9+/]{60,}+={0,2}\r?\n")
 _BLOCK: Final = 65_536  # bytes of lines that are split at once
 MAX_SEGMENTS: Final = 1_000  # base64 streams behind one another in one part; one is right
-TOKENS: Final = ("base64", "quoted-printable", "7bit", "8bit", "binary", "x-uuencode", "uuencode")
+UUENCODE: Final = "uuencode"  # no standard has it, clients do, under several names
+TOKENS: Final = ("base64", "quoted-printable", "7bit", "8bit", "binary", UUENCODE)
 IDENTITY: Final = frozenset({"", "7bit", "8bit", "binary"})
 
 
@@ -34,6 +37,9 @@ def readings(raw: memoryview, encodings: tuple[str, ...]) -> tuple[Data, ...]:
             found += base64_readings(raw)
         elif encoding == "quoted-printable":
             found += quoted_readings(raw)
+        elif encoding == UUENCODE:
+            found += [content for content in (uudecoded(raw),) if content]
+            found.append(raw)
         else:
             found.append(raw)
     return tuple(found)

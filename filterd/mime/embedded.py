@@ -3,13 +3,15 @@
 import binascii
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
-from filterd.mime.decode import Data
 from filterd.mime.limits import MAX_UUENCODED
+
+Data: TypeAlias = bytes | memoryview
 
 _MARK: Final = rb"begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n"
 _BEGIN: Final = re.compile(rb"\n" + _MARK)
+_DECLARED: Final = re.compile(rb"(?:\A|\n)begin [0-7]+(?: [^\r\n]*)?\r?\n")  # as lax as the laxest decoder
 _AT_START: Final = re.compile(_MARK)
 
 
@@ -23,6 +25,12 @@ def uuencoded(data: Data) -> Iterator[tuple[str, bytes]]:
         content, position = _decode(data, match.end())
         if content:
             yield match[1].decode("utf-8", "replace").strip(), content
+
+
+def uudecoded(data: Data) -> bytes:
+    """The content of a part that is declared as uuencoded; empty where nothing begins."""
+    match = _DECLARED.search(data)
+    return _decode(data, match.end())[0] if match is not None else b""
 
 
 def _decode(data: Data, start: int) -> tuple[bytes, int]:
@@ -40,10 +48,10 @@ def _decode(data: Data, start: int) -> tuple[bytes, int]:
         except binascii.Error:
             try:
                 # Some encoders pad lines: the length in front tells how much of it counts.
-                out += binascii.a2b_uu(line[: 1 + (((line[0] - 32) & 63) * 4 + 5) // 3])
+                out += binascii.a2b_uu(line[: (((line[0] - 32) & 63) * 4 + 5) // 3])
             except binascii.Error:
                 break
     return bytes(out), max(position - 1, start)
 
 
-_LINE: Final = re.compile(rb"([^\r\n]{0,2000})\r?\n")
+_LINE: Final = re.compile(rb"([^\r\n]{0,2000})(?:\r?\n|\Z)")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from filterd.mime import symbols
-from filterd.mime.decode import IDENTITY, TOKENS
+from filterd.mime.decode import IDENTITY, TOKENS, UUENCODE
 from filterd.mime.header import unfold
 from filterd.mime.limits import MAX_BOUNDARY, MAX_FILENAMES, MAX_PARAMETERS
 from filterd.mime.parameters import EMPTY, Parameters, names, parse_parameters
@@ -14,10 +14,14 @@ from filterd.mime.symbols import finding
 from filterd.model.report import Finding
 
 _COMMENT: Final = re.compile(rb"\([^()]*\)")
-_KNOWN: Final = {token.encode(): token for token in TOKENS}
+_KNOWN: Final = {token.encode(): token for token in TOKENS} | dict.fromkeys((b"x-uuencode", b"x-uue", b"uue"), UUENCODE)
 _SLOPPY: Final = {b"8 bit": "8bit", b"7 bit": "7bit", b"7-bit": "7bit", b"8-bit": "8bit", b"8bits": "8bit"}
 _NAMES: Final = frozenset({"name", "filename"})
 _MOST: Final = 4  # fields of one name that are read; more than one is an error already
+# A type that other content stands in, as every reader takes it.
+_STRUCTURE: Final = re.compile(rb"(?:multipart|message)/[A-Za-z0-9!#$&^_.+-]+[ \t]*(?:;|\Z)", re.IGNORECASE)
+_BARE: Final = re.compile(rb";\s*boundary\s*(?:;|\Z)", re.IGNORECASE)
+_MOST_BOUNDARIES: Final = 8  # readings of one boundary
 _SECTIONS: Final = frozenset({"name*", "filename*", "boundary*"})
 
 
@@ -46,11 +50,16 @@ def read_entity(index: Mapping[bytes, tuple[bytes, ...]], default: str) -> Entit
         encodings = _encodings(index.get(b"content-transfer-encoding", ()), findings)
         return Entity((default,), encodings=encodings, findings=tuple(findings))
     kinds = [parse_parameters(value) for value in content_types[:_MOST]] or [EMPTY]
-    types = tuple(dict.fromkeys([_type(kind.main, default) for kind in kinds]))
+    read = [_types(kind.main, value, default) for kind, value in zip(kinds, content_types, strict=False)]
+    types = tuple(dict.fromkeys([one for kind in read for one in kind])) or (default,)
     if max(len(content_types), len(dispositions)) > _MOST:
         findings.append(finding(symbols.AMBIGUOUS_HEADER, f"more than {_MOST} fields of one name"))
     if len(kinds) > 1 and (len(types) > 1 or len({kind.values.get("boundary") for kind in kinds}) > 1):
         findings.append(finding(symbols.AMBIGUOUS_TYPE, "several Content-Type fields", *content_types[:3]))
+    elif len(types) > 1:
+        findings.append(finding(symbols.AMBIGUOUS_TYPE, "hardly a type", content_types[0]))
+    elif any(_BARE.search(unfold(value)) for value in content_types):
+        findings.append(finding(symbols.AMBIGUOUS_BOUNDARY, "a boundary without a value"))
     elif "," in types[0]:
         findings.append(finding(symbols.AMBIGUOUS_TYPE, "several values in Content-Type", content_types[0]))
     placed = [parse_parameters(value) for value in dispositions[:_MOST]]
@@ -74,10 +83,12 @@ def read_entity(index: Mapping[bytes, tuple[bytes, ...]], default: str) -> Entit
     )
 
 
-def _type(main: str, default: str) -> str:
-    """RFC 2045 5.2: what is no type and subtype is taken for no Content-Type."""
+def _types(main: str, value: bytes, default: str) -> tuple[str, ...]:
+    """RFC 2045 5.2: what is no type and subtype is taken for no Content-Type; what is almost a structure, for both."""
+    if main.startswith(("multipart", "message")) and _STRUCTURE.match(unfold(value)) is None:
+        return main, default
     kind, _, subtype = main.partition("/")
-    return main if (kind and subtype) or main.startswith("multipart") else default
+    return (main,) if kind and subtype else (default, "text/plain")
 
 
 def _boundaries(kinds: list[Parameters], findings: list[Finding]) -> tuple[bytes, ...]:
@@ -88,9 +99,13 @@ def _boundaries(kinds: list[Parameters], findings: list[Finding]) -> tuple[bytes
             boundary = value.encode("latin-1", "replace").rstrip(b" \t")
             if 0 < len(boundary) <= MAX_BOUNDARY:
                 found[boundary] = None
+            elif boundary or len(kind.values["boundary"]) > 1:
+                findings.append(finding(symbols.AMBIGUOUS_BOUNDARY, f"empty, or longer than {MAX_BOUNDARY} bytes"))
         if "boundary" in kind.repeated:
             findings.append(finding(symbols.AMBIGUOUS_BOUNDARY, "boundary given twice", *kind.values["boundary"][:3]))
-    return tuple(found)[:8]
+    if len(found) > _MOST_BOUNDARIES:
+        findings.append(finding(symbols.AMBIGUOUS_BOUNDARY, f"more than {_MOST_BOUNDARIES} readings"))
+    return tuple(found)[:_MOST_BOUNDARIES]
 
 
 def _encodings(values: tuple[bytes, ...], findings: list[Finding]) -> tuple[str, ...]:
@@ -107,7 +122,7 @@ def _encodings(values: tuple[bytes, ...], findings: list[Finding]) -> tuple[str,
             found[known if known not in IDENTITY else ""] = None
             continue
         bare = _COMMENT.sub(b"", text).strip(b" \t\"';,")
-        inside = [token for key, token in _KNOWN.items() if key in text and token not in IDENTITY]
+        inside = dict.fromkeys([token for key, token in _KNOWN.items() if key in text and token not in IDENTITY])
         exact = _KNOWN.get(bare)
         if exact is not None:
             found[exact if exact not in IDENTITY else ""] = None

@@ -20,14 +20,14 @@ _MBOX: Final = re.compile(rb">*From ")  # Postfix' smtpd takes it so, before it 
 class HeaderBlock:
     """Fields in order, the offset of what follows the header, and lines that are no fields.
 
-    `garbage` holds lines without a usable name; `resumed` says that fields came after one of them; `nul` that a value
-    held a NUL byte.
+    `garbage` holds lines without a usable name; `loose` says that a blank stood before a colon, `nul` that a value held
+    a NUL byte.
     """
 
     fields: tuple[HeaderField, ...]
     end: int
     garbage: tuple[bytes, ...] = ()
-    resumed: bool = False
+    loose: bool = False
     nul: bool = False
 
 
@@ -55,7 +55,7 @@ def split_block(view: memoryview, start: int, limit: int, *, strict: bool) -> He
     block = _Block()
     body = block.read(text, strict=strict)
     end = start + body if body >= 0 else (blank.end() if blank else stop)
-    return HeaderBlock(tuple(block.fields), end, tuple(block.garbage), block.resumed, b"\0" in text)
+    return HeaderBlock(tuple(block.fields), end, tuple(block.garbage), block.loose, b"\0" in text)
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class _Block:
 
     fields: list[HeaderField] = field(default_factory=list)
     garbage: list[bytes] = field(default_factory=list)
-    resumed: bool = False
+    loose: bool = False
 
     def read(self, text: bytes, *, strict: bool) -> int:
         """Fill the lists; the offset at which a strict reading ends early, or -1."""
@@ -85,6 +85,7 @@ class _Block:
                 if colon and (head.isalnum() or _NAME.match(head)):
                     self._flush(name, lines)
                     name, lines = head.rstrip(b" \t"), [value]
+                    self.loose = self.loose or len(name) < len(head)
                 elif not bare:
                     pass
                 elif strict:
@@ -105,7 +106,6 @@ class _Block:
         if b"\0" in value:
             value = value[: value.index(b"\0")]
         self.fields.append((name, value))
-        self.resumed = bool(self.garbage)
 
 
 def line_end(view: memoryview, offset: int) -> int:

@@ -7,7 +7,7 @@ from typing import Final
 from filterd.mime import symbols
 from filterd.mime.decode import IDENTITY
 from filterd.mime.entity import Entity, read_entity
-from filterd.mime.header import header_end, line_end, split_block
+from filterd.mime.header import HeaderBlock, header_end, line_end, split_block
 from filterd.mime.limits import MAX_BOUNDARY, MAX_DEPTH, MAX_FIELDS, MAX_HEADER_BYTES, MAX_PART_HEADER, MAX_PARTS
 from filterd.mime.message import Message, Part, index_fields
 from filterd.mime.symbols import finding
@@ -89,6 +89,11 @@ class _Walk:
         if len(self.findings) < MAX_PARTS and found not in self.findings[-8:]:
             self.findings.append(found)
 
+    def doubt(self, block: HeaderBlock, path: str) -> None:
+        """A line that is no field, or nearly one, ends a header for some readers: to them the rest of it is text."""
+        if block.garbage or block.nul or block.loose:
+            self.note(finding(symbols.AMBIGUOUS_HEADER, path, *block.garbage[:2]))
+
     @property
     def full(self) -> bool:
         """True once no more parts are taken."""
@@ -119,7 +124,10 @@ class _Walk:
         content = memoryview(part.contents()[0])
         place = _Place(content, part.path, part.depth + 1)
         if part.types[0] in _MESSAGES:
+            if split_block(part.raw, 0, MAX_PART_HEADER, strict=False).fields and content != part.raw:
+                self.note(finding(symbols.AMBIGUOUS_ENCODING, "a message that can be read without decoding", part.path))
             block = split_block(content, 0, MAX_PART_HEADER, strict=False)
+            self.doubt(block, part.path)
             self.containers.append((part.path, part.types[0]))
             self.entity(place, read_entity(index_fields(block.fields), "text/plain"), block.end)
         elif part.types[0].startswith("multipart/"):
@@ -187,6 +195,7 @@ class _Buffer:
             block = split_block(self.view, start, MAX_PART_HEADER, strict=False)
             fields, start, depth = block.fields, block.end, depth + 1
             path = path or "1"
+            self.walk.doubt(block, path)
             entity = read_entity(index_fields(fields), "text/plain")
             if not entity.boundaries and entity.types[0] not in _MESSAGES:
                 path = _child(path, 1)
@@ -222,6 +231,8 @@ class _Buffer:
             boundary = bare[:-2].rstrip(b" \t")
             level = self.known.get(boundary)
             closing = level is not None
+            if closing and len(boundary) != len(bare) - 2:
+                self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, "a blank in a closing delimiter", bare))
         if level is None:
             if bare.startswith(self.prefixes) and _STRAY.match(self.view, line_end(self.view, end) - 1):
                 # A client that compares only the boundary's length takes this for a delimiter.
@@ -244,9 +255,11 @@ class _Buffer:
         after = line_end(self.view, end)
         frame.children += 1
         path = _child(frame.path, frame.children)
-        block = split_block(self.view, after, self.header_limit(after), strict=False)
-        if block.resumed or block.nul or any(line[:8].lower() == b"content-" for line in block.garbage):
-            self.walk.note(finding(symbols.AMBIGUOUS_HEADER, path, *block.garbage[:2]))
+        limit = self.header_limit(after)
+        if limit != MAX_PART_HEADER:
+            self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, "a part without an empty line", path))
+        block = split_block(self.view, after, limit, strict=False)
+        self.walk.doubt(block, path)
         entity = read_entity(index_fields(block.fields), frame.default)
         content = self.open(path, frame.depth + 1, entity, block.fields, block.end)
         # The line feed that ends the header may be the one before the next delimiter.
@@ -335,7 +348,7 @@ class _Buffer:
         """Look back at a closed multipart: whether one reading did, and whether another sees a text."""
         if len(frame.used) > 1:
             self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, "two boundaries in use", *sorted(frame.used)[:3]))
-        if not frame.used or len(frame.entity.types) > 1:
+        if not frame.children or len(frame.entity.types) > 1:
             other = next((kind for kind in frame.entity.types if not kind.startswith("multipart/")), "text/plain")
             entity = Entity((other,), encodings=frame.entity.encodings)
             leaf = _Leaf(frame.path or "1", frame.depth, entity, (), frame.start, "whole")

@@ -213,3 +213,62 @@ def test_cut_anywhere_is_read(end: int) -> None:
     """A message cut at any place gives parts, not an error."""
     raw = MIXED + b'--b\r\nContent-Type: text/html; name="x"\r\n\r\none\r\n--b--\r\n'
     assert read(raw[:end]).parts != ()
+
+
+PART = b"--b\r\n\r\none\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "symbol"),
+    [
+        pytest.param(MIXED + b"--b\r\nno field\r\n\r\nx", "AMBIGUOUS_HEADER", id="no-field"),
+        pytest.param(MIXED + b"--b\r\nX : y\r\n\r\nx", "AMBIGUOUS_HEADER", id="blank-before-colon"),
+        pytest.param(b"Content-Type: message/rfc822\r\n\r\nno field\r\n\r\nx", "AMBIGUOUS_HEADER", id="inner-no-field"),
+        pytest.param(
+            b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nbm8gZmllbGQKCng=",
+            "AMBIGUOUS_HEADER",
+            id="encoded-no-field",
+        ),
+        pytest.param(
+            b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nSubject: plain\r\n\r\nx",
+            "AMBIGUOUS_ENCODING",
+            id="not-encoded-at-all",
+        ),
+        pytest.param(MIXED + b"--b\r\nX: y\r\n--b--", "AMBIGUOUS_BOUNDARY", id="no-empty-line"),
+        pytest.param(MIXED + PART + b"--b --\r\ny", "AMBIGUOUS_BOUNDARY", id="blank-in-closing"),
+        pytest.param(b"Content-Type: a/b; boundary; boundary=b\r\n\r\n" + PART, "AMBIGUOUS_BOUNDARY", id="bare"),
+        pytest.param(
+            b"Content-Type: multipart/a; boundary=; x; boundary=b\r\n\r\n" + PART, "AMBIGUOUS_BOUNDARY", id="empty"
+        ),
+        pytest.param(
+            b"Content-Type: multipart/a; boundary=" + b"b" * 3_000 + b"\r\n\r\n", "AMBIGUOUS_BOUNDARY", id="too-long"
+        ),
+        pytest.param(b"Content-Type: multipart; boundary=b\r\n\r\n" + PART, "AMBIGUOUS_TYPE", id="no-subtype"),
+        pytest.param(b"Content-Type: multipart/a/b; boundary=b\r\n\r\n" + PART, "AMBIGUOUS_TYPE", id="two-slashes"),
+        pytest.param(b"Content-Type: multipartx/a; boundary=b\r\n\r\n" + PART, "AMBIGUOUS_TYPE", id="nearly"),
+        pytest.param(b"Content-Type: message/rfc822 x\r\n\r\nA: b\r\n\r\nx", "AMBIGUOUS_TYPE", id="junk-behind"),
+        pytest.param(
+            b"Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\nContent-Type:\r\n\r\nA: b\r\n--b--",
+            "AMBIGUOUS_TYPE",
+            id="empty-in-digest",
+        ),
+    ],
+)
+@pytest.mark.threat("MIME-03", "MIME-04", "MIME-07")
+def test_structure_that_readers_part_over(raw: bytes, symbol: str) -> None:
+    """What one reader takes for text and another for structure is said."""
+    assert symbol in symbols(raw)
+
+
+@pytest.mark.threat("MIME-07")
+def test_multipart_that_only_closes() -> None:
+    """Without any part the whole is text to a client, however short it is."""
+    assert ("1", "text/plain", b"http://x.test/\r\n--b--\r\n") in shape(MIXED + b"http://x.test/\r\n--b--\r\n")
+
+
+@pytest.mark.parametrize("name", ["x-uuencode", "uuencode", "X-UUE", "uue", "x-uuencode;"])
+@pytest.mark.threat("MIME-08")
+def test_uuencode_as_a_transfer_encoding(name: str) -> None:
+    """No standard names it, clients decode it: begin line, padded lines and a last line without its end."""
+    raw = f'Content-Type: a/b\r\nContent-Transfer-Encoding: {name}\r\n\r\nbegin 6\r\n"(7!PF'.encode()
+    assert b"!p" in [bytes(content) for content in read(raw).parts[0].contents()]
