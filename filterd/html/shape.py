@@ -67,13 +67,12 @@ def _widest(data: bytes) -> int:
                 inside, count, position = True, 0, start
             continue
         between = data[position:start]
-        if token == b"<":
-            continue
+        position = match.end()
+        count += _separators(between)
         if token == b">":
-            most = max(most, count + _separators(between))
+            most = max(most, count)
             inside = False
-        elif between.rstrip()[-1:] == b"=":
-            count += _separators(between)
+        elif token != b"<" and between.rstrip()[-1:] == b"=":
             quote = token
     return max(most, count + _separators(data[position:]) if inside and not quote else most)
 

@@ -11,6 +11,10 @@ from tests.support.growth import LINEAR, growth
 
 LEAST: Final = 500_000  # nanoseconds that the smaller input should cost; below, the clock's steps and noise count
 
+# Bytes taken and given back at once: glibc then keeps blocks up to this size instead of mapping them anew each time,
+# which makes the first kilobytes beyond its threshold cost many times those before.
+ARENA: Final = 24 << 20
+
 
 def fill(pattern: bytes, head: bytes = b"", tail: bytes = b"") -> Callable[[int], bytes]:
     """Inputs of a size: the pattern over and over between a head and a tail."""
@@ -19,6 +23,7 @@ def fill(pattern: bytes, head: bytes = b"", tail: bytes = b"") -> Callable[[int]
 
 def assert_linear(work: Callable[[bytes], object], make: Callable[[int], bytes], size: int) -> None:
     """`work` on an input of twice the size costs at most LINEAR times as much; quick work is repeated."""
+    bytes(ARENA)
     sample = make(size)
     started = thread_time_ns()
     work(sample)
