@@ -6,8 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
+import structlog
+
 from filterd.dns.nameserver import Entropy, Nameserver
 from filterd.model.dns import Answer, Question
+from filterd.telemetry.events import Event
 
 SOCKETS: Final = 4  # per server: four source ports to guess among, and four kernel buffers
 FAILURES: Final = 3  # in a row without an answer, and the server goes to the end of the line
@@ -17,6 +20,8 @@ RECEIVE_BUFFER: Final = 1 << 20  # bytes asked for (the kernel caps it); the def
 QUERIES_PER_SOCKET: Final = 500  # then a fresh source port: guessing must start anew (RFC 5452, section 9.2)
 PENDING_PER_SOCKET: Final = 4_096  # questions under way on one socket: a 16th of the ids, so a free one is near
 PACKETS_PER_WAKEUP: Final = 64  # datagrams read before other callbacks get their turn
+
+_log = structlog.get_logger("filterd.dns")
 
 
 class Receiver(Protocol):
@@ -106,6 +111,7 @@ class Server:
         self._retired: list[Channel] = []
         self._turn = 0
         self._failures = 0
+        self._since = 0.0  # of the first failure behind its last answer
         self._down_until = 0.0
 
     def channel(self) -> tuple[Channel, int]:
@@ -137,18 +143,28 @@ class Server:
 
     def answered(self) -> None:
         """It lives."""
+        if self._down_until:
+            _log.info(Event.RESOLVER_RETURNED, server=str(self.address))
         self._failures = 0
         self._down_until = 0.0
 
     def failed(self, now: float) -> None:
         """It gave no answer in time, or nobody listens."""
+        if not self._failures:
+            self._since = now
         self._failures += 1
         if self._failures >= FAILURES:
+            if not self._down_until:
+                _log.warning(Event.RESOLVER_FAILING, server=str(self.address))
             self._down_until = now + DOWN
 
     def down(self, now: float) -> bool:
         """True while others should be asked first."""
         return now < self._down_until
+
+    def silent(self, now: float, seconds: float) -> bool:
+        """True where it is down and has answered nothing for so long."""
+        return self.down(now) and now - self._since >= seconds
 
     def close(self) -> None:
         """Close all sockets."""

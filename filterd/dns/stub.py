@@ -21,6 +21,7 @@ TIMER_SLACK: Final = 0.001  # seconds; uvloop's clock counts milliseconds
 TRY_TIMEOUT: Final = 1.0  # seconds until it is sent once more; answers to earlier tries still count
 MAX_OUTSTANDING: Final = 10_000  # questions under way; some KB each, and far more than any name server takes
 MAX_TCP: Final = 32  # connections at a time; the rest wait their turn within their lifetime
+PROBE_EVERY: Final = 1.0  # seconds between questions to servers that have been silent for a whole lifetime
 TCP_TIMEOUT: Final = 2.0  # seconds for connection, question and answer
 
 INVALID_NAME: Final = "invalid name"
@@ -37,7 +38,9 @@ class StubResolver:
     """Asks recursive name servers over UDP, and over TCP where an answer was truncated or looks forged.
 
     All methods belong to the loop's thread. Sockets are opened at the first question, so a resolver made before a fork
-    does no harm. The servers are asked in the order given; one that failed to answer lately goes to the end.
+    does no harm. The servers are asked in the order given; one that failed to answer lately goes to the end. Where none
+    has answered anything for a whole lifetime nobody waits any more: questions fail at once, and one a second is sent
+    for its own sake, to learn when they are back.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class StubResolver:
         self._timer: asyncio.TimerHandle | None = None
         self._tcp_slots = asyncio.Semaphore(MAX_TCP)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._next_probe = 0.0
         self._closed = False
 
     def ask(self, question: Question, done: Done) -> None:
@@ -73,10 +77,17 @@ class StubResolver:
         except ValueError:
             done(invalid(question, self._clock()))
             return
-        attempt = Attempt(question, section, done, self._loop.time() + self._lifetime)
+        now = self._loop.time()
+        attempt = Attempt(question, section, done, now + self._lifetime)
         if self._closed or len(self._outstanding) >= MAX_OUTSTANDING:
             self._fail(attempt, "closed" if self._closed else "overload")
             return
+        if all(server.silent(now, self._lifetime) for server in self._servers):
+            self._fail(attempt, "no nameserver")
+            if now < self._next_probe:
+                return
+            self._next_probe = now + PROBE_EVERY
+            attempt = Attempt(question, section, _nobody, now + self._lifetime)
         self._outstanding.add(attempt)
         self._try(attempt, "no nameserver")
 
@@ -311,3 +322,7 @@ class StubResolver:
         if reply.truncated:
             reply = Reply(AnswerStatus.TEMPFAIL, rcode=reply.rcode, cause="truncated")
         self._settle(attempt, server, reply, edns=False)
+
+
+def _nobody(_answer: Answer) -> None:
+    """Nobody waits for a probe's answer: that one came says enough."""

@@ -14,6 +14,7 @@ from filterd.dns.server import QUERIES_PER_SOCKET, SOCKETS
 from filterd.dns.stub import StubResolver
 from filterd.model.dns import Answer, AnswerStatus, Question, RRType
 from tests.support.dnsserver import DnsServer, ZoneData
+from tests.support.process import wait_until
 
 T = TypeVar("T")
 
@@ -285,3 +286,27 @@ def test_heard_again(bed: Bed) -> None:
         back = [bed.run(stub.resolve(question)).status for question in questions]
         assert back == [AnswerStatus.NOERROR] * len(questions)
         assert len(server.asked) == len(questions)  # none was sent twice
+
+
+def test_nobody_waits_for_a_silent_server(bed: Bed) -> None:
+    """Where none has answered for a lifetime questions fail unasked, but for one that finds out when they are back."""
+    bed.server.fault("drop")
+    stub = bed.stub(lifetime=0.5, try_timeout=0.1)
+
+    def ask(number: int) -> Answer:
+        return bed.run(stub.resolve(Question(f"n{number}.wild.test", RRType.A)))
+
+    causes = [ask(number).cause for number in range(4)]
+    assert causes[0] == "timeout"
+    assert causes[-1] == "no nameserver"
+    before = {name for name, _, _ in bed.server.asked}
+    assert [ask(number).cause for number in range(10, 60)] == ["no nameserver"] * 50
+    assert len({name for name, _, _ in bed.server.asked} - before) <= 5  # one a second, and fifty take no second
+    bed.server.heal()
+    answers: list[Answer] = []
+
+    def back() -> bool:
+        answers.append(ask(100 + len(answers)))
+        return answers[-1].status is AnswerStatus.NOERROR
+
+    wait_until(back, "an answer")
