@@ -1,19 +1,21 @@
 """One HTML document as facts."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
-from filterd.html.shape import MAX_BYTES, too_deep, too_wide
+from filterd.html.shape import MAX_BYTES, pieces, too_deep, too_many_copies, too_wide, without_formatting
 
 MAX_LINKS: Final = 10_240  # of one document, as many URLs as one message may have
 MAX_TEXT: Final = 1_000_000  # characters of visible text kept
 MAX_LABEL: Final = 500  # characters of a link's visible text
 MAX_ITEMS: Final = 1_000  # forms, scripts, images, data: URLs kept each
+_MAX_NODES: Final = 200  # looked at for one text: links may lie within links, each over the same nodes
 
-_LINKED: Final = "a[href],area[href]"
+_LINKED: Final = "a[href],area[href],x-a[href]"  # x-a: see without_formatting
 _ACTIVE: Final = "form,script,iframe,object,embed,meta[http-equiv],base[href],input"
 _SOURCES: Final = "[src],[background]"
 _INVISIBLE: Final = "script,style,head,title,template,noscript"
@@ -82,27 +84,53 @@ def read_page(html: str) -> Page:
     if cause:
         return _stripped(html[:MAX_BYTES], cause)
     try:
-        return _parsed(data, html)
+        if too_many_copies(data):
+            data = without_formatting(data)
+        hides = _hides(html)
+        pages = [_parsed(piece, hides=hides) for piece in pieces(data)]
+        return pages[0] if len(pages) == 1 else _joined(pages, html)
     except (SelectolaxError, RuntimeError, ValueError, MemoryError) as error:
         return _stripped(html[:MAX_BYTES], f"{type(error).__name__}: {error}")
 
 
-def _parsed(data: bytes, html: str) -> Page:
+def _joined(pages: list[Page], html: str) -> Page:
+    """One page of several pieces; what a cut has hidden is found by a look without understanding."""
+    links = [link for page in pages for link in page.links]
+    known = {link.target for link in links}.union(*[(*page.forms, *page.sources) for page in pages])
+    links += dict.fromkeys([link for link in _stripped(html, "").links if link.target not in known])
+    return Page(
+        text="\n".join([page.text for page in pages])[:MAX_TEXT],
+        title=next((page.title for page in pages if page.title), ""),
+        hidden="\n".join([page.hidden for page in pages if page.hidden])[:MAX_TEXT],
+        links=tuple(links[:MAX_LINKS]),
+        forms=_first(MAX_ITEMS, [page.forms for page in pages]),
+        passwords=sum(page.passwords for page in pages),
+        scripts=_first(MAX_ITEMS, [page.scripts for page in pages]),
+        sources=_first(MAX_LINKS, [page.sources for page in pages]),
+        refresh=_first(MAX_ITEMS, [page.refresh for page in pages]),
+        frames=sum(page.frames for page in pages),
+        images=sum(page.images for page in pages),
+        base=next((page.base for page in pages if page.base), ""),
+    )
+
+
+def _first(most: int, groups: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple([item for group in groups for item in group][:most])
+
+
+def _parsed(data: bytes, *, hides: bool) -> Page:
     """Facts from the tree."""
     parser = LexborHTMLParser(data)
     body = parser.body
     if body is None:
         return Page()
-    links = [
-        Link((node.attributes.get("href") or "").strip(), node.text(separator=" ")[:MAX_LABEL].strip())
-        for node in parser.css(_LINKED)[:MAX_LINKS]
-    ]
+    links = _links(parser.css(_LINKED)[:MAX_LINKS], len(data))
     facts = _active(parser.css(_ACTIVE)[:MAX_LINKS])
     loaded = parser.css(_SOURCES)[:MAX_LINKS]
     sources = [node.attributes.get("src") or node.attributes.get("background") or "" for node in loaded]
     heading = parser.css_first("title", default=None)
-    title = heading.text()[:MAX_LABEL].strip() if heading is not None else ""
-    hidden = _take_hidden(parser) if _hides(html) else ""
+    title = _text(heading, "", MAX_LABEL).strip() if heading is not None else ""
+    hidden = _take_hidden(parser) if hides else ""
     for node in parser.css(_INVISIBLE):
         if node.tag != "head" and node.parent is not None:
             node.decompose()
@@ -124,13 +152,15 @@ def _parsed(data: bytes, html: str) -> Page:
 
 def _active(nodes: list[LexborNode]) -> dict[str, list[str]]:
     """What a document may do by itself: forms, scripts, frames, refreshes."""
+    left = MAX_TEXT
     found: dict[str, list[str]] = {key: [] for key in ("form", "password", "script", "frame", "refresh", "base")}
     for node in nodes:
         tag, attributes = node.tag, node.attributes
         if tag == "form":
             found["form"].append(attributes.get("action") or "")
         elif tag == "script":
-            found["script"].append((attributes.get("src") or node.text() or "")[:MAX_TEXT])
+            found["script"].append(attributes.get("src") or _text(node, "", left))
+            left -= len(found["script"][-1])
         elif tag == "input":
             if (attributes.get("type") or "").lower() == "password":
                 found["password"].append("")
@@ -142,6 +172,30 @@ def _active(nodes: list[LexborNode]) -> dict[str, list[str]]:
         else:
             found["frame"].append(attributes.get("src") or attributes.get("data") or "")
     return {key: items[:MAX_ITEMS] for key, items in found.items()}
+
+
+def _links(nodes: list[LexborNode], size: int) -> list[Link]:
+    """Where links lead, with what is seen of them; `size` is the document's."""
+    links = []
+    for node in nodes:
+        # Links that lie within links have the same text over and over: no more than all of it is read at full length.
+        label = node.text(separator=" ") if size > 0 else _text(node, " ", MAX_LABEL)
+        size -= len(label)
+        links.append(Link((node.attributes.get("href") or "").strip(), label[:MAX_LABEL].strip()))
+    return links
+
+
+def _text(node: LexborNode, separator: str, most: int) -> str:
+    """The beginning of an element's text."""
+    found: list[str] = []
+    size = 0
+    for count, inner in enumerate(node.traverse(include_text=True)):
+        if size >= most or count == _MAX_NODES:
+            break
+        if inner.tag == "-text":
+            found.append(inner.text_content or "")
+            size += len(found[-1]) + len(separator)
+    return separator.join(found)[: max(most, 0)]
 
 
 def _hides(style: str) -> bool:

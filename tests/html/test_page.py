@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from filterd.html import Link, read_page
-from filterd.html.shape import MAX_ATTRIBUTES, MAX_NESTING, too_deep, too_wide
+from filterd.html.shape import MAX_ATTRIBUTES, MAX_NESTING, PIECE, pieces, too_deep, too_many_copies, too_wide
+from tests.support.growth import LINEAR, growth
 
 
 def test_facts_of_a_page() -> None:
@@ -103,3 +104,87 @@ def test_quoted_angle_brackets_hide_no_attributes(quote: bytes) -> None:
     """A > inside quotes does not end a tag."""
     tag = b"<a " + b" ".join([b"a%d=%s>%s" % (i, quote, quote) for i in range(MAX_ATTRIBUTES + 10)]) + b">"
     assert too_wide(tag)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'<!-- <a x=" --><a ',
+        b"<!-- <a x=' --><a ",
+        b'<script><a x="</script><a ',
+        b'<a b=">"><a ',
+        b'<a x=a" y="b> " ',
+        b'<a x=a=" y=" z> " ',
+    ],
+    ids=repr,
+)
+@pytest.mark.threat("MIME-19")
+def test_attributes_are_counted_whatever_stands_before(head: bytes) -> None:
+    """Quotes in comments, scripts and bare values do not put a tag's attributes out of sight."""
+    attributes = b" ".join([b"a%d" % number for number in range(MAX_ATTRIBUTES + 10)])
+    assert too_wide(head + attributes + b' y=">">' + bytes(8_192))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["<div><!--</div>-->", "<div x='</div>'>", "<div><style></div></style>", "<div><table></div></table>"],
+)
+@pytest.mark.threat("MIME-19")
+def test_end_tags_that_end_nothing(pattern: str) -> None:
+    """Nesting that ends only where no parser looks is parsed in linear time."""
+
+    def build(size: int) -> Callable[[], object]:
+        html = pattern * size
+        return lambda: read_page(html)
+
+    assert growth(build, 4_000) <= LINEAR
+
+
+@pytest.mark.threat("MIME-19")
+def test_formatting_that_is_opened_again_and_again() -> None:
+    """A paragraph behind a thousand open formatting elements has them all inside: not for very many paragraphs."""
+    fonts = "".join([f"<font a{number}>" for number in range(1_000)])
+    html = f"<p>{fonts}" + "<p>x" * 1_000 + "<a href='http://x.test/'>y</a>"
+    assert too_many_copies(html.encode())
+    page = read_page(html)
+    assert page.text.split() == ["x"] * 1_000 + ["y"]
+    assert page.links == (Link("http://x.test/", "y"),)
+    assert page.cause == ""
+
+
+@pytest.mark.parametrize("tag", ["<font size=2>", "<a href=x>", "<b>", "<i title='a>b'>"])
+def test_honest_formatting_makes_no_copies(tag: str) -> None:
+    """The same tag over and over is kept three times, a link once; two hundred others are few."""
+    count = 200 if "'" in tag else 3_000
+    assert not too_many_copies(tag.encode() * count + b"<p>" * 1_000)
+
+
+@pytest.mark.threat("MIME-19")
+def test_a_document_in_pieces_is_one_page() -> None:
+    """Facts of all pieces are there; what a cut hides is found by a raw look."""
+    row = "<div><p>x<a href='http://x.test/'>y</a><form action=f></form><img src=i></div>"
+    html = "<title>T</title>" + row * 3_000 + "<!-- <a href='http://z.test/'>"
+    assert len(list(pieces(html.encode()))) == html.count("<") // PIECE + 1
+    page = read_page(html)
+    assert page.text.split().count("x") == 3_000
+    assert len(page.links) == 3_001
+    assert page.links[-1] == Link("http://z.test/", "")
+    assert (page.title, len(page.forms), page.images) == ("T", 1_000, 3_000)
+
+
+@pytest.mark.threat("MIME-19")
+def test_links_within_links() -> None:
+    """A long text inside a thousand links is not read a thousand times."""
+
+    def build(size: int) -> Callable[[], object]:
+        html = "<object><a href=x>" * (size // 100) + "x " * (10 * size)
+        return lambda: read_page(html)
+
+    assert growth(build, 20_000) <= LINEAR
+
+
+def test_scripts_within_scripts() -> None:
+    """In SVG scripts nest: their text is kept once."""
+    page = read_page("<svg>" + "<script>" * 1_000 + "alert(1) " * 10_000)
+    assert sum(map(len, page.scripts)) <= 1_000_000
+    assert any("alert(1)" in script for script in page.scripts)
