@@ -199,7 +199,34 @@ def test_simple_documents_have_one_reading(items: list[tuple[str, str, str, str]
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("head", [b"", b"<a "], ids=["text", "tag"])
-def test_the_worst_is_linear(head: bytes, pattern: bytes) -> None:
+def test_the_worst_is_linear(pattern: bytes) -> None:
     """Unclosed, nested, repeated and nearly hiding markup costs time by its length."""
-    assert_linear(lambda data: read_page(data.decode()), fill(pattern, head), 200_000)
+    assert_linear(lambda data: read_page(data.decode()), fill(pattern), 60_000)
+
+
+@pytest.mark.threat("MIME-19")
+@pytest.mark.parametrize("pattern", [b"<", b"'", b'="', b" a", b" a=b", b"/", b"=", b"='>'", b'"', b"<!--"], ids=repr)
+def test_one_long_tag_is_linear(pattern: bytes) -> None:
+    """Quotes, names, slashes and signs inside a tag that does not end."""
+    assert_linear(lambda data: read_page(data.decode()), fill(pattern, b"<a "), 60_000)
+
+
+@pytest.mark.threat("MIME-19")
+@pytest.mark.parametrize(
+    ("head", "pattern"),
+    [
+        (b"<div>" * 2_900, b"<p>x"),
+        (b"<div>" * 2_900, b"</q>"),
+        (b"<ul>" * 2_900, b"<li>"),
+        (b"<object><a href=x>" * 1_400, b"x "),
+        (b"<object><a href=x>" * 1_400, b"<br>"),
+        (b"<table><td><a href=x>" * 1_400, b"x "),
+        (b"<p>" + b"".join([b"<b a%d>" % number for number in range(2_900)]), b"<p>x"),
+        (b"<div style=display:none>" * 2_900, b"x "),
+        (b"<svg>" + b"<script>" * 2_900, b"x "),
+    ],
+    ids=lambda text: repr(text[:20]),
+)
+def test_the_limits_filled_are_linear(head: bytes, pattern: bytes) -> None:
+    """As much nesting as is allowed, around ever more content."""
+    assert_linear(lambda data: read_page(data.decode()), fill(pattern, head), 150_000)
