@@ -2,11 +2,13 @@
 
 import bz2
 import lzma
+import re
 import zlib
 from collections.abc import Callable
 from typing import Final, Protocol
 
 MAX_STREAMS: Final = 10_000  # behind one another in one file; parallel compressors write one per megabyte
+_PADDING: Final = re.compile(rb"\0*+")  # between streams: what the tape left, and allowed in xz
 _WINDOW: Final = 4_096  # bytes given to a new stream at first
 _LARGEST_WINDOW: Final = 262_144
 _MEMORY: Final = 64_000_000  # bytes an xz dictionary may take; presets end at 64 MB
@@ -102,4 +104,6 @@ def _streams(make: Callable[[], _Decompressor], data: bytes | memoryview, allowa
             position += len(piece)
             window = min(window * 2, _LARGEST_WINDOW)
         position -= len(machine.unused_data) if machine.eof else 0
+        padding = _PADDING.match(view, position)
+        position = padding.end() if padding is not None else position
     raise StreamError("too many streams", b"".join(out))

@@ -77,7 +77,7 @@ def detect(data: Data) -> tuple[str, ...]:
     if not start and b"%PDF-" in head:
         # Readers look for the mark in the first kilobyte.
         found.append("pdf")
-    if start not in ("zip", "html", "text", "xml") and _ends_as_zip(data):
+    if start != "zip" and _ends_as_zip(data):
         found.append("zip")
     if not found:
         found.append("text" if _is_text(head) else "data")
@@ -113,12 +113,15 @@ def _holds(name: str, head: bytes, size: int) -> bool:
 
 
 def _ends_as_zip(data: Data) -> bool:
-    """True where a zip hangs behind something else: its end record is consistent with the end of the data."""
+    """True where a zip hangs behind something else: its end record stands near the end of the data.
+
+    Unpackers are content with a comment that is cut short, and some with an end record before a broken one.
+    """
     tail = bytes(data[-_TAIL:]) if len(data) > _TAIL else bytes(data)
     place = tail.rfind(b"PK\x05\x06")
-    if place < 0 or len(tail) < place + 22:
+    if place < 0:
         return False
-    return place + 22 + int.from_bytes(tail[place + 20 : place + 22], "little") <= len(tail)
+    return len(tail) >= place + 22 + int.from_bytes(tail[place + 20 : place + 22], "little") or b"PK\x01\x02" in tail
 
 
 def _is_text(head: bytes) -> bool:

@@ -198,30 +198,32 @@ def _local(data: bytes | memoryview, start: int) -> Entry | None:
 
 
 def _hidden(data: bytes | memoryview, ranges: list[tuple[int, int, str]]) -> list[Entry]:
-    """Members between those that the directory names: a reader of the stream unpacks them."""
+    """Members between those that the directory names, and behind them: a reader of the stream unpacks them."""
     found: list[Entry] = []
-    raw = bytes(data) if not ranges or _has_gaps(ranges) else b""
     position = 0
-    for start, end, _ in [*ranges, (len(raw), len(raw), "")]:
-        place = raw.find(b"PK\x03\x04", position, max(start, position))
-        while place >= 0 and len(found) < MAX_ENTRIES:
-            entry = _local(data, place)
-            if entry is None or not entry.name or entry.begin > len(raw):
-                break
-            packed = entry.packed or max(start, entry.begin) - entry.begin
-            found.append(
-                Entry(entry.name, "", entry.flags, entry.method, entry.crc, packed, entry.size, place, entry.begin)
-            )
-            place = raw.find(b"PK\x03\x04", max(entry.begin + packed, place + 4), max(start, position))
-        position = max(position, end)
-    return found
-
-
-def _has_gaps(ranges: list[tuple[int, int, str]]) -> bool:
-    """True where a local header fits between two members."""
-    position = 0
-    for start, end, _ in ranges:
+    for start, end, _ in [*ranges, (len(data), len(data), "")]:
         if start - position > _LOCAL.size:
-            return True
+            found += _in_gap(data, position, start)
         position = max(position, end)
-    return False
+    return found[:MAX_ENTRIES]
+
+
+def _in_gap(data: bytes | memoryview, begin: int, end: int) -> list[Entry]:
+    """The members that begin in a gap."""
+    found: list[Entry] = []
+    gap = bytes(data[begin:end])
+    place = gap.find(b"PK\x03\x04")
+    while place >= 0 and len(found) < MAX_ENTRIES:
+        entry = _local(data, begin + place)
+        after = place + 4
+        if entry is not None and entry.name and entry.begin <= len(data):
+            packed = entry.packed or max(end, entry.begin) - entry.begin
+            found.append(
+                Entry(
+                    entry.name, "", entry.flags, entry.method, entry.crc, packed, entry.size, entry.start, entry.begin
+                )
+            )
+            # A size beyond the gap is a lie: the next header may stand anywhere.
+            after = entry.begin - begin + (packed if entry.begin + packed <= end else 0)
+        place = gap.find(b"PK\x03\x04", after)
+    return found

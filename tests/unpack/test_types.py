@@ -37,13 +37,26 @@ def test_detected(data: bytes, kind: str) -> None:
     assert detect(data)[0] == kind
 
 
+@pytest.mark.parametrize(
+    ("data", "kind"), [(b"GIF89a" + bytes(100), "gif"), (b"<html>hello", "html"), (b"<?xml version='1.0'?><a/>", "xml")]
+)
 @pytest.mark.threat("MIME-14")
-def test_polyglot_has_both_types() -> None:
-    """A zip behind a picture is a picture and a zip."""
+def test_polyglot_has_both_types(data: bytes, kind: str) -> None:
+    """A zip behind a picture or a page is both."""
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a", "x")
-    assert detect(b"GIF89a" + bytes(100) + buffer.getvalue()) == ("gif", "zip")
+    assert detect(data + buffer.getvalue()) == (kind, "zip")
+
+
+@pytest.mark.parametrize("tail", [b"\x20\0", b"\0\0PK\x05\x06"], ids=["cut comment", "second end record"])
+@pytest.mark.threat("ZIP-03")
+def test_zip_behind_something_with_an_odd_end(tail: bytes) -> None:
+    """What unpackers still open is still a zip."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a", "x")
+    assert detect(b"GIF89a" + bytes(100) + buffer.getvalue()[:-2] + tail) == ("gif", "zip")
 
 
 def test_macros() -> None:

@@ -7,6 +7,7 @@ import lzma
 import struct
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,38 @@ def test_member_that_the_directory_hides() -> None:
     members, symbols = run(b"PK\x03\x04"[:0] + hidden + make_zip(("a.txt", b"x")))
     assert {member.path for member in members} == {"1/a.txt", "1/evil.exe"}
     assert "AMBIGUOUS_ARCHIVE" in symbols
+
+
+@pytest.mark.threat("ZIP-03")
+def test_member_behind_all_that_the_directory_names() -> None:
+    """So is one between the last member and the directory, where nothing else is odd."""
+    data = make_zip(("a.txt", b"x"), ("evil.exe", b"MZ\0"), method=zipfile.ZIP_STORED)
+    start = data.find(b"PK\x01\x02")
+    first = data[start : data.find(b"PK\x01\x02", start + 4)]
+    data = data[:start] + first + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, len(first), start, 0)
+    assert zipfile.ZipFile(io.BytesIO(data)).namelist() == ["a.txt"]
+    members, symbols = run(data)
+    assert [member.path for member in members] == ["1/a.txt", "1/evil.exe"]
+    assert symbols == {"AMBIGUOUS_ARCHIVE"}
+
+
+@pytest.mark.parametrize("size", [b"\xff\xff\xff\x7f", b"\0\0\0\x7f"], ids=repr)
+@pytest.mark.parametrize("name_size", [b"\0\0", b"\xff\xff", b"\x05\0"], ids=repr)
+@pytest.mark.threat("ZIP-03")
+def test_broken_headers_hide_nobody(size: bytes, name_size: bytes) -> None:
+    """Without a directory, a header with impossible sizes or no name does not end the search for others."""
+    broken = b"PK\x03\x04" + bytes(14) + size + bytes(4) + name_size + b"\0\0" + b"x.txt"
+    inner = make_zip(("evil.exe", b"MZ\0"), method=zipfile.ZIP_STORED)
+    members, _ = run(broken + inner[: inner.find(b"PK\x01\x02")])
+    assert "1/evil.exe" in [member.path for member in members]
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_padding_between_streams(compress: Callable[[bytes], bytes]) -> None:
+    """Zeros between two streams do not end the file."""
+    members, symbols = run(compress(b"one") + bytes(8) + compress(b"two") + bytes(4), "a")
+    assert [member.data for member in members] == [b"onetwo"]
+    assert symbols == set()
 
 
 @pytest.mark.threat("ZIP-03")
