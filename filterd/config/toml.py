@@ -16,6 +16,8 @@ from filterd.config.fields import Section
 MAX_FILE: Final = 1 << 20  # bytes; a thousand symbols or networks have 150 kB
 S = TypeVar("S", bound=Section)
 
+_MAX_DEPTH: Final = 20  # tables and lists inside each other; our own are three deep
+_LARGEST: Final = (1 << 63) - 1
 SHOWN: Final = 60  # characters of a refused value that are repeated
 
 _TABLE = re.compile(r"\s*\[\s*([A-Za-z0-9_.\- ]+?)\s*\]\s*(?:#.*)?")
@@ -36,7 +38,7 @@ def read_model(path: Path, model: type[S]) -> S:
     """The file as a checked model. ConfigError where it cannot be read, is no TOML, or says what cannot be meant."""
     text = read_text(path)
     data = parse_toml(path, text)
-    problems = [f"{_where(path, text, at)}: {_name(at)}: {what}" for at, what in _variables(data, ())]
+    problems = [f"{_where(path, text, at)}: {_name(at)}: {what}" for at, what in _oddities(data, ())]
     if not problems:
         try:
             # Through JSON: strict there means no conversion of types, but strings may still name paths and networks.
@@ -83,16 +85,21 @@ def suggest(word: str, known: list[str]) -> str:
     return f"; known: {', '.join(sorted(known))}" if known else ""
 
 
-def _variables(data: object, at: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Strings that look as if the environment would be put into them: it is not, and silence would mislead."""
-    if isinstance(data, dict):
+def _oddities(data: object, at: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """What no key can mean, and what would not pass through JSON."""
+    if len(at) > _MAX_DEPTH:
+        yield at[:2], "expected less nesting"
+    elif isinstance(data, dict):
         for name, value in data.items():
-            yield from _variables(value, (*at, name))
+            yield from _oddities(value, (*at, name))
     elif isinstance(data, list):
         for index, value in enumerate(data):
-            yield from _variables(value, (*at, index))
+            yield from _oddities(value, (*at, index))
     elif isinstance(data, str) and _VARIABLE.search(data):
+        # It looks as if the environment would be put in: it is not, and silence would mislead.
         yield at, "expected a plain value: ${...} is not replaced; secrets stand in files"
+    elif isinstance(data, int) and not -_LARGEST <= data <= _LARGEST:
+        yield at, "expected a number of at most 63 bits"
 
 
 def _line(path: Path, text: str, details: ErrorDetails, model: type[Section]) -> str:

@@ -1,11 +1,12 @@
 """Phrases, freemail domains and link shorteners as data: rules/phrases.toml, compiled once."""
 
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import re2
+
+from filterd.config.toml import ConfigError, parse_toml, read_text
 
 MAX_LOOKED: Final = 100_000  # characters of text searched for phrases; spam says it at the top
 _LISTS: Final = frozenset({"subject", "body", "freemail", "shorteners"})
@@ -54,10 +55,9 @@ class Phrases:
 def load_phrases(path: Path) -> Phrases:
     """Read the file. PhrasesError names the file, the key and what was expected."""
     try:
-        with path.open("rb") as file:
-            data = tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise PhrasesError(f"{path}: {error}") from error
+        data = parse_toml(path, read_text(path))
+    except ConfigError as error:
+        raise PhrasesError(str(error)) from error
     lists: dict[str, tuple[str, ...]] = dict.fromkeys(_LISTS, ())
     for key, value in data.items():
         if key not in _LISTS:

@@ -33,6 +33,8 @@ def _run(command: str, file: Path, *more: str) -> Result:
         ("[actions]\nreject = 5\nreject = 6\n", ":3:", "this key stands here twice"),
         ("[actions\n", "", "not valid TOML"),
         ('[log]\nlevel = "${LEVEL}"\n', ":2: [log] level:", "${...} is not replaced"),
+        ("[milter]\nworkers = 99999999999999999999\n", ":2: [milter] workers:", "a number of at most 63 bits"),
+        ("[milter]\nworkers = " + "[" * 30 + "]" * 30 + "\n", ":2: [milter] workers:", "expected less nesting"),
         ('[trust.skip]\nlocal = ["spv"]\n', "trust.skip.local:", "got 'spv'; did you mean 'spf'?"),
         (
             '[actions.on_unknown]\ninspector = "continue"\n',
