@@ -19,6 +19,7 @@ from filterd.app.nursery import nursery_settings
 from filterd.app.site import Site, load_config, load_site
 from filterd.checks.registry import ALL
 from filterd.config import Config, ConfigError
+from filterd.domains import load_suffixes
 from filterd.inspectors import NurseryProcess, start_nursery
 from filterd.inspectors.nursery import SOCKET_NAME
 from filterd.milter.listener import ListenError, open_listener
@@ -61,6 +62,7 @@ def run_daemon(commanded: Commanded) -> int:
     config = site.config
     configure(config.log.level, config.log.format)
     lock = _prepare(config)
+    load_suffixes()  # before the fronts are forked: each would read it itself, at its first message
     metrics = Metrics.create(config.milter.fronts, tuple(ALL))
     try:
         open_listener(config.milter.address.libmilter, config.milter.mode, _group(config.milter.socket_group))

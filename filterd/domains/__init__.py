@@ -6,12 +6,13 @@ The public suffix list serves displays and fallbacks only: DMARC walks the DNS t
 """
 
 from filterd.domains.addresses import is_public, normalise_address, reverse_name
-from filterd.domains.names import MAX_NAME, is_subdomain, normalise, registrable
+from filterd.domains.names import MAX_NAME, is_subdomain, load_suffixes, normalise, registrable
 
 __all__ = [
     "MAX_NAME",
     "is_public",
     "is_subdomain",
+    "load_suffixes",
     "normalise",
     "normalise_address",
     "registrable",

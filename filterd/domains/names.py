@@ -71,6 +71,11 @@ def _suffix_list() -> _SuffixList:
     return suffixes
 
 
+def load_suffixes() -> None:
+    """Read the public suffix list now, which else happens at its first use: before a fork all children share it."""
+    _suffix_list()
+
+
 @lru_cache(maxsize=_CACHE)
 def registrable(name: str) -> str:
     """The domain one would register to own `name` (a normalised one), by the installed public suffix list.

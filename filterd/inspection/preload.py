@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from typing import Final
 
-from filterd.domains import normalise, registrable
+from filterd.domains import load_suffixes, normalise
 
 _FOREIGN_CODECS: Final = frozenset({"mbcs", "oem", "cp65001"})  # Windows only
 _LAZY_MODULES: Final = (
@@ -31,5 +31,5 @@ def preload() -> None:
                 importlib.import_module(f"encodings.{module.name}")
     for name in _LAZY_MODULES:
         importlib.import_module(name)
-    registrable("first.use.example")  # loads the public suffix list, which is read at its first use
-    normalise("b\u00fccher.example")  # and this the tables of IDNA
+    load_suffixes()
+    normalise("b\u00fccher.example")  # loads the tables of IDNA
