@@ -154,10 +154,14 @@ def body_hashes(body: Body, forms: Collection[BodyForm]) -> dict[BodyForm, BodyH
 
 
 class HashedBody:
-    """A body that remembers its hashes: DKIM and ARC ask for the same ones. It lives no longer than the body does."""
+    """A body that remembers its hashes: DKIM and ARC ask for the same ones. It lives no longer than the body does.
 
-    def __init__(self, body: Body) -> None:
+    `whole` is False where `body` is only the beginning of a longer one: no hash of that verifies or refutes anything.
+    """
+
+    def __init__(self, body: Body, *, whole: bool = True) -> None:
         """Hash nothing yet."""
+        self.whole = whole
         self._body = body
         self._known: dict[BodyForm, BodyHash] = {}
 

@@ -84,7 +84,8 @@ def prepare(fields: Sequence[HeaderField], body: Body | HashedBody, *, now: floa
     """What each of at most 8 DKIM-Signature fields amounts to, in the order they stand in. Never raises.
 
     Where there are more, those of From's own domain go first. `now` is epoch seconds. Facts without a status still need
-    the key; the others are final. Extra memory is a few chunks, whatever the body's size.
+    the key; the others are final. Extra memory is a few chunks, whatever the body's size. Where the body is not whole,
+    what depends on it is a temperror.
     """
     header = SignedHeader(fields)
     places = header.places(b"dkim-signature")
@@ -94,10 +95,11 @@ def prepare(fields: Sequence[HeaderField], body: Body | HashedBody, *, now: floa
         places = _choose(places, fields, _author_domain(fields, header.places(b"from")))
     read = [(place, read_signature(fields[place][1], now)) for place in places]
     hashed = body if isinstance(body, HashedBody) else HashedBody(body)
-    hashes = hashed.hashes({entry.body_form for _, entry in read if isinstance(entry, Signature)})
+    forms = {entry.body_form for _, entry in read if isinstance(entry, Signature)} if hashed.whole else set()
+    hashes = hashed.hashes(forms)
     return tuple(
         [
-            _facts(place, entry, header, hashes[entry.body_form]) if isinstance(entry, Signature) else entry
+            _facts(place, entry, header, hashes.get(entry.body_form)) if isinstance(entry, Signature) else entry
             for place, entry in read
         ]
     )
@@ -122,7 +124,7 @@ def _choose(places: Sequence[int], fields: Sequence[HeaderField], author: str) -
     return sorted(chosen)
 
 
-def _facts(place: int, entry: Signature, header: SignedHeader, body: BodyHash) -> SignatureFacts:
+def _facts(place: int, entry: Signature, header: SignedHeader, body: BodyHash | None) -> SignatureFacts:
     status: DkimStatus | None = None
     reason = ""
     limit = entry.body_form.limit
@@ -130,6 +132,9 @@ def _facts(place: int, entry: Signature, header: SignedHeader, body: BodyHash) -
         status, reason = DkimStatus.PERMERROR, "no From field"
     elif not header.covers_from(entry.names):
         status, reason = DkimStatus.PERMERROR, "a From field is not signed"
+    elif body is None:
+        # Not even l= helps: where the beginning ends in blanks or line ends, its canonical form is not the whole's.
+        status, reason = DkimStatus.TEMPERROR, "body is longer than what is read of it"
     elif limit is not None and limit > body.size:
         status, reason = DkimStatus.PERMERROR, "l= is larger than the body"  # RFC 6376, section 3.5
     elif body.digest != entry.body_hash:
@@ -145,7 +150,7 @@ def _facts(place: int, entry: Signature, header: SignedHeader, body: BodyHash) -
         header_digest=digest,
         signature=entry.signature,
         signed_fields=tuple([name.decode("ascii") for name in entry.names]),
-        uncovered=0 if limit is None else max(0, body.size - limit),
+        uncovered=0 if limit is None or body is None else max(0, body.size - limit),
         oversigned=header.oversigned(entry.names),
         timestamp=entry.timestamp,
         expires=entry.expires,

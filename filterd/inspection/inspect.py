@@ -126,12 +126,12 @@ def _signed(
     """What is signed, by DKIM and by ARC: the body is hashed once for both."""
     signatures: tuple[SignatureFacts, ...] = ()
     chain: ArcFacts | None = None
-    hashed = dkim.HashedBody(body)
+    hashed = dkim.HashedBody(body, whole=len(body) >= work.job.body_size)
     with work.stage("dkim"):
         signatures = prepare(work.job.fields, hashed, now=work.job.now)
     with work.stage("arc"):
         chain = arc.prepare(work.job.fields, hashed, now=work.job.now)
-        if chain.instance and len(body) < work.job.body_size:
+        if chain.instance and not hashed.whole:
             chain = None  # a part of the body verifies nothing, and refutes nothing
     return signatures, chain
 

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from filterd.checks.dkim import MAX_HINTS, DkimCheck
-from filterd.dkim import MAX_SIGNATURES, prepare
+from filterd.dkim import MAX_SIGNATURES, HashedBody, prepare
 from filterd.dns.fake import FakeResolver
 from filterd.mime.address import read_author
 from filterd.model.authentication import DkimResult, DkimStatus
@@ -113,6 +113,18 @@ def test_a_key_that_cannot_be_fetched_is_unknown() -> None:
     report = judge(signed(), fail=(f"txt {KEY}",))
     assert (report.outcome, symbols(report)) == (Outcome.UNKNOWN, ["DKIM_TEMPERROR"])
     assert KEY in report.cause
+
+
+@pytest.mark.threat("AUTH-05")
+def test_a_body_that_was_not_read_whole_is_unknown() -> None:
+    """Not a failure of the message; no key is asked for, as none could change it."""
+    fields, body = split(signed())
+    facts = prepare(fields, HashedBody(body, whole=False), now=SIGNED_AT)
+    resolver = FakeResolver()
+    report = run(DkimCheck(Memory()), FakeView(inspection=Inspection(signatures=facts)), resolver)
+    assert (report.outcome, symbols(report)) == (Outcome.UNKNOWN, ["DKIM_TEMPERROR"])
+    assert report.cause == f"body is longer than what is read of it: {KEY}"
+    assert resolver.asked == []
 
 
 def test_one_signature_that_passes_is_enough_to_have_checked() -> None:

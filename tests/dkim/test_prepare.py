@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterd.dkim import MAX_SIGNATURES, prepare
+from filterd.dkim import MAX_SIGNATURES, HashedBody, prepare
 from filterd.model.authentication import DkimStatus, SignatureFacts
 from tests.support.signing import SIGNED_AT, craft, split
 
@@ -124,6 +124,27 @@ def test_appended_body() -> None:
     appended = b"and more\r\n"
     assert only(craft(MESSAGE, {"l": "7"}) + appended).uncovered == len(appended)
     assert only(craft(MESSAGE, {}) + appended).reason == "body hash did not verify"
+
+
+@pytest.mark.threat("AUTH-05")
+@pytest.mark.parametrize("cut", [0, 3, 5, 6, 7])
+@pytest.mark.parametrize("tags", [{}, {"l": "5"}, {"l": "7"}, {"c": "simple"}], ids=str)
+def test_a_body_of_which_a_part_was_read(tags: dict[str, str], cut: int) -> None:
+    """It verifies no signature and refutes none, whatever the part would hash to; it is not hashed at all."""
+    fields, body = split(craft(MESSAGE, tags))
+    hashed = HashedBody(body[:cut], whole=False)
+    (facts,) = prepare(fields, hashed, now=SIGNED_AT)
+    assert (facts.status, facts.reason) == (DkimStatus.TEMPERROR, "body is longer than what is read of it")
+    assert (facts.domain, hashed.hashes(())) == ("example.test", {})
+
+
+@pytest.mark.threat("AUTH-05")
+def test_what_the_body_cannot_change_stands_though_it_was_not_read() -> None:
+    """A signature that the RFC refuses before its body is looked at is refused."""
+    for tags, status in [({"x": "1"}, DkimStatus.PERMERROR), ({"a": "rsa-sha1"}, DkimStatus.POLICY)]:
+        fields, body = split(craft(MESSAGE, tags))
+        (facts,) = prepare(fields, HashedBody(body, whole=False), now=SIGNED_AT)
+        assert facts.status is status
 
 
 @pytest.mark.threat("AUTH-01")

@@ -15,7 +15,7 @@ from filterd.dkim.canonical import body_hashes
 from filterd.inspection import inspect as module
 from filterd.inspection.inspect import inspect
 from filterd.mime.header import split
-from filterd.model.authentication import ArcFacts
+from filterd.model.authentication import ArcFacts, DkimStatus
 from filterd.model.inspection import Inspection, InspectionJob, RuleHit
 from filterd.model.message import HeaderField
 from filterd.yarascan.engine import Scan
@@ -134,6 +134,17 @@ def test_a_chain_that_was_not_read_whole_is_unknown(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(arc, "prepare", broken)
     facts = run(SEALED)
     assert (facts.arc, facts.problems) == (None, ("arc: RecursionError: deep",))
+
+
+@pytest.mark.threat("AUTH-05")
+@pytest.mark.parametrize("rest", [1, 10_000_000])
+def test_a_signature_over_a_body_that_was_not_read_whole_is_a_temperror(rest: int) -> None:
+    """Neither a failure nor, where exactly what was signed has been read and more was appended, a pass."""
+    message = sign(MESSAGE, "sender.example", "s")
+    fields, start = split(message)
+    job = InspectionJob("x", fields, len(message) - start + rest, 60, 1_767_268_800.0)
+    (facts,) = inspect(job, memoryview(message)[start:], None).signatures
+    assert (facts.status, facts.domain) == (DkimStatus.TEMPERROR, "sender.example")
 
 
 def test_the_body_is_hashed_once_for_dkim_and_arc(monkeypatch: pytest.MonkeyPatch) -> None:
