@@ -229,8 +229,15 @@ def _texts(packet: bytes, places: list[tuple[int, int]]) -> tuple[str, ...]:
 
 
 def _names(packet: bytes, places: list[tuple[int, int]]) -> tuple[str, ...]:
-    """PTR, CNAME and NS records."""
+    """PTR and NS records."""
     return tuple([_name(packet, start, end) for start, end in places])
+
+
+def _alias(packet: bytes, places: list[tuple[int, int]]) -> tuple[str, ...]:
+    """A CNAME record."""
+    if len(places) > 1:
+        raise ValueError("two aliases for one name")  # RFC 2181, section 10.1, as above
+    return _names(packet, places)
 
 
 def _name(packet: bytes, start: int, end: int) -> str:
@@ -255,7 +262,9 @@ def _preference(pair: tuple[int, str]) -> int:
 
 
 def _authorities(packet: bytes, places: list[tuple[int, int]]) -> tuple[str, ...]:
-    """SOA records as in zone files: two names and five numbers."""
+    """An SOA record as in zone files: two names and five numbers."""
+    if len(places) > 1:
+        raise ValueError("two SOA records for one name")  # RFC 2181, section 6.1: a zone has one
     records = []
     for start, end in places:
         middle = skip_name(packet, start)
@@ -270,7 +279,7 @@ def _authorities(packet: bytes, places: list[tuple[int, int]]) -> tuple[str, ...
 _READERS: Final = {
     RRType.A: _addresses,
     RRType.AAAA: _addresses6,
-    RRType.CNAME: _names,
+    RRType.CNAME: _alias,
     RRType.MX: _exchanges,
     RRType.NS: _names,
     RRType.PTR: _names,

@@ -60,8 +60,11 @@ CASES: list[tuple[Question, bytes]] = [
 ]
 
 
-def oracle(wire: bytes, question: Question) -> tuple[str, list[str]] | None:
-    """Status and sorted records as dnspython sees them; None where it refuses the packet or is of no use."""
+Read = tuple[str, list[str], int]  # status, sorted records, the least TTL where there are records
+
+
+def oracle(wire: bytes, question: Question) -> Read | None:
+    """The packet as dnspython reads it; None where it refuses the packet or is of no use."""
     try:
         message = dns.message.from_wire(wire, ignore_trailing=True)
         if not isinstance(message, dns.message.QueryMessage) or message.flags & dns.flags.TC:
@@ -72,8 +75,8 @@ def oracle(wire: bytes, question: Question) -> tuple[str, list[str]] | None:
     except (dns.exception.DNSException, ValueError):
         return None
     if chain.answer is None:
-        return ("nxdomain" if message.rcode() == 3 else "nodata"), []
-    return "noerror", sorted({text_of(rdata, question.rtype) for rdata in chain.answer})
+        return ("nxdomain" if message.rcode() == 3 else "nodata"), [], 0
+    return "noerror", sorted({text_of(rdata, question.rtype) for rdata in chain.answer}), chain.minimum_ttl
 
 
 def text_of(rdata: Any, rtype: RRType) -> str:
@@ -95,17 +98,17 @@ def name_of(name: Any) -> str:
     return decode_name(name.to_wire(), 0)
 
 
-def ours(reply: Reply, rtype: RRType) -> tuple[str, list[str]]:
+def ours(reply: Reply, rtype: RRType) -> Read:
     """The same of a Reply; addresses in one spelling, and each record once as dnspython's sets have it."""
     records = set(reply.records)
     if rtype in {RRType.A, RRType.AAAA}:
         records = {str(ip_address(record)) for record in records}
-    return reply.status.value, sorted(records)
+    return reply.status.value, sorted(records), reply.ttl if records else 0
 
 
 @pytest.mark.parametrize(("question", "wire"), CASES)
 def test_a_good_packet_reads_as_dnspython_reads_it(question: Question, wire: bytes) -> None:
-    """Status and records agree for every type, alias and negative answer."""
+    """Status, records and TTL agree for every type, alias and negative answer."""
     assert ours(decode(wire, question), question.rtype) == oracle(wire, question)
 
 
@@ -186,6 +189,19 @@ def test_a_ttl_with_its_top_bit_set_is_zero() -> None:
     question = Question("a.test", RRType.A)
     wire = packet(question, [("a.test", "A", "192.0.2.1")]).replace((300).to_bytes(4, "big"), b"\xff\0\0\0")
     assert decode(wire, question).ttl == 0
+
+
+@pytest.mark.parametrize(
+    ("rtype", "texts"),
+    [(RRType.CNAME, ["x.test.", "y.test."]), (RRType.SOA, [SOA, SOA.replace("60", "61")])],
+    ids=["alias", "soa"],
+)
+def test_two_records_where_there_can_be_one(rtype: RRType, texts: list[str]) -> None:
+    """RFC 2181, sections 6.1 and 10.1: one alias, one SOA; which of two counts would be a guess."""
+    question = Question("a.test", rtype)
+    wire = packet(question, [("a.test", rtype.value, text) for text in texts])
+    with pytest.raises(ValueError, match=r"^two "):
+        decode(wire, question)
 
 
 def test_an_alias_loop_is_nodata() -> None:

@@ -31,7 +31,10 @@ ODD_BYTES: Final = b"\0\x01\t\n\r \"'(),-./:;<=>?@[\\]\x7f\x80\xc0\xff"
 
 @dataclass(frozen=True)
 class Target:
-    """A check that fails where the invariant does not hold. `largest` is in bytes, `runs` the small budget."""
+    """A check that fails where the invariant does not hold. `largest` is in bytes, `runs` the small budget.
+
+    `make` builds an input where changing the seeds alone would not get far.
+    """
 
     name: str
     check: Callable[[bytes], None]
@@ -39,6 +42,7 @@ class Target:
     tokens: Sequence[bytes] = ()
     runs: int = 600
     largest: int = 65_536
+    make: Callable[[random.Random], bytes] | None = None
 
 
 def fuzz(target: Target) -> None:
@@ -65,7 +69,8 @@ def inputs(target: Target, seed: int, runs: int) -> Iterator[bytes]:
     """The seeds as they are, then `runs` mutants of them."""
     yield from target.seeds
     for number in range(runs):
-        yield mutant(target, random.Random(f"{seed}/{target.name}/{number}"))
+        rng = random.Random(f"{seed}/{target.name}/{number}")
+        yield target.make(rng) if target.make else mutant(target, rng)
 
 
 def failure(target: Target, data: bytes) -> Exception | None:
