@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from filterd.app.site import Site, on_unknown
+from filterd.app.site import Site, on_result, on_unknown
 from filterd.checks.registry import Tools, make_all
 from filterd.config import Config, read_secret
+from filterd.dmarc import OverridePolicy
 from filterd.dns.cache import AnswerCache
 from filterd.dns.lookups import Lookups
 from filterd.dns.loop import LoopThread
@@ -18,6 +19,7 @@ from filterd.dns.stub import StubResolver
 from filterd.dnsbl import ListHealth, Listing, Zone
 from filterd.inspectors import InspectorPool, PoisonLedger
 from filterd.model.custody import Custodian, JournalWriter
+from filterd.model.identity import Identities
 from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.deferral import Deferrals
 from filterd.pipeline.parts import Counters, Limits, Parts
@@ -111,6 +113,9 @@ class LiveFront:
                     self._observe,
                     site.config.limits.url_hosts,
                     site.config.trust.arc_sealers,
+                    site.config.trust.allow,
+                    _overrides(site.config),
+                    spf_upgrade=site.config.dmarc.spf_upgrade,
                 )
             )
         )
@@ -146,10 +151,14 @@ class LiveFront:
         self._writes.close()
         self._store.close()
 
-    def _observe(self, zone: Zone, listing: Listing) -> None:
+    def _observe(self, zone: Zone, listing: Listing, _asked: str) -> None:
         if not listing.usable:
             self._metrics.list_failed()
         self._health.record(zone, listing)
+
+
+def _overrides(config: Config) -> OverridePolicy:
+    return OverridePolicy(Identities(config.dmarc.forwarders), frozenset(config.dmarc.mailing_lists))
 
 
 def _parts(  # noqa: PLR0913  # one for each thing that is live
@@ -177,7 +186,12 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
             {trust: frozenset(names) for trust, names in config.trust.skip.items()},
         ),
         policy=DecisionPolicy(
-            actions.reject, actions.quarantine, actions.add_header, on_unknown(config), observe=actions.observe
+            actions.reject,
+            actions.quarantine,
+            actions.add_header,
+            on_unknown(config),
+            observe=actions.observe,
+            on_result=on_result(config),
         ),
         scores=site.scores,
         replies=Replies(config.replies),

@@ -10,6 +10,7 @@ from typing import Final
 from filterd.checks.registry import ALL
 from filterd.config import Config, ConfigError, OnUnknown, config_id, load
 from filterd.config.listen import parse_listen, parse_nameserver
+from filterd.config.results import OnResult
 from filterd.dnsbl import Zone, load_zones
 from filterd.model.session import TrustClass
 from filterd.model.verdict import Action
@@ -70,6 +71,17 @@ def on_unknown(config: Config) -> dict[str, dict[TrustClass, Action]]:
     return {
         name: {trust: _action(config.actions.unknown(name, trust)) for trust in TrustClass}
         for name in (*ALL, INSPECTOR)
+    }
+
+
+def on_result(config: Config) -> dict[str, dict[str, dict[TrustClass, Action]]]:
+    """What the results of authentication lead to, for every check, result and trust class that is named."""
+    return {
+        check: {
+            result: {trust: Action(word.value) for trust, word in row.items() if word is not OnResult.SCORE}
+            for result, row in rows.items()
+        }
+        for check, rows in config.actions.on_result.items()
     }
 
 

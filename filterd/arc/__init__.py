@@ -20,8 +20,8 @@ seal's t= may be any time. RSA keys and algorithms are bounded as DKIM's are (RF
 """
 
 from filterd.arc.prepare import prepare
-from filterd.arc.sets import MAX_SETS
+from filterd.arc.sets import MAX_SETS, without_instance
 from filterd.arc.trust import vouched
 from filterd.arc.verify import MAX_KEYS, Unverified, Verified, evaluate
 
-__all__ = ["MAX_KEYS", "MAX_SETS", "Unverified", "Verified", "evaluate", "prepare", "vouched"]
+__all__ = ["MAX_KEYS", "MAX_SETS", "Unverified", "Verified", "evaluate", "prepare", "vouched", "without_instance"]

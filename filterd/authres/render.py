@@ -54,7 +54,8 @@ def _words(result: AuthResult, sender: str, helo: str) -> Iterator[str]:
             yield from _dkim_properties(result)
         case DmarcResult():
             yield f"dmarc={result.status}"
-            yield from _reason(result.cause)
+            spared = f"; {result.override}: {result.override_comment}" if result.override else ""
+            yield from _reason(result.cause + spared)
             if result.status in {DmarcStatus.PASS, DmarcStatus.FAIL}:
                 yield f"policy.dmarc={result.policy}"
             if result.domain:

@@ -1,11 +1,11 @@
 """What the inspector found in the content, as a report."""
 
-from collections.abc import Generator
 from typing import Final
 
 from filterd.checks.contract import View
+from filterd.dns.plans import nothing
 from filterd.mime.symbols import AMBIGUOUS, HEURISTICS, UNSCANNABLE
-from filterd.model.dns import Answer, Plan, Question
+from filterd.model.dns import Plan
 from filterd.model.report import CheckReport, Outcome, Stage
 
 _SYMBOLS: Final = HEURISTICS | AMBIGUOUS | UNSCANNABLE
@@ -26,7 +26,7 @@ class ContentCheck:
 
     def run(self, view: View) -> Plan[CheckReport]:
         """The inspector's findings; `unknown` where it died or overran."""
-        yield from _nothing()
+        yield from nothing()
         facts = view.inspection
         if facts is None:
             return CheckReport(self.name, Outcome.UNKNOWN, cause="the content was not inspected")
@@ -34,9 +34,3 @@ class ContentCheck:
         strange = [found.symbol for found in facts.findings if found.symbol not in _SYMBOLS]
         cause = f"unknown symbols: {', '.join(strange[:5])}" if strange else ""
         return CheckReport(self.name, Outcome.UNKNOWN if strange else Outcome.OK, known, cause=cause)
-
-
-def _nothing() -> Generator[tuple[Question, ...], tuple[Answer, ...], None]:
-    """A plan without questions."""
-    return
-    yield  # makes this a generator

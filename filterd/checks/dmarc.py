@@ -5,12 +5,23 @@ from typing import Final
 
 from filterd.checks.contract import View
 from filterd.checks.dkim import hints
-from filterd.dmarc import evaluate, walk_questions
+from filterd.checks.earlier import saw_spf_fail
+from filterd.dmarc import OverridePolicy, evaluate, list_id, override, walk_questions
 from filterd.dns.plans import warm
 from filterd.domains import normalise
 from filterd.mime.address import read_author
-from filterd.model.authentication import DkimResult, DmarcPolicy, DmarcResult, DmarcStatus, SpfResult
+from filterd.model.authentication import (
+    ArcResult,
+    DkimResult,
+    DmarcOverride,
+    DmarcPolicy,
+    DmarcResult,
+    DmarcStatus,
+    SpfResult,
+    SpfStatus,
+)
 from filterd.model.dns import Plan, Question
+from filterd.model.identity import Proved
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
 
 MAX_FROM: Final = 998  # bytes of a From field read before the inspector; one line of RFC 5322, section 2.1.1
@@ -22,6 +33,11 @@ _FAILED: Final = {
     DmarcPolicy.QUARANTINE: "DMARC_QUARANTINE",
     DmarcPolicy.REJECT: "DMARC_REJECT",
 }
+SPF_UPGRADED: Final = "DMARC_SPF_UPGRADED"
+_SPARED: Final = {
+    DmarcOverride.TRUSTED_FORWARDER: "DMARC_TRUSTED_FORWARDER",
+    DmarcOverride.MAILING_LIST: "DMARC_MAILING_LIST",
+}
 _BY_STATUS: Final = {status: f"DMARC_{status.name}" for status in DmarcStatus if status is not DmarcStatus.FAIL}
 _NOT_DONE: Final = {Outcome.UNKNOWN, Outcome.CRASHED}
 
@@ -32,8 +48,13 @@ class DmarcCheck:
     name = "dmarc"
     stage = Stage.EOM
     foresees = frozenset({Stage.MAIL, Stage.HEADERS})
-    needs = ("spf", "dkim")
-    symbols = frozenset([*_FAILED.values(), *_BY_STATUS.values()])
+    needs = ("spf", "dkim", "arc")
+    symbols = frozenset([SPF_UPGRADED, *_FAILED.values(), *_SPARED.values(), *_BY_STATUS.values()])
+
+    def __init__(self, policy: OverridePolicy | None = None, *, spf_upgrade: bool = False) -> None:
+        """`policy` names whom the operator believes; `spf_upgrade` wants earlier hops asked where SPF alone passes."""
+        self._policy = policy or OverridePolicy()
+        self._spf_upgrade = spf_upgrade
 
     def foresee(self, view: View, stage: Stage) -> Plan[None] | None:
         """Every name that the walks may come to: at MAIL of the sender's domain, at HEADERS of author and signers."""
@@ -49,33 +70,56 @@ class DmarcCheck:
         """Evaluate with the reports of SPF and DKIM."""
         if view.inspection is None:
             return CheckReport(self.name, Outcome.UNKNOWN, cause="the content was not inspected")
-        reports = [view.reports[name] for name in self.needs]
-        found = [result for report in reports for result in report.auth_results]
-        spf = [result for result in found if isinstance(result, SpfResult)]
-        dkim = [result for result in found if isinstance(result, DkimResult)]
+        results = [result for name in self.needs for result in view.reports[name].auth_results]
+        spf = [result for result in results if isinstance(result, SpfResult)]
+        dkim = [result for result in results if isinstance(result, DkimResult)]
         result = yield from evaluate(view.inspection.author, spf, dkim)
-        return _report(_doubted(result, view.reports))
+        upgraded = ""
+        if self._spf_upgrade and result.spf_aligned and not result.dkim_aligned:
+            upgraded = saw_spf_fail(view, result.organizational_domain or result.domain)
+            if upgraded:
+                spf = [one for one in spf if one.status is not SpfStatus.PASS]
+                result = yield from evaluate(view.inspection.author, spf, dkim)
+        result = _doubted(result, view.reports)
+        if result.status is DmarcStatus.FAIL:
+            result = self._spared(result, view, Proved.of([*spf, *dkim], view.client.address))
+        return _report(result, upgraded)
+
+    def _spared(self, result: DmarcResult, view: View, proved: Proved) -> DmarcResult:
+        arc = next((one for one in view.reports["arc"].auth_results if isinstance(one, ArcResult)), None)
+        return override(result, proved, arc, list_id(view.values(b"list-id")), self._policy)
 
 
 def _doubted(result: DmarcResult, reports: Mapping[str, CheckReport]) -> DmarcResult:
     """A failure is none where SPF or DKIM could not be checked at all: what they would have said might be a pass."""
-    lost = [name for name in DmarcCheck.needs if reports[name].outcome in _NOT_DONE and not reports[name].auth_results]
+    lost = [name for name in ("spf", "dkim") if reports[name].outcome in _NOT_DONE and not reports[name].auth_results]
     if result.status is not DmarcStatus.FAIL or not lost:
         return result
     return DmarcResult(DmarcStatus.TEMPERROR, result.domain, cause=f"{' and '.join(lost)} could not be checked")
 
 
-def _report(result: DmarcResult) -> CheckReport:
+def _report(result: DmarcResult, upgraded: str) -> CheckReport:
     unknown = result.status is DmarcStatus.TEMPERROR
-    symbol = _FAILED[result.policy] if result.status is DmarcStatus.FAIL else _BY_STATUS[result.status]
-    evidence = tuple([text[:_MAX_EVIDENCE] for text in (result.domain, result.cause) if text])
+    findings = [Finding(_symbol(result), _evidence(result.domain, result.cause, result.override_comment))]
+    if upgraded:
+        findings.append(Finding(SPF_UPGRADED, _evidence(f"SPF failed for {upgraded} at an earlier hop")))
     return CheckReport(
         DmarcCheck.name,
         Outcome.UNKNOWN if unknown else Outcome.OK,
-        (Finding(symbol, evidence),),
+        tuple(findings),
         (result,),
         result.cause if unknown else "",
     )
+
+
+def _symbol(result: DmarcResult) -> str:
+    if result.status is not DmarcStatus.FAIL:
+        return _BY_STATUS[result.status]
+    return _FAILED[result.policy] if result.override is None else _SPARED[result.override]
+
+
+def _evidence(*texts: str) -> tuple[str, ...]:
+    return tuple([text[:_MAX_EVIDENCE] for text in texts if text])
 
 
 def _author_domain(values: Sequence[bytes]) -> str | None:

@@ -1,9 +1,10 @@
 """All checks. A new one is a line here, its module, its scores and its test."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from filterd.checks.allow import AllowCheck
 from filterd.checks.arc import ArcCheck
 from filterd.checks.content import ContentCheck
 from filterd.checks.contract import Check
@@ -13,7 +14,9 @@ from filterd.checks.dnsbl import MAX_HOSTS, DnsblCheck, Observe, Suspended, Urib
 from filterd.checks.iprev import IprevCheck
 from filterd.checks.spf import SpfCheck
 from filterd.checks.yara import YaraCheck
+from filterd.dmarc import OverridePolicy
 from filterd.dnsbl.zones import Zone
+from filterd.model.identity import Identity
 from filterd.store import SelectorMemory
 
 
@@ -27,6 +30,9 @@ class Tools:
     observe: Observe = unobserved
     url_hosts: int = MAX_HOSTS
     arc_sealers: tuple[str, ...] = ()
+    allow: tuple[Identity, ...] = ()
+    overrides: OverridePolicy = field(default_factory=OverridePolicy)
+    spf_upgrade: bool = False
 
 
 Make: TypeAlias = Callable[[Tools], Check]
@@ -37,7 +43,8 @@ ALL: Final[dict[str, Make]] = {
     "spf": lambda _: SpfCheck(),
     "dkim": lambda tools: DkimCheck(tools.selectors),
     "arc": lambda tools: ArcCheck(tools.arc_sealers),
-    "dmarc": lambda _: DmarcCheck(),
+    "dmarc": lambda tools: DmarcCheck(tools.overrides, spf_upgrade=tools.spf_upgrade),
+    "allow": lambda tools: AllowCheck(tools.allow),
     "uribl": lambda tools: UriblCheck(tools.zones, tools.suspended, tools.observe, tools.url_hosts),
     "content": lambda _: ContentCheck(),
     "yara": lambda _: YaraCheck(),

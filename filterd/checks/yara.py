@@ -5,12 +5,12 @@ symbol once with the rules and parts behind it, and the scoring, which is given 
 A rule cannot speak in the name of a check: a hit under any other symbol is not passed on.
 """
 
-from collections.abc import Generator
 from typing import Final
 
 from filterd.checks.contract import View
+from filterd.dns.plans import nothing
 from filterd.mime.symbols import UNSCANNABLE, UNSCANNABLE_CRASH, UNSCANNABLE_HTML, clip
-from filterd.model.dns import Answer, Plan, Question
+from filterd.model.dns import Plan
 from filterd.model.inspection import RULE_PREFIX, Inspection, RuleHit
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
 
@@ -35,7 +35,7 @@ class YaraCheck:
 
     def run(self, view: View) -> Plan[CheckReport]:
         """A finding for each symbol that was hit; `unknown` where the rules have not seen everything."""
-        yield from _nothing()
+        yield from nothing()
         facts = view.inspection
         if facts is None:
             return CheckReport(self.name, Outcome.UNKNOWN, cause="the content was not inspected")
@@ -71,9 +71,3 @@ def _unseen(facts: Inspection) -> str:
         if found.symbol in _UNSCANNED:
             return clip(f"not everything was scanned: {found.symbol} {' '.join(found.evidence)}".rstrip())
     return ""
-
-
-def _nothing() -> Generator[tuple[Question, ...], tuple[Answer, ...], None]:
-    """A plan without questions."""
-    return
-    yield  # makes this a generator

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, PlainSerializer, model_validator
 
 from filterd.config.fields import Section, key
+from filterd.config.results import ResultTable
 from filterd.model.session import TrustClass
 from filterd.model.verdict import MAX_REPLY_TEXT
 
@@ -74,6 +75,15 @@ class Actions(Section):
         ' `dnsbl = "continue"`, `spf = { stranger = "defer" }`. Words: continue, add_header, defer, quarantine; default'
         " continue. `inspector` (a reader of content died or overran): defer or quarantine; default defer, and held the"
         " second time.",
+    )
+
+    on_result: ResultTable = key(
+        {},
+        "What a result of spf, dkim, dmarc, arc or iprev leads to at least, by trust class if you like:"
+        ' `spf = { fail = "quarantine", softfail = "add_header" }`, `dkim = { fail = { stranger = "add_header" } }`.'
+        " Words: score (the default: its points count and no more), add_header, defer, quarantine, reject. SPF's result"
+        " is that of the envelope sender; DKIM's is pass where one signature passes, else the first one's; a failure of"
+        " DMARC that a forwarder or mailing list explains is none.",
     )
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator
 
 from filterd.config.listen import parse_listen
+from filterd.model.identity import EXAMPLES, Identity
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -46,6 +47,15 @@ def _path(value: object) -> object:
     return value
 
 
+def _identity(value: object) -> object:
+    if isinstance(value, Identity):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"expected an entry such as {EXAMPLES}")  # noqa: TRY004  # pydantic reads ValueError
+    return Identity.parse(value)
+
+
+IdentityField = Annotated[Identity, PlainValidator(_identity), PlainSerializer(str)]
 NetworkField = Annotated[Network, PlainValidator(_network), PlainSerializer(str)]
 ListenField = Annotated[str, BeforeValidator(_listen)]
 PathField = Annotated[Path, BeforeValidator(_path)]

@@ -11,6 +11,7 @@ import orjson
 from filterd.config.decisions import Actions, Limits, Replies
 from filterd.config.fields import Section, key
 from filterd.config.sections import (
+    Dmarc,
     Dns,
     Inspectors,
     Log,
@@ -37,6 +38,7 @@ class Config(Section):
     rules: Rules = key(Rules(), "")
     inspectors: Inspectors = key(Inspectors(), "")
     trust: Trust = key(Trust(), "")
+    dmarc: Dmarc = key(Dmarc(), "")
     actions: Actions = key(Actions(), "")
     replies: Replies = key(Replies(), "")
     limits: Limits = key(Limits(), "")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import field_validator
 
-from filterd.config.fields import ListenField, NetworkField, PathField, Section, key
+from filterd.config.fields import IdentityField, ListenField, NetworkField, PathField, Section, key
 from filterd.config.listen import Listen, parse_listen, parse_nameserver
 from filterd.config.secrets import SecretError, read_secret
 from filterd.model.session import TrustClass
@@ -184,6 +184,14 @@ class Inspectors(Section):
     user: str = key("", "User the inspectors run as where the daemon is started by root; empty: the daemon's own.")
 
 
+def _domain_names(value: tuple[str, ...]) -> tuple[str, ...]:
+    domains = [name.lower().removesuffix(".") for name in value]
+    for name, domain in zip(value, domains, strict=True):
+        if DOMAIN.fullmatch(domain) is None:
+            raise ValueError(f"expected domain names such as example.org (xn--... for others), got {name!r}")
+    return tuple(dict.fromkeys(domains))
+
+
 class Trust(Section):
     """Whom we believe, and which checks are left out for whom."""
 
@@ -196,6 +204,12 @@ class Trust(Section):
         "Domains (the d= of an ARC-Seal, subdomains not included) whose forwarders you believe when they say what they"
         " found: a chain that passes and was sealed by them counts, all other chains are only reported.",
     )
+    allow: tuple[IdentityField, ...] = key(
+        (),
+        "Senders whose mail gets ALLOWED_SENDER (scores.toml): `dkim:example.org` (a signature that verifies),"
+        " `spf:example.org` (the envelope sender's domain), `ip:192.0.2.0/24` (the client); `.example.org` means all"
+        " below too. A From field alone proves nothing and cannot be named.",
+    )
     skip: dict[TrustClass, tuple[str, ...]] = key(
         {TrustClass.AUTHENTICATED: SKIPPED, TrustClass.LOCAL: SKIPPED},
         "Checks left out, by trust class (authenticated, local, relay, stranger).",
@@ -204,11 +218,7 @@ class Trust(Section):
     @field_validator("arc_sealers")
     @classmethod
     def _domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        domains = [name.lower().removesuffix(".") for name in value]
-        for name, domain in zip(value, domains, strict=True):
-            if DOMAIN.fullmatch(domain) is None:
-                raise ValueError(f"expected domain names such as example.org (xn--... for others), got {name!r}")
-        return tuple(dict.fromkeys(domains))
+        return _domain_names(value)
 
     @field_validator("skip")
     @classmethod
@@ -222,6 +232,33 @@ class Trust(Section):
     def skips(self, trust: TrustClass) -> tuple[str, ...]:
         """Names of the checks that are left out for this class."""
         return self.skip.get(trust, ())
+
+
+class Dmarc(Section):
+    """Whom to believe where DMARC fails. Entries are what was proved, never a From field: see `[trust] allow`."""
+
+    forwarders: tuple[IdentityField, ...] = key(
+        (),
+        "Forwarders (a company's other mail system, alumni addresses) whose mail is spared the policy of the author's"
+        " domain: `dkim:forwarder.example`, `spf:forwarder.example`, `ip:192.0.2.0/24`.",
+    )
+    mailing_lists: tuple[str, ...] = key(
+        (),
+        "Domains that run mailing lists, with a dot in front: all below too. A message is spared where its List-Id lies"
+        " at or below such a domain and DKIM or SPF has proved that it is of that domain.",
+    )
+    spf_upgrade: bool = key(
+        False,
+        "Where SPF alone lets DMARC pass, look whether an earlier hop has recorded that SPF failed, and then do not"
+        " count it: for domains whose SPF record names services that anybody can rent.",
+    )
+
+    @field_validator("mailing_lists")
+    @classmethod
+    def _domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        dots = ["." if name.startswith(".") else "" for name in value]
+        domains = _domain_names(tuple([name.removeprefix(".") for name in value]))
+        return tuple(dict.fromkeys([dot + domain for dot, domain in zip(dots, domains, strict=True)]))
 
 
 class Metrics(Section):

@@ -3,6 +3,8 @@
     record.py    one policy record: tolerant reading, what to do where p, sp or np are missing or wrong
     walk.py      the DNS tree walk and what it says about the organizational domain
     evaluate.py  author, SPF and DKIM results to a DmarcResult, as a lookup plan
+    overrides.py why a failing message is spared: a forwarder or a list that the operator named and that is proved
+    rfc7489.py   what the RFC before would have said, for comparison
 
 The walk of the author's domain and those of the identifiers that could align with it go up together, a name that they
 share being asked once. A walk that is stopped by psd= asks nothing above; whoever wants all names of a walk at once, to
@@ -22,7 +24,20 @@ Deviations and choices where the text leaves room:
 """
 
 from filterd.dmarc.evaluate import evaluate
+from filterd.dmarc.overrides import OverridePolicy, list_id, override
 from filterd.dmarc.record import MAX_RECORD, Record
+from filterd.dmarc.rfc7489 import Formerly, formerly
 from filterd.dmarc.walk import MAX_QUERIES, walk_questions
 
-__all__ = ["MAX_QUERIES", "MAX_RECORD", "Record", "evaluate", "walk_questions"]
+__all__ = [
+    "MAX_QUERIES",
+    "MAX_RECORD",
+    "Formerly",
+    "OverridePolicy",
+    "Record",
+    "evaluate",
+    "formerly",
+    "list_id",
+    "override",
+    "walk_questions",
+]

@@ -18,6 +18,12 @@ def complete(plan: Plan[T], lookup: Callable[[Question], Answer]) -> T:
         return stop.value  # type: ignore[no-any-return]  # StopIteration.value is Any; a Plan[T] returns T
 
 
+def nothing() -> Plan[None]:
+    """A plan without questions: what makes a function that asks nothing a plan."""
+    return
+    yield  # makes this a generator
+
+
 def side_by_side(plans: Iterable[Plan[T]]) -> Plan[tuple[T, ...]]:
     """Several plans as one, their results in the same order: what they ask at the same step is asked together, once."""
     running = dict(enumerate(plans))

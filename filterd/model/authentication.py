@@ -106,11 +106,19 @@ class DmarcPolicy(StrEnum):
     REJECT = "reject"
 
 
+class DmarcOverride(StrEnum):
+    """Why a failing message is treated otherwise than the author's domain asks, in the words of DMARC's reports."""
+
+    LOCAL_POLICY = "local_policy"
+    MAILING_LIST = "mailing_list"
+    TRUSTED_FORWARDER = "trusted_forwarder"
+
+
 @dataclass(frozen=True, slots=True)
 class DmarcResult:
     """`domain` is the author domain, `policy_domain` where the record stood, `policy` what applies after t= and np=.
 
-    `override` names the reason why a failing message is treated more mildly than `policy` asks (RFC 9990 words).
+    `override` is set where a failing message is spared what `policy` asks, `override_comment` says whose word that is.
     """
 
     status: DmarcStatus
@@ -121,7 +129,8 @@ class DmarcResult:
     spf_aligned: bool = False
     dkim_aligned: bool = False
     cause: str = ""
-    override: str = ""
+    override: DmarcOverride | None = None
+    override_comment: str = ""
 
 
 class IprevStatus(StrEnum):

@@ -1,12 +1,15 @@
 """The JSON form of a scanned message. People script against these names: keep them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from filterd.model.authentication import ArcResult, DkimResult, DmarcPolicy, DmarcResult, DmarcStatus, SpfResult
+from filterd.dmarc import Formerly, formerly
+from filterd.model.authentication import ArcResult, DkimResult, DmarcResult, SpfResult
+from filterd.model.dns import Answer, Question
 from filterd.model.report import CheckReport
 from filterd.model.verdict import ScoredSymbol, Verdict
 from filterd.operations.scan import Scanned
+from filterd.pipeline.results import disposition
 
 
 def as_json(scanned: Scanned) -> dict[str, Any]:
@@ -21,7 +24,7 @@ def as_json(scanned: Scanned) -> dict[str, Any]:
         "reason": {"code": verdict.code, "text": verdict.text},
         "reply": None if reply is None else f"{reply.code} {reply.enhanced} {reply.text}",
         "symbols": [_symbol(symbol) for symbol in verdict.symbols],
-        "auth": _auth(transaction.reports, verdict),
+        "auth": _auth(transaction.reports, verdict, transaction.lookups.answers.get),
         "checks": [
             {"name": report.check, "outcome": report.outcome.value, "ms": report.ms}
             for report in transaction.reports.values()
@@ -53,7 +56,9 @@ def _symbol(symbol: ScoredSymbol) -> dict[str, Any]:
     }
 
 
-def _auth(reports: Mapping[str, CheckReport], verdict: Verdict) -> dict[str, Any]:
+def _auth(
+    reports: Mapping[str, CheckReport], verdict: Verdict, answer: Callable[[Question], Answer | None]
+) -> dict[str, Any]:
     results = [result for report in reports.values() for result in report.auth_results]
     dmarc = next((result for result in results if isinstance(result, DmarcResult)), None)
     arc = next((result for result in results if isinstance(result, ArcResult)), None)
@@ -72,18 +77,23 @@ def _auth(reports: Mapping[str, CheckReport], verdict: Verdict) -> dict[str, Any
             for result in results
             if isinstance(result, DkimResult)
         ],
-        "dmarc": None if dmarc is None else _dmarc(dmarc, verdict),
+        "dmarc": None if dmarc is None else _dmarc(dmarc, verdict, formerly(dmarc, results, answer)),
         "arc": None if arc is None else {"result": arc.status.value, "instance": arc.instance},
     }
 
 
-def _dmarc(result: DmarcResult, verdict: Verdict) -> dict[str, Any]:
-    failed = result.status is DmarcStatus.FAIL and result.policy is not DmarcPolicy.NONE
+def _dmarc(result: DmarcResult, verdict: Verdict, old: Formerly | None) -> dict[str, Any]:
+    done = disposition(result, verdict.action)
     return {
         "result": result.status.value,
         "domain": result.domain,
         "policy_domain": result.policy_domain,
         "policy": result.policy.value,
-        "disposition": verdict.action.value if failed else "none",
-        "override": result.override,
+        "disposition": done.applied.value,
+        "override": "" if done.override is None else done.override.value,
+        "comment": done.comment,
+        # What RFC 7489 would have said, where it differs: why another server may have judged otherwise.
+        "rfc7489": None
+        if old is None
+        else {"result": old.status.value, "policy": old.policy.value, "policy_domain": old.policy_domain},
     }

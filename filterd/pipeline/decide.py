@@ -1,13 +1,14 @@
 """From score and reports to one action with one reason. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from filterd.model.report import CheckReport, Outcome
 from filterd.model.session import TrustClass
 from filterd.model.verdict import Action, ScoredSymbol, SmtpReply, Verdict
 from filterd.pipeline.reasons import BY_CHECK, Reason
+from filterd.pipeline.results import result_of
 from filterd.score import Score
 
 _NAMED: Final = 3  # symbols named in a verdict's text: enough to see why, short enough for a line
@@ -18,6 +19,7 @@ class DecisionPolicy:
     """The operator's thresholds (points) and what an unknown means, by check and trust class.
 
     `on_unknown` has `inspector` for a reader of content that died or overran: defer (where absent) or quarantine.
+    `on_result` is what a result leads to at least, by check, result word and trust class; nothing where absent.
     `crashed` is what a check that crashed leads to.
     """
 
@@ -27,6 +29,7 @@ class DecisionPolicy:
     on_unknown: Mapping[str, Mapping[TrustClass, Action]]
     crashed: Action = Action.DEFER
     observe: bool = False
+    on_result: Mapping[str, Mapping[str, Mapping[TrustClass, Action]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,14 @@ class _Candidate:
 
 
 def decide(facts: Facts, policy: DecisionPolicy, reply: Callable[[Action, str], SmtpReply | None]) -> Verdict:
-    """The severest of what score, floors, unknowns and failures ask for; on a tie the first in that order.
+    """The severest of what score, floors, results, unknowns and failures ask for; on a tie the first in that order.
 
     In observe-only mode the action is `accept` and `observed` says what it would have been.
     """
-    candidates = [_by_score(facts.score, policy), *_by_floor(facts.score), *_by_unknown(facts, policy)]
+    candidates = [_by_score(facts.score, policy), *_by_floor(facts.score)]
+    if policy.on_result:
+        candidates += _by_result(facts, policy)
+    candidates += _by_unknown(facts, policy)
     if facts.failure:
         action = policy.on_unknown.get("inspector", {}).get(facts.trust, Action.DEFER)
         candidates.append(_Candidate(action, Reason.INSPECTION_FAILED, facts.failure))
@@ -95,6 +101,17 @@ def _by_floor(score: Score) -> list[_Candidate]:
         return []
     symbol = score.floor_symbol
     return [_Candidate(score.floor, symbol.lower().replace("_", "-"), f"{symbol} asks for {score.floor} at least")]
+
+
+def _by_result(facts: Facts, policy: DecisionPolicy) -> list[_Candidate]:
+    found = []
+    for name, rows in policy.on_result.items():
+        report = facts.reports.get(name)
+        word = "" if report is None else result_of(report.auth_results)
+        action = rows.get(word, {}).get(facts.trust)
+        if action is not None:
+            found.append(_Candidate(action, f"{name}-{word}", f"{name} is {word}: {action} is asked for"))
+    return found
 
 
 def _by_unknown(facts: Facts, policy: DecisionPolicy) -> list[_Candidate]:

@@ -9,11 +9,21 @@ from filterd.model.ids import public_id
 from filterd.model.verdict import MAX_REPLY_TEXT, Action, SmtpReply
 from filterd.pipeline.reasons import Reason
 
-# RFC 7372 3.2 and 3.4: 5.7.26 several authentication checks failed (DMARC is SPF and DKIM), 5.7.25 no reverse name;
+# RFC 7372 3.1 to 3.4: 5.7.20 no signature passes, 5.7.21 none that is acceptable, 5.7.23 SPF failed, 5.7.24 its record
+# is broken, 5.7.25 no reverse name, 5.7.26 several authentication checks failed (DMARC is SPF and DKIM);
 # RFC 3463 3.8: 5.7.1 refused by policy.
 _REJECTED: Final[Mapping[str, str]] = {
     "dmarc-reject": "5.7.26",
     "dmarc-quarantine": "5.7.26",
+    "dmarc-fail": "5.7.26",
+    "spf-fail": "5.7.23",
+    "spf-softfail": "5.7.23",
+    "spf-permerror": "5.7.24",
+    "dkim-none": "5.7.20",
+    "dkim-fail": "5.7.20",
+    "dkim-permerror": "5.7.20",
+    "dkim-policy": "5.7.21",
+    "iprev-fail": "5.7.25",
     Reason.AUTHENTICATION: "5.7.26",
     Reason.CLIENT_NAME: "5.7.25",
 }

@@ -15,6 +15,7 @@ from filterd.model.authentication import (
     AuthResult,
     DkimResult,
     DkimStatus,
+    DmarcOverride,
     DmarcPolicy,
     DmarcResult,
     DmarcStatus,
@@ -99,6 +100,21 @@ def test_a_hostile_sender_is_one_value(sender: str) -> None:
 
 
 @pytest.mark.threat("AR-04")
+def test_why_dmarc_was_spared_is_told() -> None:
+    """The reader learns that it failed, and whose word stands against that; the comment may be hostile."""
+    spared = DmarcResult(
+        DmarcStatus.FAIL,
+        "sender.example",
+        policy=DmarcPolicy.REJECT,
+        cause="no aligned identifier",
+        override=DmarcOverride.MAILING_LIST,
+        override_comment='talk"; spf=pass by lists.example',
+    )
+    result = only(spared)
+    assert (result.method, result.result) == ("dmarc", "fail")
+    assert result.reason.startswith("no aligned identifier; mailing_list: talk")
+
+
 def test_senders_are_quoted_where_they_must_be() -> None:
     """A local part outside plain characters is quoted, an address without a domain name is quoted whole."""
     for sender, written in [

@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from filterd.config import Config, Listen, ListenKind, OnUnknown, load
+from filterd.config import Config, ConfigError, Listen, ListenKind, OnUnknown, load
 from filterd.config.decisions import Actions, Replies
 from filterd.config.listen import parse_listen, parse_nameserver
+from filterd.config.reference import as_toml
+from filterd.config.results import OnResult
 from filterd.config.secrets import SecretError, read_secret
 from filterd.config.sections import Milter, Trust
 from filterd.model.session import TrustClass
@@ -89,6 +91,61 @@ def test_a_message_nobody_read_cannot_be_let_through(word: str) -> None:
     """Killing the inspector must not be the way around it."""
     with pytest.raises(ValueError, match="inspector: expected one of defer, quarantine"):
         Actions.model_validate({"on_unknown": {"inspector": word}})
+
+
+def test_results_lead_to_actions_per_check_and_trust_class(tmp_path: Path) -> None:
+    """A word means all classes, a table the ones it names; what is shown can be read again."""
+    path = tmp_path / "filterd.toml"
+    path.write_text('[actions.on_result]\nspf = { fail = "reject", softfail = { stranger = "add_header" } }\n')
+    table = load(path).actions.on_result
+    assert table["spf"]["fail"] == dict.fromkeys(TrustClass, OnResult.REJECT)
+    assert table["spf"]["softfail"] == {TrustClass.STRANGER: OnResult.ADD_HEADER}
+    path.write_text(as_toml(load(path)))
+    assert load(path).actions.on_result == table
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ({"dnsbl": {"fail": "reject"}}, "expected a check with results"),
+        ({"spf": "reject"}, "spf: expected a table"),
+        ({"spf": {"failed": "reject"}}, "spf: expected a result"),
+        ({"spf": {"fail": "refuse"}}, "spf.fail: expected one of score"),
+        ({"spf": {"fail": {"friend": "reject"}}}, "spf.fail: expected a trust class"),
+        ({"dmarc": {"temperror": "reject"}}, "dmarc.temperror: expected one of score, add_header, defer, quarantine"),
+    ],
+)
+def test_a_result_that_does_not_exist_is_refused(table: object, problem: str) -> None:
+    """What could not be checked is no reason to refuse mail either."""
+    with pytest.raises(ValueError, match=problem):
+        Actions.model_validate({"on_result": table})
+
+
+def test_senders_are_named_by_what_they_prove(tmp_path: Path) -> None:
+    """[trust] allow and [dmarc] forwarders take the same entries and are shown as written."""
+    path = tmp_path / "filterd.toml"
+    path.write_text(
+        '[trust]\nallow = ["dkim:example.org", "ip:192.0.2.0/24"]\n'
+        '[dmarc]\nforwarders = ["spf:.example.net"]\nmailing_lists = [".Lists.example", "example.com."]\n'
+    )
+    config = load(path)
+    assert [str(entry) for entry in (*config.trust.allow, *config.dmarc.forwarders)] == [
+        "dkim:example.org",
+        "ip:192.0.2.0/24",
+        "spf:.example.net",
+    ]
+    assert config.dmarc.mailing_lists == (".lists.example", "example.com")
+    path.write_text(as_toml(config))
+    assert load(path) == config
+
+
+@pytest.mark.parametrize("section", ["[trust]\nallow", "[dmarc]\nforwarders"])
+def test_a_from_address_cannot_be_allowed(tmp_path: Path, section: str) -> None:
+    """Anybody writes what he likes there."""
+    path = tmp_path / "filterd.toml"
+    path.write_text(f'{section} = ["anna@example.org"]\n')
+    with pytest.raises(ConfigError, match="expected entries such as"):
+        load(path)
 
 
 def test_thresholds_are_in_order() -> None:

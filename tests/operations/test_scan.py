@@ -13,6 +13,7 @@ from filterd.model.authentication import (
     AuthResult,
     DkimResult,
     DkimStatus,
+    DmarcOverride,
     DmarcPolicy,
     DmarcResult,
     DmarcStatus,
@@ -31,9 +32,7 @@ RAW = b"Subject: x\r\n folded\r\nFrom: anna@sender.test\r\n\r\nHello\r\n\r\nther
 SESSION = Session(
     "198.51.100.7", "mail.sender.test", "helo.sender.test", "anna@sender.test", ("a@local.test", "b@local.test")
 )
-DMARC = DmarcResult(
-    DmarcStatus.FAIL, "sender.test", "sender.test", policy=DmarcPolicy.REJECT, override="trusted_forwarder"
-)
+DMARC = DmarcResult(DmarcStatus.FAIL, "sender.test", "sender.test", policy=DmarcPolicy.REJECT)
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,9 @@ def test_the_json_form_has_the_pinned_names(front: Front) -> None:
                 "policy_domain": "sender.test",
                 "policy": "reject",
                 "disposition": "reject",
-                "override": "trusted_forwarder",
+                "override": "",
+                "comment": "",
+                "rfc7489": None,
             },
             "arc": None,
         },
@@ -182,6 +183,7 @@ def test_what_was_not_evaluated_is_null(front: Front) -> None:
     [
         (DMARC, "reject"),
         (replace(DMARC, policy=DmarcPolicy.NONE), "none"),
+        (replace(DMARC, override=DmarcOverride.TRUSTED_FORWARDER), "none"),
         (replace(DMARC, status=DmarcStatus.PASS), "none"),
     ],
 )

@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 
+from filterd.model.authentication import SpfResult, SpfScope, SpfStatus
 from filterd.model.report import CheckReport, Finding, Outcome
 from filterd.model.session import TrustClass
 from filterd.model.verdict import Action, ScoredSymbol, SmtpReply, Verdict
@@ -220,3 +221,34 @@ def test_every_combination_ends_in_the_severest_that_was_asked_for() -> None:
         alone = [_facts(total), _facts(0.0, floor), *[_facts(reports=(report,)) for report in reports]]
         expected = max([_decided(facts, policy).action for facts in alone], key=lambda action: action.rank)
         assert _decided(_facts(total, floor, reports), policy).action is expected
+
+
+SPF_FAIL = CheckReport("spf", Outcome.OK, auth_results=(SpfResult(SpfStatus.FAIL, "a.example", SpfScope.MAILFROM),))
+
+
+@pytest.mark.parametrize("action", [Action.ADD_HEADER, Action.DEFER, Action.QUARANTINE, Action.REJECT])
+def test_a_result_leads_to_what_the_operator_asks_for(action: Action) -> None:
+    """By check, result and trust class; the reason names the first two."""
+    policy = replace(POLICY, on_result={"spf": {"fail": {TrustClass.STRANGER: action}}})
+    verdict = _decided(_facts(reports=(SPF_FAIL,)), policy)
+    assert (verdict.action, verdict.code) == (action, "spf-fail")
+
+
+def test_a_result_leads_to_nothing_for_others() -> None:
+    """Another trust class, another result, another check."""
+    everybody = everywhere(Action.REJECT)
+    policy = replace(
+        POLICY,
+        on_result={
+            "spf": {"fail": {TrustClass.RELAY: Action.REJECT}, "softfail": everybody},
+            "dkim": {"fail": everybody},
+            "iprev": {"fail": everybody},
+        },
+    )
+    assert _decided(_facts(reports=(SPF_FAIL, CheckReport("dkim", Outcome.OK))), policy).action is Action.ACCEPT
+
+
+def test_the_severer_of_score_and_result_wins() -> None:
+    """What a result leads to is the least."""
+    policy = replace(POLICY, on_result={"spf": {"fail": everywhere(Action.ADD_HEADER)}})
+    assert _decided(_facts(11.0, reports=(SPF_FAIL,)), policy).action is Action.QUARANTINE
