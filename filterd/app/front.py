@@ -151,7 +151,7 @@ class LiveFront:
         self._writes.close()
         self._store.close()
 
-    def _observe(self, zone: Zone, listing: Listing, _asked: str) -> None:
+    def _observe(self, zone: Zone, listing: Listing, _asked: str = "") -> None:
         if not listing.usable:
             self._metrics.list_failed()
         self._health.record(zone, listing)
