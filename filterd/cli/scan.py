@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 from rich.console import Console
@@ -17,9 +18,19 @@ from filterd.model.verdict import Action
 from filterd.operations.scan import MAX_FILE, Scanned, Session, messages_in
 from filterd.operations.scan import scan as scan_one
 from filterd.operations.scan_json import as_json
+from filterd.operations.scan_recording import (
+    MAX_RECORDING,
+    Offline,
+    Recorder,
+    Recording,
+    RecordingError,
+    dump,
+    load,
+)
 from filterd.pipeline.parts import Parts
 
 REACHED = 3  # exit status of --fail-on, as documented
+SHOWN = 5  # questions without a recorded answer that are named; all of them are counted
 
 
 def scan(
@@ -30,6 +41,13 @@ def scan(
     mail_from: Annotated[str, typer.Option(help="Envelope sender.")] = "",
     rcpt: Annotated[list[str] | None, typer.Option(help="Envelope recipient; may be repeated.")] = None,
     nameserver: Annotated[str, typer.Option(help="Ask this resolver, HOST:PORT.")] = "",
+    dns_recording: Annotated[
+        Path | None,
+        typer.Option(help="Ask nobody: take DNS answers and the time from this file (a saved recording, or evidence)."),
+    ] = None,
+    save_dns_recording: Annotated[
+        Path | None, typer.Option(help="Write the DNS answers that the messages used into this file.")
+    ] = None,
     fail_on: Annotated[
         Action | None, typer.Option(help="Exit with 3 where a file reaches this action or worse.")
     ] = None,
@@ -40,17 +58,28 @@ def scan(
     """Say what filterd would do with messages, as if they came by SMTP. Nothing is stored or sent.
 
     Example: filterd scan --client-ip 192.0.2.1 --mail-from a@example.org --rcpt me@example.net message.eml
+
+    The same again without a network, as of the same moment:
+
+    filterd scan --save-dns-recording dns.json message.eml; filterd scan --dns-recording dns.json message.eml
     """
     if client_ip and not normalise_address(client_ip):
         raise typer.BadParameter(f"expected an IP address, got {safe(client_ip)!r}", param_hint="--client-ip")
+    if nameserver and dns_recording:
+        raise typer.BadParameter("nobody is asked where answers come from --dns-recording", param_hint="--nameserver")
+    recording = None if dns_recording is None else _recording(dns_recording)
     rules = site(config, nameserver=nameserver)
     session = Session(client_ip, client_name, helo, mail_from, tuple(rcpt or ()))
     paths = list(messages_in(files))
     try:
-        with open_scanner(rules, jobs) as (parts, workers):
-            worst = _show(_scan_all(parts, paths, session, workers), len(paths), json=json)
+        with _saving(save_dns_recording) as recorder, open_scanner(rules, jobs) as (parts, workers):
+            offline = None if recording is None else Offline(parts, recording)
+            outcomes = _scan_all(parts if offline is None else offline.parts, paths, session, workers)
+            worst = _show(_noted(outcomes, recorder), len(paths), json=json)
     except StartError as error:
         fail(str(error))
+    if offline is not None:
+        _say_missing([f"{question.name} {question.rtype}" for question in offline.missing])
     if fail_on is not None and worst >= fail_on.rank:
         raise typer.Exit(REACHED)
 
@@ -81,6 +110,54 @@ def _scan_all(parts: Parts, paths: list[Path], session: Session, workers: int) -
         window = workers * 4  # files in memory at the same time
         for start in range(0, len(paths), window):
             yield from pool.map(one, paths[start : start + window])
+
+
+def _noted(outcomes: Iterable[Scanned], recorder: Recorder) -> Iterator[Scanned]:
+    """The same, and the answers they used."""
+    for outcome in outcomes:
+        recorder.add(outcome.transaction)
+        yield outcome
+
+
+def _recording(path: Path) -> Recording:
+    """A recording from a file, or the end of this command with the key that is wrong."""
+    try:
+        with path.open("rb") as file:
+            return load(file.read(MAX_RECORDING))
+    except OSError as error:
+        fail(f"{path}: {error.strerror}")
+    except RecordingError as error:
+        fail(f"{path}: {safe(str(error))}")
+
+
+@contextmanager
+def _saving(path: Path | None) -> Iterator[Recorder]:
+    """Collects answers, and writes them where a file is wanted: also those of a scan that is ended early."""
+    recorder = Recorder()
+    if path is None:
+        yield recorder
+        return
+    file = _open(path)  # before the work: that it cannot be written must not be said after an hour
+    with file:
+        try:
+            yield recorder
+        finally:
+            file.write(dump(recorder.recording()))
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except OSError as error:
+        fail(f"{path}: {error.strerror}")
+
+
+def _say_missing(questions: list[str]) -> None:
+    """Say for what the recording had no answer: what hangs on it is unknown, neither good nor bad."""
+    if questions:
+        named = ", ".join(safe(question) for question in questions[:SHOWN])
+        more = ", ..." if len(questions) > SHOWN else ""
+        typer.echo(f"{len(questions)} questions are not in the recording: {named}{more}", err=True)
 
 
 def _read(path: Path) -> bytes:

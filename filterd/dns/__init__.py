@@ -11,7 +11,7 @@ recording.py replays answers; fake.py invents them for tests.
 
 Failures are answers with the status TEMPFAIL and a cause: "servfail", "refused", "timeout", "no nameserver" (nobody
 listens), "budget" (the message asked too much or waited too long), "no recursion" (a referral), "malformed",
-"tcp failed", "overload", "closed", "not recorded", "rcode N". A stale answer has the cause "stale".
+"tcp failed", "overload", "closed", "not in the recording", "rcode N". A stale answer has the cause "stale".
 
 Deviations, all on purpose:
 - A name that cannot be in the DNS (over 253 characters, a label over 63 or empty, anything but printable ASCII) is

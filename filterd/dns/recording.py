@@ -1,16 +1,21 @@
-"""Answers kept as text, and a resolver that gives them again: the same message without a network."""
+"""Answers kept as plain values, and a resolver that gives them again: the same message without a network."""
 
-import json
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, Final
+
+import msgspec
 
 from filterd.model.dns import Answer, AnswerStatus, Question, RRType
 
-NOT_RECORDED = "not recorded"
+NOT_RECORDED: Final = "not in the recording"
+_KEYS: Final = frozenset(field.name for field in fields(Answer))
+_ADDRESSES: Final[Mapping[RRType, type]] = {RRType.A: IPv4Address, RRType.AAAA: IPv6Address}
 
 
 class ReplayResolver:
-    """Gives recorded answers, and TEMPFAIL "not recorded" for everything else; `missing` keeps those questions."""
+    """Gives recorded answers; for everything else TEMPFAIL "not in the recording", and `missing` keeps the question."""
 
     def __init__(self, answers: Iterable[Answer]) -> None:
         """Where a question was answered twice, the later answer counts."""
@@ -34,65 +39,41 @@ class ReplayResolver:
         return self.peek(question)
 
 
-def to_dict(answer: Answer) -> dict[str, Any]:
-    """An answer as plain values; what has its default value is left out."""
-    plain: dict[str, Any] = {
-        "name": answer.question.name,
-        "type": answer.question.rtype.value,
-        "status": answer.status.value,
-    }
-    optional = {
-        "records": list(answer.records),
-        "ttl": answer.ttl,
-        "rcode": answer.rcode,
-        "authenticated": answer.authenticated,
-        "received": answer.received,
-        "cause": answer.cause,
-    }
-    plain.update({key: value for key, value in optional.items() if value})
+def to_plain(answers: Iterable[Answer]) -> list[dict[str, Any]]:
+    """Answers as evidence holds them: an object each, the question as [name, type]."""
+    plain: list[dict[str, Any]] = msgspec.to_builtins(tuple(answers))
     return plain
 
 
-def from_dict(plain: dict[str, Any]) -> Answer:
-    """The answer again. ValueError where the values are not those of one."""
-    known = {"name", "type", "status", "records", "ttl", "rcode", "authenticated", "received", "cause"}
-    if unknown := plain.keys() - known:
-        raise ValueError(f"unknown keys {sorted(unknown)}")
-    records = plain.get("records", [])
-    texts = [plain.get("name"), plain.get("cause", ""), *(records if isinstance(records, list) else [None])]
-    if not all(isinstance(text, str) for text in texts):
-        raise ValueError("name, cause and records are texts")
-    numbers = [plain.get("ttl", 0), plain.get("rcode", 0)]
-    if not all(type(number) is int for number in numbers) or not isinstance(plain.get("received", 0.0), int | float):
-        raise ValueError("ttl, rcode and received are numbers")
-    return Answer(
-        Question(plain["name"], RRType(str(plain.get("type")))),
-        AnswerStatus(str(plain.get("status"))),
-        tuple(records),
-        plain.get("ttl", 0),
-        plain.get("rcode", 0),
-        authenticated=plain.get("authenticated", False) is True,
-        received=float(plain.get("received", 0.0)),
-        cause=plain.get("cause", ""),
-    )
+def from_plain(plain: Any) -> tuple[Answer, ...]:
+    """The reverse of `to_plain`. ValueError says which key is wrong, and how: "[3].ttl: Expected `int`, got `str`"."""
+    if not isinstance(plain, Sequence) or isinstance(plain, str):
+        raise ValueError(": expected a list")  # noqa: TRY004  # one kind of error for all that is wrong
+    return tuple([_answer(value, f"[{number}]") for number, value in enumerate(plain)])
 
 
-def save(answers: Iterable[Answer]) -> str:
-    """One JSON object per line."""
-    return "".join([json.dumps(to_dict(answer), ensure_ascii=True) + "\n" for answer in answers])
-
-
-def load(text: str) -> tuple[Answer, ...]:
-    """The answers again; empty lines are skipped. ValueError names the line that is not one."""
-    answers = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+def _answer(plain: Any, place: str) -> Answer:
+    """One answer, with what the rest of filterd relies on made sure of."""
+    if isinstance(plain, Mapping) and (unknown := plain.keys() - _KEYS):
+        raise ValueError(f"{place}.{min(unknown)}: unknown key")
+    try:
+        answer = msgspec.convert(plain, Answer)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$")
+        raise ValueError(f"{place}{path.removesuffix('`')}: {text}") from error
+    if (answer.status is AnswerStatus.NOERROR) != bool(answer.records):
+        raise ValueError(f"{place}.records: noerror has records, every other status has none")
+    for number, record in enumerate(answer.records):
         try:
-            plain = json.loads(line)
-            if not isinstance(plain, dict):
-                raise ValueError("not an object")  # noqa: TRY004, TRY301  # one kind of error for the whole file
-            answers.append(from_dict(plain))
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"line {number}: {error}") from error
-    return tuple(answers)
+            _check(answer.question.rtype, record)
+        except ValueError as error:
+            raise ValueError(f"{place}.records[{number}]: {error}") from error
+    return answer
+
+
+def _check(rtype: RRType, record: str) -> None:
+    """ValueError where the decoder of packets cannot have given this record."""
+    address = _ADDRESSES.get(rtype)
+    if address is not None:
+        address(record)
+    record.encode("latin-1")  # UnicodeEncodeError is a ValueError

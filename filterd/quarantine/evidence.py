@@ -43,6 +43,11 @@ def encode(evidence: Evidence) -> bytes:
     for report, result in zip(evidence.reports, plain["reports"], strict=True):
         for value, written in zip(report.auth_results, result["auth_results"], strict=True):
             written["method"] = _NAMES[type(value)]
+    return to_json(plain)
+
+
+def to_json(plain: Any) -> bytes:
+    """Plain values as JSON in UTF-8, whatever their texts hold."""
     try:
         data = msgspec.json.encode(plain)
         if _NUL not in data:
@@ -52,14 +57,18 @@ def encode(evidence: Evidence) -> bytes:
     return msgspec.json.encode(_mapped(plain, _escape))
 
 
+def from_json(data: bytes) -> Any:
+    """The reverse of `to_json`. ValueError (of msgspec, or of UTF-8) or RecursionError for what is no JSON."""
+    plain = msgspec.json.decode(data)
+    return _mapped(plain, _unescape) if _NUL in data else plain
+
+
 def decode(data: bytes) -> Evidence:
     """The reverse of `encode`; EvidenceError for anything else."""
     try:
-        plain = msgspec.json.decode(data)
+        plain = from_json(data)
         if not isinstance(plain, dict) or plain.get("version") != EVIDENCE_VERSION:
             raise EvidenceError(f"not evidence of version {EVIDENCE_VERSION}")
-        if _NUL in data:
-            plain = _mapped(plain, _unescape)
         return _build(Evidence, plain, {"reports": _reports})
     except (msgspec.DecodeError, UnicodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EvidenceError(f"{type(error).__name__}: {error}") from error
