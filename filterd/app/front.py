@@ -26,7 +26,7 @@ from filterd.pipeline.parts import Counters, Limits, Parts
 from filterd.pipeline.replies import Replies
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.trust import TrustPolicy
-from filterd.store import BatchStore, SelectorMemory, SuspendedLists, WriteBehind, open_store
+from filterd.store import BatchStore, ReplayCounter, SelectorMemory, SuspendedLists, WriteBehind, open_store
 from filterd.telemetry.metrics import FrontMetrics
 
 INSPECTORS_WITHIN: Final = 45.0  # seconds; a cold compile of a large rule set is what they wait for
@@ -102,6 +102,7 @@ class LiveFront:
         self._resolving = Resolving(site)
         self._store = store
         self._writes = WriteBehind(store)
+        self._replays = ReplayCounter(store)
         self.suspended = SuspendedLists(store, [zone.name for zone in site.zones])
         self._health = ListHealth(self.suspended.suspend, time.time)
         schedule = Schedule.of(
@@ -116,6 +117,7 @@ class LiveFront:
                     site.config.trust.allow,
                     _overrides(site.config),
                     spf_upgrade=site.config.dmarc.spf_upgrade,
+                    replays=self._replays,
                 )
             )
         )
@@ -149,6 +151,7 @@ class LiveFront:
         self._pool.close()
         self._resolving.close()
         self._writes.close()
+        self._replays.close()
         self._store.close()
 
     def _observe(self, zone: Zone, listing: Listing, _asked: str = "") -> None:

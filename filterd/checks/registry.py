@@ -12,6 +12,7 @@ from filterd.checks.dkim import DkimCheck
 from filterd.checks.dmarc import DmarcCheck
 from filterd.checks.dnsbl import MAX_HOSTS, DnsblCheck, Observe, Suspended, UriblCheck, nothing_suspended, unobserved
 from filterd.checks.iprev import IprevCheck
+from filterd.checks.replay import Counter, ReplayCheck, Uncounted
 from filterd.checks.spf import SpfCheck
 from filterd.checks.yara import YaraCheck
 from filterd.dmarc import OverridePolicy
@@ -33,6 +34,7 @@ class Tools:
     allow: tuple[Identity, ...] = ()
     overrides: OverridePolicy = field(default_factory=OverridePolicy)
     spf_upgrade: bool = False
+    replays: Counter = field(default_factory=Uncounted)
 
 
 Make: TypeAlias = Callable[[Tools], Check]
@@ -44,6 +46,7 @@ ALL: Final[dict[str, Make]] = {
     "dkim": lambda tools: DkimCheck(tools.selectors),
     "arc": lambda tools: ArcCheck(tools.arc_sealers),
     "dmarc": lambda tools: DmarcCheck(tools.overrides, spf_upgrade=tools.spf_upgrade),
+    "replay": lambda tools: ReplayCheck(tools.replays),
     "allow": lambda tools: AllowCheck(tools.allow),
     "uribl": lambda tools: UriblCheck(tools.zones, tools.suspended, tools.observe, tools.url_hosts),
     "content": lambda _: ContentCheck(),

@@ -20,7 +20,7 @@ DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:
 CHECK_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 # Mail of our own users has no DKIM signature yet and comes from addresses that no SPF record names.
-SKIPPED: Final = ("spf", "iprev", "dmarc", "dnsbl")
+SKIPPED: Final = ("spf", "iprev", "dmarc", "dnsbl", "replay")
 
 
 class Milter(Section):

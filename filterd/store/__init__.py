@@ -21,6 +21,7 @@ from filterd.store.guarded import GuardedStore
 from filterd.store.memory import MemoryStore
 from filterd.store.opening import open_store
 from filterd.store.redis import RedisStore
+from filterd.store.replays import ReplayCounter
 from filterd.store.selectors import SelectorMemory
 from filterd.store.sqlite import SqliteStore
 from filterd.store.suspended import SuspendedLists, Suspension
@@ -33,6 +34,7 @@ __all__ = [
     "GuardedStore",
     "MemoryStore",
     "RedisStore",
+    "ReplayCounter",
     "SelectorMemory",
     "SqliteStore",
     "StoreRefusedError",
