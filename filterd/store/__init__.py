@@ -9,7 +9,7 @@ one host (the default), Redis for several, memory for one process and for tests;
   once, one a second is let through to see.
 - Nothing is opened before the first call, and everything is opened again after a fork.
 - Writes that nobody waits for go through WriteBehind: every 50 ms one round trip for all of them.
-- Named facts sit on top and own their keys: `selectors:` (SelectorMemory), `suspended:` (SuspendedLists).
+- Named facts sit on top and own their keys: `selectors:` (SelectorMemory), `suspended:` (SuspendedLists), `turn:` (Turns).
 
 Deviations: Redis Cluster is not supported (reads of several keys span slots). A key that another program filled with
 the wrong type reads as absent with MGET and is refused elsewhere.
@@ -25,6 +25,7 @@ from filterd.store.replays import ReplayCounter
 from filterd.store.selectors import SelectorMemory
 from filterd.store.sqlite import SqliteStore
 from filterd.store.suspended import SuspendedLists, Suspension
+from filterd.store.turns import Turn, Turns
 from filterd.store.writebehind import WriteBehind
 from filterd.store.writes import BatchStore
 
@@ -40,6 +41,8 @@ __all__ = [
     "StoreRefusedError",
     "SuspendedLists",
     "Suspension",
+    "Turn",
+    "Turns",
     "WriteBehind",
     "open_store",
 ]

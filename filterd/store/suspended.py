@@ -48,10 +48,21 @@ class SuspendedLists:
             self._read()
         return self._current
 
-    def suspend(self, name: str, reason: str, now: float, ttl: int = DEFAULT_TTL) -> None:
-        """Leave the list alone for `ttl` seconds; at once in this process, within FRESH seconds in the others."""
-        suspension = Suspension(reason, now)
+    def refresh(self) -> dict[str, Suspension]:
+        """The same, read from the store now: for who is about to change it, and may wait."""
         with self._lock:
+            self._next_read = self._clock() + FRESH
+        self._read()
+        return self._current
+
+    def suspend(self, name: str, reason: str, now: float, ttl: int = DEFAULT_TTL) -> None:
+        """Leave the list alone for `ttl` seconds; at once in this process, within FRESH seconds in the others.
+
+        One that is suspended already stays so since when it was.
+        """
+        with self._lock:
+            known = self._current.get(name)
+            suspension = Suspension(reason, known.since if known is not None and known.since else now)
             self._current = {**self._current, name: suspension}
         try:
             self._store.put(_key(name), msgspec.json.encode(suspension), ttl)

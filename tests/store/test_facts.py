@@ -142,6 +142,21 @@ class TestSuspended:
         clock.now += FRESH
         assert (mine.current(), other.current()) == ({}, {})
 
+    def test_refresh(self) -> None:
+        """Who is about to change something reads what others did at once."""
+        store, clock = MemoryStore(), Clock()
+        mine, other = (SuspendedLists(store, ["zen"], clock=clock) for _ in range(2))
+        assert (mine.current(), other.current()) == ({}, {})
+        other.suspend("zen", "refuses", 5.0)
+        assert (mine.current(), mine.refresh()) == ({}, {"zen": Suspension("refuses", 5.0)})
+
+    def test_since(self) -> None:
+        """A list that is suspended once more stays so since the first time, for the newer reason."""
+        lists = SuspendedLists(MemoryStore(), ["zen"])
+        lists.suspend("zen", "refuses", 5.0)
+        lists.suspend("zen", "lists everything", 9.0)
+        assert lists.refresh() == {"zen": Suspension("lists everything", 5.0)}
+
     def test_store_fails(self) -> None:
         """While the store is silent the last known state goes on."""
         store, clock = MemoryStore(), Clock()
