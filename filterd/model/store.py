@@ -31,3 +31,6 @@ class Store(Protocol):
 
     def members(self, key: str) -> tuple[str, ...]:
         """The set's members, most recently remembered first."""
+
+    def fetch(self, keys: Sequence[str], sets: Sequence[str]) -> tuple[list[bytes | None], list[tuple[str, ...]]]:
+        """`get_many` of the keys and `members` of the sets, in one call."""

@@ -19,6 +19,11 @@ class GuardedStore:
         self._backend = backend
         self.breaker = breaker
 
+    @property
+    def backend(self) -> BatchStore:
+        """What stands behind the breaker."""
+        return self._backend
+
     def _call(self, call: Callable[[], T]) -> T:
         if not self.breaker.allow():
             raise StoreError("the store failed repeatedly and is left alone for a moment")
@@ -56,6 +61,10 @@ class GuardedStore:
     def members(self, key: str) -> tuple[str, ...]:
         """As Store."""
         return self._call(lambda: self._backend.members(key))
+
+    def fetch(self, keys: Sequence[str], sets: Sequence[str]) -> tuple[list[bytes | None], list[tuple[str, ...]]]:
+        """As Store."""
+        return self._call(lambda: self._backend.fetch(keys, sets))
 
     def apply(self, writes: Sequence[Write]) -> int:
         """As BatchStore."""

@@ -89,6 +89,10 @@ class MemoryStore:
             raise StoreRefusedError(f"{key!r} is no set")
         return value or ()
 
+    def fetch(self, keys: Sequence[str], sets: Sequence[str]) -> tuple[list[bytes | None], list[tuple[str, ...]]]:
+        """As Store."""
+        return self.get_many(keys), [self.members(key) for key in sets]
+
     def apply(self, writes: Sequence[Write]) -> int:
         """As BatchStore."""
         refused = 0

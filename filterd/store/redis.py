@@ -51,6 +51,7 @@ class RedisStore:
 
         ValueError where it cannot be one; nothing is opened yet.
         """
+        self.url = url
         self._options = {
             "socket_timeout": timeout,
             "socket_connect_timeout": timeout,
@@ -119,6 +120,17 @@ class RedisStore:
     def members(self, key: str) -> tuple[str, ...]:
         """As Store."""
         return tuple([decoded(member) for member in self._one(b"LRANGE", _name(key), 0, -1)])
+
+    def fetch(self, keys: Sequence[str], sets: Sequence[str]) -> tuple[list[bytes | None], list[tuple[str, ...]]]:
+        """As Store; one pipeline for all."""
+        commands: list[Command] = [(b"MGET", *[_name(key) for key in keys])] if keys else []
+        commands += [(b"LRANGE", _name(key), 0, -1) for key in sets]
+        answers = self._exchange(commands) if commands else []
+        for answer in answers:
+            if isinstance(answer, ResponseError):
+                raise StoreRefusedError(f"Redis: {answer}") from answer
+        values = list(answers.pop(0)) if keys else []
+        return values, [tuple([decoded(member) for member in members]) for members in answers]
 
     def apply(self, writes: Sequence[Write]) -> int:
         """As BatchStore; one pipeline for all."""

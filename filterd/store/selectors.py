@@ -38,11 +38,21 @@ class SelectorMemory:
         if known is not None:
             return known
         try:
-            selectors = self._store.members(_key(domain))[:MAX_SELECTORS]
+            return self.take(domain, self._store.members(_key(domain)))
         except StoreError:
             self.failures += 1
             return ()
-        self._known.put(domain, selectors, FRESH if selectors else FRESH_UNKNOWN)
+
+    def due(self, domain: str) -> str | None:
+        """The set that `recall` would read now, for who reads several things at once; None where it would not read."""
+        if not 0 < len(domain) <= MAX_NAME or self._known.get(domain) is not None:
+            return None
+        return _key(domain)
+
+    def take(self, domain: str, members: tuple[str, ...], seconds: float | None = None) -> tuple[str, ...]:
+        """Recall these of what the set holds, for `seconds` or until they are due again."""
+        selectors = members[:MAX_SELECTORS]
+        self._known.put(domain, selectors, seconds or (FRESH if selectors else FRESH_UNKNOWN))
         return selectors
 
     def remember(self, domain: str, selector: str) -> None:

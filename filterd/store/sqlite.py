@@ -121,19 +121,8 @@ class SqliteStore:
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """As Store."""
-        wanted = [encoded(key) for key in keys]
-        found: dict[bytes, bytes] = {}
         with self._connection() as connection:
-            for start in range(0, len(wanted), MAX_KEYS):
-                chunk = wanted[start : start + MAX_KEYS]
-                marks = ",".join("?" * len(chunk))
-                found.update(
-                    connection.execute(
-                        f"SELECT key, CAST(value AS BLOB) FROM entries WHERE key IN ({marks}) AND expires > ?",  # noqa: S608  # question marks only
-                        (*chunk, self._clock()),
-                    )
-                )
-        return [found.get(key) for key in wanted]
+            return self._values(connection, keys)
 
     def put(self, key: str, value: bytes, ttl: int) -> None:
         """As Store."""
@@ -159,11 +148,12 @@ class SqliteStore:
     def members(self, key: str) -> tuple[str, ...]:
         """As Store."""
         with self._connection() as connection:
-            rows = connection.execute(
-                "SELECT member FROM members WHERE key = ? AND expires > ? ORDER BY seq DESC",
-                (encoded(key), self._clock()),
-            ).fetchall()
-        return tuple([decoded(row[0]) for row in rows])
+            return self._members(connection, key)
+
+    def fetch(self, keys: Sequence[str], sets: Sequence[str]) -> tuple[list[bytes | None], list[tuple[str, ...]]]:
+        """As Store; one connection for all."""
+        with self._connection() as connection:
+            return self._values(connection, keys), [self._members(connection, key) for key in sets]
 
     def apply(self, writes: Sequence[Write]) -> int:
         """As BatchStore; one transaction for all."""
@@ -185,6 +175,27 @@ class SqliteStore:
     def close(self) -> None:
         """As BatchStore."""
         self._pool.close()
+
+    def _values(self, connection: sqlite3.Connection, keys: Sequence[str]) -> list[bytes | None]:
+        wanted = [encoded(key) for key in keys]
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(wanted), MAX_KEYS):
+            chunk = wanted[start : start + MAX_KEYS]
+            marks = ",".join("?" * len(chunk))
+            found.update(
+                connection.execute(
+                    f"SELECT key, CAST(value AS BLOB) FROM entries WHERE key IN ({marks}) AND expires > ?",  # noqa: S608  # question marks only
+                    (*chunk, self._clock()),
+                )
+            )
+        return [found.get(key) for key in wanted]
+
+    def _members(self, connection: sqlite3.Connection, key: str) -> tuple[str, ...]:
+        rows = connection.execute(
+            "SELECT member FROM members WHERE key = ? AND expires > ? ORDER BY seq DESC",
+            (encoded(key), self._clock()),
+        ).fetchall()
+        return tuple([decoded(row[0]) for row in rows])
 
     def _put(self, connection: sqlite3.Connection, write: Put) -> None:
         connection.execute(_PUT, (encoded(write.key), write.value, self._clock() + max(write.ttl, 1)))

@@ -136,6 +136,24 @@ class TestSets:
         assert store.members("s") == ()
 
 
+class TestFetch:
+    """Values and sets in one call."""
+
+    def test_both(self, store: BatchStore) -> None:
+        """Each in its own order, as get_many and members would answer."""
+        store.put("a", b"1", 60)
+        store.remember("s", "old", 60, 8)
+        store.remember("s", "new", 60, 8)
+        assert store.fetch(["none", "a"], ["nobody", "s"]) == ([None, b"1"], [(), ("new", "old")])
+
+    @pytest.mark.parametrize(("keys", "sets"), [([], []), (["a"], []), ([], ["s"])])
+    def test_one_kind(self, store: BatchStore, keys: list[str], sets: list[str]) -> None:
+        """Either kind may be missing."""
+        store.put("a", b"1", 60)
+        store.remember("s", "m", 60, 8)
+        assert store.fetch(keys, sets) == ([b"1"] * len(keys), [("m",)] * len(sets))
+
+
 class TestBatches:
     """apply."""
 
