@@ -9,15 +9,21 @@ from filterd.checks.arc import ArcCheck
 from filterd.checks.content import ContentCheck
 from filterd.checks.contract import Check
 from filterd.checks.dkim import DkimCheck
+from filterd.checks.dkimbl import DkimblCheck
 from filterd.checks.dmarc import DmarcCheck
-from filterd.checks.dnsbl import MAX_HOSTS, DnsblCheck, Observe, Suspended, UriblCheck, nothing_suspended, unobserved
+from filterd.checks.dnsbl import DnsblCheck
 from filterd.checks.iprev import IprevCheck
+from filterd.checks.listing import Observe, Suspended, nothing_suspended, unobserved
+from filterd.checks.mentions import MAX_HOSTS
 from filterd.checks.replay import Counter, ReplayCheck, Uncounted
+from filterd.checks.reputation import ReputationCheck
 from filterd.checks.spf import SpfCheck
+from filterd.checks.uribl import UriblCheck
 from filterd.checks.yara import YaraCheck
 from filterd.dmarc import OverridePolicy
 from filterd.dnsbl.zones import Zone
 from filterd.model.identity import Identity
+from filterd.reputation import Memory
 from filterd.store import SelectorMemory
 
 
@@ -43,12 +49,14 @@ ALL: Final[dict[str, Make]] = {
     "iprev": lambda _: IprevCheck(),
     "dnsbl": lambda tools: DnsblCheck(tools.zones, tools.suspended, tools.observe),
     "spf": lambda _: SpfCheck(),
+    "reputation": lambda tools: ReputationCheck(tools.memory),  # before dkim: at MAIL it reads the selectors along
     "dkim": lambda tools: DkimCheck(tools.selectors),
     "arc": lambda tools: ArcCheck(tools.arc_sealers),
     "dmarc": lambda tools: DmarcCheck(tools.overrides, spf_upgrade=tools.spf_upgrade),
     "replay": lambda tools: ReplayCheck(tools.replays),
     "allow": lambda tools: AllowCheck(tools.allow),
     "uribl": lambda tools: UriblCheck(tools.zones, tools.suspended, tools.observe, tools.url_hosts),
+    "dkimbl": lambda tools: DkimblCheck(tools.zones, tools.suspended, tools.observe),
     "content": lambda _: ContentCheck(),
     "yara": lambda _: YaraCheck(),
 }

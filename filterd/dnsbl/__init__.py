@@ -5,14 +5,18 @@ declares is a hit; 127.255.255.x, 127.0.0.1 where it is not declared, anything o
 declared never is (RFC 5782, section 2.1, and the lists' own pages). One refusal voids the whole answer: whoever gives
 it is not the list speaking. Health follows RFC 5782, section 5: test points that must be listed and must not.
 
+What is asked about: addresses in reverse, domain names, and hashes of e-mail addresses and files (`zones.Subject`); how
+the name is built is data too (`keys`). One answer may mean different things for different subjects.
+
 Everything here is pure but `ListHealth`, which counts; lookups are the caller's. Names of paid lists hold a key: only
 `display` is ever shown.
 """
 
 from filterd.dnsbl.answers import Listing, ListStatus, interpret
 from filterd.dnsbl.health import ListHealth, SelfTest, self_test
+from filterd.dnsbl.loading import load_zones
 from filterd.dnsbl.questions import question_about
-from filterd.dnsbl.zones import Subject, Zone, load_zones
+from filterd.dnsbl.zones import Subject, Zone
 
 __all__ = [
     "ListHealth",

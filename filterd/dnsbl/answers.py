@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from filterd.dnsbl.zones import Zone
+from filterd.dnsbl.zones import Subject, Zone
 from filterd.model.dns import Answer, AnswerStatus
 
 LIST_NETWORK: Final = "127."  # RFC 5782, section 2.1: answers are in 127.0.0.0/8
@@ -41,26 +41,27 @@ class Listing:
 _MISS: Final = Listing(ListStatus.MISS)
 
 
-def interpret(zone: Zone, answer: Answer) -> Listing:
-    """Read the answer to a question about this list."""
+def interpret(zone: Zone, answer: Answer, subject: Subject | None = None) -> Listing:
+    """Read the answer to a question about this list; `subject` is what was asked about.
+
+    What means nothing for the subject (a dial-up address in a Received chain) is a miss.
+    """
     if answer.status is not AnswerStatus.NOERROR:
         # RFC 5782 2.1: no such name means not listed. NODATA is a list with another record type there: no address.
         return Listing(ListStatus.FAILED, cause=answer.cause or "no answer") if answer.failed else _MISS
     if refusals := [record for record in answer.records if _refuses(zone, record)]:
         return Listing(ListStatus.REFUSED, codes=tuple(refusals[:4]), cause=f"answered {refusals[0]}")
+    declared = [record for record in answer.records if _symbols(zone, record, None)]
+    if not declared:
+        return Listing(ListStatus.ERROR, cause=f"answered {answer.records[-1]}, which it does not declare")
     symbols: dict[str, None] = {}  # an ordered set
     codes: list[str] = []
-    strange = ""
-    for record in answer.records:
-        found = _symbols(zone, record)
+    for record in declared:
+        found = _symbols(zone, record, subject)
         if found:
             symbols.update(dict.fromkeys(found))
             codes.append(record)
-        else:
-            strange = record
-    if symbols:
-        return Listing(ListStatus.HIT, tuple(symbols), tuple(codes))
-    return Listing(ListStatus.ERROR, cause=f"answered {strange}, which it does not declare")
+    return Listing(ListStatus.HIT, tuple(symbols), tuple(codes)) if symbols else _MISS
 
 
 def _refuses(zone: Zone, record: str) -> bool:
@@ -71,11 +72,14 @@ def _refuses(zone: Zone, record: str) -> bool:
     return record == LOOPBACK and record not in zone.codes
 
 
-def _symbols(zone: Zone, record: str) -> tuple[str, ...]:
+def _symbols(zone: Zone, record: str, subject: Subject | None) -> tuple[str, ...]:
+    """What an address means for a subject; None asks what it means at all."""
     if zone.bits:
         octet = _last(record)
-        return tuple(symbol for bit, symbol in zone.bits if octet & bit)
-    symbol = zone.codes.get(record)
+        bits = zone.bits if subject is None else zone.bits_about.get(subject, zone.bits)
+        return tuple(symbol for bit, symbol in bits if octet & bit)
+    codes = zone.codes if subject is None else zone.codes_about.get(subject, zone.codes)
+    symbol = codes.get(record)
     return (symbol,) if symbol else ()
 
 

@@ -88,6 +88,7 @@ class Inspection:
     hits: tuple[RuleHit, ...] = ()
     urls: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()  # e-mail addresses of Reply-To, links and text, without the author's
     findings: tuple[Finding, ...] = ()
     subject: str = ""
     message_id: str = ""

@@ -27,6 +27,7 @@ class Reason(StrEnum):
 BY_CHECK: Final = {
     "dnsbl": Reason.LISTED,
     "uribl": Reason.LISTED,
+    "dkimbl": Reason.LISTED,
     "yara": Reason.MALWARE,
     "spf": Reason.AUTHENTICATION,
     "dkim": Reason.AUTHENTICATION,

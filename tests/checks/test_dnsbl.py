@@ -2,7 +2,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from filterd.checks.dnsbl import CAPPED, MAX_HOSTS, DnsblCheck, UriblCheck
+from filterd.checks.dnsbl import DnsblCheck
+from filterd.checks.mentions import MAX_HOSTS
+from filterd.checks.uribl import CAPPED, OTHERS_CAPPED, UriblCheck
 from filterd.dns.fake import FakeResolver
 from filterd.dns.plans import complete
 from filterd.dnsbl import Listing, Subject, Zone
@@ -42,7 +44,7 @@ class FakeView(views.FakeView):
 def test_all_lists_are_asked_at_once() -> None:
     """One round trip, however many lists there are."""
     questions = next(DnsblCheck([ZEN, COP]).run(FakeView()))
-    assert [question.name for question in questions] == ["7.100.51.198.key1.cop.example", "7.100.51.198.zen.example"]
+    assert [question.name for question in questions] == ["7.100.51.198.zen.example", "7.100.51.198.key1.cop.example"]
 
 
 def test_a_listed_client_is_found_with_list_and_code() -> None:
@@ -98,7 +100,8 @@ def test_every_answer_is_observed() -> None:
     """Health is judged by what lists answer to real questions."""
     seen: list[tuple[str, str]] = []
 
-    def observe(zone: Zone, listing: Listing) -> None:
+    def observe(zone: Zone, listing: Listing, about: str) -> None:
+        assert about == CLIENT.address
         seen.append((zone.name, listing.status.value))
 
     resolver = FakeResolver(a={"7.100.51.198.zen.example": ["127.0.0.4"]})
@@ -173,4 +176,4 @@ def test_no_list_is_a_skipped_check() -> None:
 def test_symbols_are_those_of_the_lists() -> None:
     """They come from data, for the lists each check asks."""
     assert DnsblCheck([ZEN, DBL]).symbols == {"SBL", "XBL"}
-    assert UriblCheck([ZEN, DBL, SURBL]).symbols == {"DBL_SPAM", "PHISH", CAPPED}
+    assert UriblCheck([ZEN, DBL, SURBL]).symbols == {"DBL_SPAM", "PHISH", CAPPED, OTHERS_CAPPED}

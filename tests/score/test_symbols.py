@@ -6,7 +6,9 @@ import tomllib
 from pathlib import Path
 
 import filterd.checks
-from filterd.checks.dnsbl import DnsblCheck, UriblCheck
+from filterd.checks.dkimbl import DkimblCheck
+from filterd.checks.dnsbl import DnsblCheck
+from filterd.checks.uribl import UriblCheck
 from filterd.dnsbl import load_zones
 from filterd.mime.symbols import AMBIGUOUS, UNSCANNABLE
 from filterd.score import load_scores, problems
@@ -19,7 +21,7 @@ def emitted() -> set[str]:
     """Every symbol that a shipped check may report."""
     found: set[str] = set(AMBIGUOUS | UNSCANNABLE)
     zones = load_zones(ROOT / "rules" / "dnsbl.toml", disabled=True)
-    found |= DnsblCheck(zones).symbols | UriblCheck(zones).symbols
+    found |= DnsblCheck(zones).symbols | UriblCheck(zones).symbols | DkimblCheck(zones).symbols
     for module in pkgutil.iter_modules(filterd.checks.__path__):
         if module.name in {"contract", "dnsbl"}:
             continue
