@@ -2,6 +2,8 @@
 
 import os
 import time
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -15,6 +17,7 @@ from filterd.dns.lookups import Lookups
 from filterd.dns.loop import LoopThread
 from filterd.dns.nameserver import Nameserver, system_nameservers
 from filterd.dns.resolver import CachingResolver
+from filterd.dns.shared import SharedAnswers
 from filterd.dns.stub import StubResolver
 from filterd.dnsbl import ListHealth, Listing, Zone
 from filterd.inspectors import InspectorPool, PoisonLedger
@@ -26,9 +29,10 @@ from filterd.pipeline.parts import Counters, Limits, Parts
 from filterd.pipeline.replies import Replies
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.trust import TrustPolicy
-from filterd.store import BatchStore, ReplayCounter, SelectorMemory, SuspendedLists, WriteBehind, open_store
+from filterd.store import BatchStore, ReplayCounter, SelectorMemory, SuspendedLists, WriteBehind, open_reads, open_store
 from filterd.telemetry.metrics import FrontMetrics
 
+LEARN_EVERY: Final = 1.0  # seconds between two writes of what was learnt: counters of busy senders are added up meanwhile
 INSPECTORS_WITHIN: Final = 45.0  # seconds; a cold compile of a large rule set is what they wait for
 CLOSE_SECONDS: Final = 2.0
 
@@ -40,8 +44,8 @@ class StartError(Exception):
 class Resolving:
     """The loop thread of this process with the resolver in it."""
 
-    def __init__(self, site: Site) -> None:
-        """Start the thread; sockets are opened at the first question."""
+    def __init__(self, site: Site, share: Callable[[AbstractEventLoop], SharedAnswers | None] | None = None) -> None:
+        """Start the thread; sockets are opened at the first question. `share` gives the cache's second level."""
         self.thread = LoopThread("lookups")
         self.thread.start()
         self._loop = self.thread.loop
@@ -50,7 +54,10 @@ class Resolving:
         self._stub = StubResolver(
             self.servers, self._loop, lifetime=config.dns.timeout, try_timeout=config.dns.try_timeout
         )
-        self.resolver = CachingResolver(self._stub, AnswerCache())
+        self._shared = None if share is None else share(self._loop)
+        self.resolver = CachingResolver(self._stub, AnswerCache(), loop=self._loop, shared=self._shared)
+        if self._shared is not None:
+            self._loop.call_soon_threadsafe(self._shared.start)
         self._early = config.limits.dns_queries_early
         self._seconds = config.dns.timeout
 
@@ -60,6 +67,8 @@ class Resolving:
 
     def close(self) -> None:
         """Answer what is outstanding and end the thread."""
+        if self._shared is not None:
+            self._loop.call_soon_threadsafe(self._shared.close)
         self._loop.call_soon_threadsafe(self._stub.close)
         self.thread.stop()
 
@@ -95,13 +104,14 @@ class LiveFront:
         custodian: Custodian,
         journal: JournalWriter,
         metrics: FrontMetrics,
+        remembers: bool = False,
     ) -> None:
         """Build everything; returns once the inspectors are ready. StartError where they are not to be had."""
         self._metrics = metrics
         self._pool = InspectorPool(nursery, inspectors)
-        self._resolving = Resolving(site)
         self._store = store
         self._writes = WriteBehind(store)
+        self._resolving = Resolving(site, self._share)
         self._replays = ReplayCounter(store)
         self.suspended = SuspendedLists(store, [zone.name for zone in site.zones])
         self._health = ListHealth(self.suspended.suspend, time.time)
@@ -153,6 +163,11 @@ class LiveFront:
         self._writes.close()
         self._replays.close()
         self._store.close()
+
+    def _share(self, loop: AbstractEventLoop) -> SharedAnswers | None:
+        """Answers are shared where the store is Redis: reading SQLite would block the loop, for one host's sake."""
+        reads = open_reads(self._store, loop)
+        return None if reads is None else SharedAnswers(reads, self._writes, loop, count=self._metrics.shared_answers)
 
     def _observe(self, zone: Zone, listing: Listing, _asked: str = "") -> None:
         if not listing.usable:

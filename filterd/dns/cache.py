@@ -23,7 +23,9 @@ MAX_NEGATIVE_TTL: Final = 300  # seconds; five minutes, for the same reason
 FAILURE_TTL: Final = 30  # seconds; a broken zone is not asked for every message (RFC 9520, section 3.2: 1 s to 5 min)
 STALE: Final = 3_600  # seconds that an answer may outlive its TTL where nothing newer can be had (RFC 8767)
 STALE_TTL: Final = 30  # seconds until a stale answer's question is asked again (RFC 8767, section 4)
+RENEW_SHARE: Final = 0.1  # of an answer's life, the last part, in which one that is in use is asked for again
 
+NEVER: Final = float("inf")
 STALE_CAUSE: Final = "stale"
 # A failure on our side of the name server says nothing about the name: keeping it would outlive a restart.
 UNCACHED_CAUSES: Final = frozenset({"no nameserver", "overload", "closed"})
@@ -31,11 +33,15 @@ UNCACHED_CAUSES: Final = frozenset({"no nameserver", "overload", "closed"})
 
 @dataclass(slots=True)
 class _Entry:
-    """An answer, when it stops being fresh and when it stops being of any use (monotonic seconds)."""
+    """An answer, when it stops being fresh and when it stops being of any use (monotonic seconds).
+
+    From `renew` on the next reader has it renewed.
+    """
 
     answer: Answer
     expires: float
     forget: float
+    renew: float
     size: int
     used: bool = False
 
@@ -47,6 +53,20 @@ def lifetime(answer: Answer) -> int:
     if answer.status is AnswerStatus.TEMPFAIL:
         return 0 if answer.cause in UNCACHED_CAUSES else FAILURE_TTL
     return min(max(answer.ttl, MIN_NEGATIVE_TTL), MAX_NEGATIVE_TTL)
+
+
+def renewal(answer: Answer) -> float:
+    """With how many seconds left an answer in use is asked for again; 0: not before its end.
+
+    Failures have no answer worth renewing, and short lives no time to do it in.
+    """
+    keep = lifetime(answer)
+    return 0.0 if answer.failed or keep < MIN_TTL else keep * RENEW_SHARE
+
+
+def _renew(answer: Answer, expires: float) -> float:
+    before = renewal(answer)
+    return expires - before if before else NEVER
 
 
 class AnswerCache:
@@ -70,6 +90,7 @@ class AnswerCache:
         self._entries: OrderedDict[Question, _Entry] = OrderedDict()
         self._lock = Lock()  # for writers only
         self._bytes = 0
+        self._due: Callable[[Question], None] | None = None
 
     def __len__(self) -> int:
         """How many entries, expired ones included."""
@@ -83,10 +104,21 @@ class AnswerCache:
     def peek(self, question: Question) -> Answer | None:
         """The fresh answer or None. One dict lookup, atomic under the interpreter's lock: any thread may call it."""
         entry = self._entries.get(question)
-        if entry is None or entry.expires <= self._clock():
+        if entry is None:
             return None
+        now = self._clock()
+        if entry.expires <= now:
+            return None
+        if entry.renew <= now and entry.used:  # read before, and now again: a name in use
+            entry.renew = NEVER
+            if self._due is not None:
+                self._due(question)
         entry.used = True
         return entry.answer
+
+    def watch(self, due: Callable[[Question], None]) -> None:
+        """From now on call `due` for an answer in use that is nearly over: once in its life, in whichever thread."""
+        self._due = due
 
     def settle(self, answer: Answer) -> Answer:
         """Keep what just came in, and give back what to use: where it failed, a known stale answer if there is one.
@@ -98,12 +130,24 @@ class AnswerCache:
         with self._lock:
             known = self._entries.get(answer.question)
             if answer.status is AnswerStatus.TEMPFAIL and known is not None and self._is_of_use(known, now):
-                known.answer = replace(known.answer, cause=STALE_CAUSE)
-                known.expires = min(now + STALE_TTL, known.forget)
+                if known.expires <= now:
+                    known.answer = replace(known.answer, cause=STALE_CAUSE)
+                    known.expires = min(now + STALE_TTL, known.forget)
                 return known.answer
             if keep:
                 self._put(answer, now + keep)
         return answer
+
+    def adopt(self, answer: Answer, left: float) -> None:
+        """Keep what somebody else received, fresh for `left` seconds more; 0 or less: for when nothing newer comes.
+
+        What this process knows and is newer stays.
+        """
+        expires = self._clock() + left
+        with self._lock:
+            known = self._entries.get(answer.question)
+            if known is None or known.answer.failed or known.expires < expires:
+                self._put(answer, expires)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -124,7 +168,7 @@ class AnswerCache:
             self._bytes -= old.size
         if size > self._most_bytes // 16:
             return  # one giant must not push out everything else
-        self._entries[answer.question] = _Entry(answer, expires, expires + STALE, size)
+        self._entries[answer.question] = _Entry(answer, expires, expires + STALE, _renew(answer, expires), size)
         self._bytes += size
         while len(self._entries) > self._most or self._bytes > self._most_bytes:
             self._evict()

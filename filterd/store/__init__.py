@@ -20,6 +20,7 @@ from filterd.store.errors import StoreRefusedError
 from filterd.store.guarded import GuardedStore
 from filterd.store.memory import MemoryStore
 from filterd.store.opening import open_store
+from filterd.store.reads import RedisReads, open_reads
 from filterd.store.redis import RedisStore
 from filterd.store.replays import ReplayCounter
 from filterd.store.selectors import SelectorMemory
@@ -34,6 +35,7 @@ __all__ = [
     "Breaker",
     "GuardedStore",
     "MemoryStore",
+    "RedisReads",
     "RedisStore",
     "ReplayCounter",
     "SelectorMemory",
@@ -44,5 +46,6 @@ __all__ = [
     "Turn",
     "Turns",
     "WriteBehind",
+    "open_reads",
     "open_store",
 ]

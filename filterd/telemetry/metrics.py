@@ -118,6 +118,10 @@ class FrontMetrics:
         self.inc("filterd_dns_questions", amount=asked)
         self.inc("filterd_dns_wire_queries", amount=wire)
 
+    def shared_answers(self, outcome: str, questions: int) -> None:
+        """DNS questions looked up in what all fronts share: hit, miss, late, error."""
+        self.inc("filterd_dns_shared", outcome, amount=questions)
+
     def store_failed(self) -> None:
         """A store operation that failed."""
         self.inc("filterd_store_errors")

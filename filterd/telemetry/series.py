@@ -9,6 +9,7 @@ from filterd.model.verdict import Action
 OTHER: Final = "other"  # a label value outside the vocabulary is counted here: rows have a fixed size
 # Seconds; from what a warm message takes to the deadline.
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+SHARED_OUTCOMES: Final = ("hit", "miss", "late", "error")
 INSPECTOR_KINDS: Final = ("busy", "died", "overran", "crashed", OTHER)
 
 
@@ -39,7 +40,13 @@ def families(checks: tuple[str, ...]) -> tuple[Family, ...]:
         Family("filterd_custody_failures", "counter", "Messages that could not be stored and were deferred."),
         Family("filterd_callback_crashes", "counter", "Exceptions that reached a milter callback."),
         Family("filterd_dns_questions", "counter", "DNS questions that messages asked."),
-        Family("filterd_dns_wire_queries", "counter", "DNS questions that no cache could answer."),
+        Family("filterd_dns_wire_queries", "counter", "DNS questions that a front's own cache could not answer."),
+        Family(
+            "filterd_dns_shared",
+            "counter",
+            "Of them, those looked up in Redis: late ones and errors were asked on the wire without waiting.",
+            (("outcome", SHARED_OUTCOMES),),
+        ),
         Family("filterd_store_errors", "counter", "Store operations that failed."),
         Family("filterd_dnsbl_errors", "counter", "Answers of block lists that are no answers."),
         Family("filterd_dnsbl_suspended", "gauge", "Block lists that are not asked, as the supervisor knows."),
