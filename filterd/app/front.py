@@ -13,6 +13,7 @@ from filterd.checks.registry import Tools, make_all
 from filterd.config import Config, read_secret
 from filterd.dmarc import OverridePolicy
 from filterd.dns.cache import AnswerCache
+from filterd.dns.clamping import ClampedAsker
 from filterd.dns.lookups import Lookups
 from filterd.dns.loop import LoopThread
 from filterd.dns.nameserver import Nameserver, system_nameservers
@@ -54,8 +55,9 @@ class Resolving:
         self._stub = StubResolver(
             self.servers, self._loop, lifetime=config.dns.timeout, try_timeout=config.dns.try_timeout
         )
+        asker = ClampedAsker(self._stub, {zone.zone: (zone.min_ttl, zone.max_ttl) for zone in site.zones})
         self._shared = None if share is None else share(self._loop)
-        self.resolver = CachingResolver(self._stub, AnswerCache(), loop=self._loop, shared=self._shared)
+        self.resolver = CachingResolver(asker, AnswerCache(), loop=self._loop, shared=self._shared)
         if self._shared is not None:
             self._loop.call_soon_threadsafe(self._shared.start)
         self._early = config.limits.dns_queries_early

@@ -16,7 +16,8 @@ listens), "budget" (the message asked too much or waited too long), "no recursio
 Deviations, all on purpose:
 - A name that cannot be in the DNS (over 253 characters, a label over 63 or empty, anything but printable ASCII) is
   answered NXDOMAIN with the cause "invalid name", without a query: it certainly has no records, today and tomorrow.
-- `Answer.ttl` is the wire's value at `Answer.received`; it is not counted down. The cache clamps its own copy.
+- `Answer.ttl` is the wire's value at `Answer.received`; it is not counted down. The cache clamps its own copy; zones
+  with bounds of their own (clamping.py: block lists) have them applied to the answer.
 - An alias loop is NODATA: the name leads nowhere, and asking again will not change that.
 - A root name in a record (the null MX of RFC 7505) reads ".".
 """

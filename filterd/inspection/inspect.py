@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from filterd import arc, dkim
 from filterd.heuristics import File, Phrases, Subject, extract, run_all
+from filterd.heuristics.mentioned import mentioned
 from filterd.heuristics.urls import Url, hosts_of, parse_url
 from filterd.html import Page
 from filterd.inspection.streams import Streams, StreamScanner, Texts
@@ -102,6 +103,11 @@ def inspect(
     with work.stage("text"):
         texts = streams.texts
         work.findings += [finding(symbols.UNSCANNABLE_HTML, page.cause) for page in texts.pages if page.cause][:1]
+    addresses: tuple[str, ...] = ()
+    with work.stage("urls"):
+        links = [link.target for page in texts.pages for link in page.links]
+        shown = [*texts.plain, *[page.text for page in texts.pages]]
+        addresses = mentioned(message.first(b"reply-to"), links, shown)
     subject = _heuristics(work, message, author, texts, tuple(streams.files), phrases or Phrases())
     return Inspection(
         author=author,
@@ -110,6 +116,7 @@ def inspect(
         hits=tuple(streams.hits),
         urls=_listed(subject.urls),
         hosts=hosts_of(subject.urls),
+        addresses=tuple([clean(address) for address in addresses]),
         findings=tuple(dict.fromkeys(work.findings)),
         subject=subject.subject,
         message_id=message.first(b"message-id")[:MAX_SUBJECT].decode("utf-8", "replace"),
