@@ -178,6 +178,7 @@ class _Serving(LiveFront):
             custodian=self._quarantine,
             journal=self._journal,
             metrics=row,
+            remembers=site.config.reputation.enabled,
         )
 
     def close(self) -> None:

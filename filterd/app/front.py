@@ -30,10 +30,11 @@ from filterd.pipeline.parts import Counters, Limits, Parts
 from filterd.pipeline.replies import Replies
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.trust import TrustPolicy
+from filterd.reputation import Memory
 from filterd.store import BatchStore, ReplayCounter, SelectorMemory, SuspendedLists, WriteBehind, open_reads, open_store
 from filterd.telemetry.metrics import FrontMetrics
 
-LEARN_EVERY: Final = 1.0  # seconds between two writes of what was learnt: counters of busy senders are added up meanwhile
+LEARN_EVERY: Final = 1.0  # seconds between two writes of what was learnt: what one sender adds meanwhile is one write
 INSPECTORS_WITHIN: Final = 45.0  # seconds; a cold compile of a large rule set is what they wait for
 CLOSE_SECONDS: Final = 2.0
 
@@ -96,7 +97,7 @@ def _with_password(url: str, password: str) -> str:
 class LiveFront:
     """A front's live parts. `close` flushes and ends them."""
 
-    def __init__(  # what differs between the daemon and a command
+    def __init__(  # noqa: PLR0913  # what differs between the daemon and a command
         self,
         site: Site,
         *,
@@ -108,11 +109,18 @@ class LiveFront:
         metrics: FrontMetrics,
         remembers: bool = False,
     ) -> None:
-        """Build everything; returns once the inspectors are ready. StartError where they are not to be had."""
+        """Build everything; returns once the inspectors are ready. StartError where they are not to be had.
+
+        `remembers`: what becomes of messages is remembered of their senders.
+        """
         self._metrics = metrics
         self._pool = InspectorPool(nursery, inspectors)
         self._store = store
         self._writes = WriteBehind(store)
+        self._lessons = WriteBehind(store, interval=LEARN_EVERY)
+        selectors = SelectorMemory(store, self._writes)
+        ours = _trust(site.config).is_ours
+        memory = Memory(store, self._lessons, selectors, ours=ours) if remembers else None
         self._resolving = Resolving(site, self._share)
         self._replays = ReplayCounter(store)
         self.suspended = SuspendedLists(store, [zone.name for zone in site.zones])
@@ -120,7 +128,7 @@ class LiveFront:
         schedule = Schedule.of(
             make_all(
                 Tools(
-                    SelectorMemory(store, self._writes),
+                    selectors,
                     site.zones,
                     self.suspended.current,
                     self._observe,
@@ -129,12 +137,21 @@ class LiveFront:
                     site.config.trust.allow,
                     _overrides(site.config),
                     spf_upgrade=site.config.dmarc.spf_upgrade,
+                    memory=memory,
                     replays=self._replays,
                 )
             )
         )
         self.parts = _parts(
-            site, schedule, self._resolving, self._pool, store, custodian=custodian, journal=journal, counters=metrics
+            site,
+            schedule,
+            self._resolving,
+            self._pool,
+            store,
+            custodian=custodian,
+            journal=journal,
+            counters=metrics,
+            memory=memory,
         )
         if not self._pool.wait_ready(INSPECTORS_WITHIN):
             trouble = self._pool.trouble or "they did not start in time"
@@ -163,6 +180,7 @@ class LiveFront:
         self._pool.close()
         self._resolving.close()
         self._writes.close()
+        self._lessons.close()
         self._replays.close()
         self._store.close()
 
@@ -181,6 +199,11 @@ def _overrides(config: Config) -> OverridePolicy:
     return OverridePolicy(Identities(config.dmarc.forwarders), frozenset(config.dmarc.mailing_lists))
 
 
+def _trust(config: Config) -> TrustPolicy:
+    skip = {trust: frozenset(names) for trust, names in config.trust.skip.items()}
+    return TrustPolicy(config.trust.networks, config.trust.relays, skip)
+
+
 def _parts(  # noqa: PLR0913  # one for each thing that is live
     site: Site,
     schedule: Schedule,
@@ -191,6 +214,7 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
     custodian: Custodian,
     journal: JournalWriter,
     counters: Counters,
+    memory: Memory | None,
 ) -> Parts:
     config = site.config
     actions = config.actions
@@ -200,11 +224,7 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
         inspectors=pool,
         poison=PoisonLedger(store),
         deferrals=Deferrals(store),
-        trust=TrustPolicy(
-            config.trust.networks,
-            config.trust.relays,
-            {trust: frozenset(names) for trust, names in config.trust.skip.items()},
-        ),
+        trust=_trust(config),
         policy=DecisionPolicy(
             actions.reject,
             actions.quarantine,
@@ -232,4 +252,5 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
         clock=time.time,
         monotonic=time.monotonic,
         randomness=os.urandom,
+        memory=memory,
     )

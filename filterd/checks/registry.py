@@ -41,6 +41,7 @@ class Tools:
     overrides: OverridePolicy = field(default_factory=OverridePolicy)
     spf_upgrade: bool = False
     replays: Counter = field(default_factory=Uncounted)
+    memory: Memory | None = None
 
 
 Make: TypeAlias = Callable[[Tools], Check]

@@ -20,6 +20,7 @@ from filterd.config.sections import (
     Paths,
     Quarantine,
     Redis,
+    Reputation,
     Rules,
     Trust,
 )
@@ -42,6 +43,7 @@ class Config(Section):
     actions: Actions = key(Actions(), "")
     replies: Replies = key(Replies(), "")
     limits: Limits = key(Limits(), "")
+    reputation: Reputation = key(Reputation(), "")
     metrics: Metrics = key(Metrics(), "")
     log: Log = key(Log(), "")
 

@@ -261,6 +261,16 @@ class Dmarc(Section):
         return tuple(dict.fromkeys([dot + domain for dot, domain in zip(dots, domains, strict=True)]))
 
 
+class Reputation(Section):
+    """What is remembered of senders and used beside everything else: a hint that alone decides nothing."""
+
+    enabled: bool = key(
+        True,
+        "Count how mail of a network and of an authenticated domain turns out, and remember who knows whom (as hashes,"
+        " for half a year at most), in the shared state. What the symbols weigh stands in scores.toml.",
+    )
+
+
 class Metrics(Section):
     """Prometheus metrics over HTTP."""
 

@@ -15,6 +15,7 @@ from filterd.pipeline.body import Body
 from filterd.pipeline.decide import Facts, decide
 from filterd.pipeline.digest import identify
 from filterd.pipeline.edits import added, edits
+from filterd.pipeline.lessons import learn
 from filterd.pipeline.reasons import Reason
 from filterd.pipeline.records import evidence_of, journal_row, log_message
 from filterd.pipeline.transaction import Transaction
@@ -164,4 +165,14 @@ def _conclude(end: _End, verdict: Verdict) -> Decision:
     counters.lookups(len(transaction.lookups.answers), transaction.lookups.wire)
     for report in transaction.reports.values():
         counters.check(report.check, report.outcome.value)
+    _learn(transaction, verdict)
     return decision
+
+
+def _learn(transaction: Transaction, verdict: Verdict) -> None:
+    memory = transaction.parts.memory
+    if memory is not None:
+        try:
+            learn(memory, transaction, verdict)
+        except Exception:  # noqa: BLE001  # the named border of learning: the verdict stands without it
+            _log.exception(Event.CHECK_CRASHED, check="reputation", id=transaction.id)

@@ -13,6 +13,7 @@ from filterd.pipeline.deferral import Deferrals
 from filterd.pipeline.replies import Replies
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.trust import TrustPolicy
+from filterd.reputation import Memory
 from filterd.score import ScoreRules
 
 
@@ -86,3 +87,4 @@ class Parts:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     randomness: Callable[[int], bytes]
+    memory: Memory | None = None  # what is learnt of senders; None: nothing

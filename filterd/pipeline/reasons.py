@@ -17,6 +17,7 @@ class Reason(StrEnum):
     MALWARE = "malware"  # YARA rules
     AUTHENTICATION = "authentication"  # SPF, DKIM, DMARC, ARC
     CLIENT_NAME = "client-name"  # reverse DNS
+    REPUTATION = "reputation"  # how mail of this sender has turned out before
     INSPECTION_FAILED = "inspection-failed"  # no inspector, or one that died or overran
     CHECK_CRASHED = "check-crashed"  # our bug
     POISON = "poison"  # it has ended two inspectors and is held unread
@@ -34,4 +35,5 @@ BY_CHECK: Final = {
     "dmarc": Reason.AUTHENTICATION,
     "arc": Reason.AUTHENTICATION,
     "iprev": Reason.CLIENT_NAME,
+    "reputation": Reason.REPUTATION,
 }

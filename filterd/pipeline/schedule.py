@@ -34,5 +34,6 @@ class Schedule:
             tuple(order),
             {stage: tuple(check for check in order if check.stage is stage) for stage in STAGES},
             {check.name: tuple(other for other in order if check.name in other.needs) for check in order},
-            {stage: tuple(check for check in order if stage in check.foresees) for stage in STAGES},
+            # A guess needs nothing that others find: as listed, so that one may read along what another will ask.
+            {stage: tuple(check for check in checks if stage in check.foresees) for stage in STAGES},
         )

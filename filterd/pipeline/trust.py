@@ -41,6 +41,10 @@ class TrustPolicy:
             return TrustClass.LOCAL
         return TrustClass.RELAY if self.is_relay(address) else TrustClass.STRANGER
 
+    def is_ours(self, address: str) -> bool:
+        """Whether the address is no stranger's: of our networks, of a relay of ours, or none at all."""
+        return self.classify(address, authenticated=False) is not TrustClass.STRANGER
+
     def is_relay(self, address: str) -> bool:
         """Whether the address belongs to a relay whose Received lines are believed."""
         return _inside(address, self.relays)

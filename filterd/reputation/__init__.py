@@ -1,0 +1,55 @@
+"""Reputation: how mail has turned out before, by client network, by domain and by both; and who knows whom.
+
+- **Outcomes**: a message's verdict without what reputation (or an allow list) said, good or bad; what lies between, was
+  deferred or could not be checked counts nothing. So reputation never feeds on itself.
+- **Counts** decay exponentially, with a half-life of a week and, beside it, of six hours (`counts`).
+- **Standings** are a pure function of counts and time: a score, and a confidence n/(n+k) that grows with evidence. A
+  bad outcome weighs three good ones; the last hours can pull a standing down and never up (`standing`).
+- **Who**: a /24 or /48 (`keys`); the registrable domain that has *proved* to be behind the message (`responsible`).
+  An unauthenticated name earns nothing. A domain's good standing helps only mail whose author it is.
+- **One source does not speak for others**: a network that a domain has not authorised brings that domain a few outcomes
+  at most (a signed message can be sent again by anybody), and none for what is the client's own fault.
+- **Correspondents**: our users' authenticated mail makes its recipients known to them, earlier good mail its sender.
+- Everything is hashed, has a lifetime, and is bounded per message: six counters and `MAX_PEOPLE` set members.
+
+The weights stand in rules/scores.toml, in a group whose cap lies below every threshold and whose floor clears nothing.
+"""
+
+from typing import Final
+
+from filterd.model.session import TrustClass
+from filterd.reputation.counts import FAST, SLOW, Counts, Outcome, Record, decayed
+from filterd.reputation.keys import domain_key, domain_of, network_key, network_of, pair_key, person
+from filterd.reputation.memory import MAX_PEOPLE, READ, WROTE, Memory, user
+from filterd.reputation.responsible import Responsible, correspondent, responsible
+from filterd.reputation.standing import Level, Standing, combine, evaluate
+
+OWN: Final = frozenset({TrustClass.AUTHENTICATED, TrustClass.LOCAL})  # not judged: we know them otherwise
+
+__all__ = [
+    "FAST",
+    "MAX_PEOPLE",
+    "OWN",
+    "READ",
+    "SLOW",
+    "WROTE",
+    "Counts",
+    "Level",
+    "Memory",
+    "Outcome",
+    "Record",
+    "Responsible",
+    "Standing",
+    "combine",
+    "correspondent",
+    "decayed",
+    "domain_key",
+    "domain_of",
+    "evaluate",
+    "network_key",
+    "network_of",
+    "pair_key",
+    "person",
+    "responsible",
+    "user",
+]

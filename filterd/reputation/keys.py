@@ -1,0 +1,72 @@
+"""Whom something is remembered of, and under which key.
+
+Every key is a hash of fixed length: a hostile name cannot make it grow or mean another, and who reads the store does
+not read there who writes to whom. Names are brought to one spelling first.
+"""
+
+import hashlib
+import ipaddress
+from functools import lru_cache
+from typing import Final
+
+from filterd.domains import is_public, normalise, registrable
+from filterd.store.encoding import encoded
+
+DIGITS: Final = 24  # hexadecimal, 96 bits: no two names of one site's mail share a key, by accident or by search
+_CACHE: Final = 4_096  # keys; a few hundred bytes each
+_MAX_ADDRESS: Final = 320  # characters; RFC 5321, section 4.5.3.1: 64 for the local part, 255 for the domain
+# 256 addresses are the least that is routed alone and what a small hoster has: who rents one address gets his next in
+# the same block.
+V4_PREFIX: Final = 24
+# What one site gets (RFC 6177). A /64 would be one customer where hosters are thrifty, but whoever has a /48 would have
+# 65,536 names to burn, and the store as many records to keep.
+V6_PREFIX: Final = 48
+
+
+@lru_cache(maxsize=_CACHE)
+def network_of(address: str) -> str:
+    """The network of a public address, as in 198.51.100.0/24; empty where there is none to hold responsible."""
+    if not is_public(address):
+        return ""
+    parsed = ipaddress.ip_address(address)
+    prefix = V4_PREFIX if parsed.version == 4 else V6_PREFIX  # noqa: PLR2004  # the protocol's own number
+    return str(ipaddress.ip_network((parsed, prefix), strict=False))
+
+
+def domain_of(name: str) -> str:
+    """The domain somebody registered to own this name, empty for what is no domain name."""
+    normal = normalise(name) if name else None
+    return registrable(normal) if normal is not None and "." in normal else ""
+
+
+def person(address: str) -> str:
+    """One spelling for a mail address, empty for what is none."""
+    local, at, domain = address.rpartition("@")
+    normal = normalise(domain) if at and local and len(address) <= _MAX_ADDRESS else None
+    return f"{local.lower()}@{normal}" if normal is not None else ""
+
+
+@lru_cache(maxsize=_CACHE)
+def digest(kind: str, text: str) -> str:
+    """A short name for a text of some kind."""
+    return hashlib.sha256(encoded(f"{kind}\0{text}")).hexdigest()[:DIGITS]
+
+
+def network_key(network: str) -> str:
+    """Where a network's outcomes are counted."""
+    return f"reputation:n:{digest('network', network)}"
+
+
+def domain_key(domain: str) -> str:
+    """Where a domain's outcomes are counted."""
+    return f"reputation:d:{digest('domain', domain)}"
+
+
+def pair_key(network: str, domain: str) -> str:
+    """Where the outcomes of a domain's mail from one network are counted."""
+    return f"reputation:p:{digest('pair', network + ' ' + domain)}"
+
+
+def correspondents_key(address: str) -> str:
+    """The set of our users who know this correspondent."""
+    return f"known:{digest('correspondent', address)}"

@@ -1,0 +1,216 @@
+"""What a front remembers of senders: read ahead while a message arrives, written after its verdict.
+
+The store is asked once when the client has connected and once when the sender is known, for all that is foreseen to be
+wanted; what was read stays in this process for a moment, and what this process learns shows there at once.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from filterd.domains import normalise
+from filterd.model.store import Store, StoreError
+from filterd.reputation.counts import FAST, SLOW, Outcome, Record, counters, decayed
+from filterd.reputation.counts import amount as amount_of
+from filterd.reputation.keys import (
+    correspondents_key,
+    digest,
+    domain_key,
+    domain_of,
+    network_key,
+    network_of,
+    pair_key,
+    person,
+)
+from filterd.reputation.responsible import Responsible
+from filterd.store import SelectorMemory, WriteBehind
+from filterd.store.recent import Recent
+
+FRESH: Final = 30.0  # seconds in which the same is not read again: how late a front learns of what others saw
+KEEP: Final = 600.0  # seconds that what was read is at hand: longer than a message takes, or a store is silent
+PAUSE: Final = 2.0  # seconds without a question after one that failed: what one message waited for, others need not
+MAX_HELD: Final = 8_192  # records in this process; about 4 MB
+MAX_AUTHORS: Final = 4  # author domains foreseen for one envelope domain: each is two records to read
+MAX_ENVELOPES: Final = 1_024  # envelope domains whose authors are remembered in this process
+AUTHORS_FOR: Final = 86_400.0  # seconds
+SOURCE_CAP: Final = 10.0  # outcomes (decayed, of weeks) that one network brings a domain which has not authorised it
+
+WROTE: Final = "w"  # our user has written to the address
+READ: Final = "r"  # our user had good mail from it
+MEMBER_DIGITS: Final = 16  # hexadecimal, 64 bits: our users among themselves
+MAX_USERS: Final = 64  # of ours who are remembered for one correspondent, the last ones
+MAX_PEOPLE: Final = 32  # recipients of one message that are remembered or looked for
+KNOWN_FOR: Final = 180 * 86_400  # seconds without mail after which two people are strangers again
+TOLD_FOR: Final = 6 * 3_600.0  # seconds in which the store is not told the same again
+
+
+class Memory:
+    """Counts by network, domain and both, and who knows whom. Thread-safe; never raises, never waits for a write."""
+
+    def __init__(
+        self,
+        store: Store,
+        writes: WriteBehind,
+        selectors: SelectorMemory | None = None,
+        *,
+        ours: Callable[[str], bool] = lambda _address: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`selectors` are read along at MAIL; `ours` says which addresses are no strangers'; `clock` counts seconds."""
+        self.failures = 0  # questions that the store did not answer
+        self._store = store
+        self._writes = writes
+        self._selectors = selectors
+        self._ours = ours
+        self._clock = clock
+        self._silent_until = float("-inf")
+        self._records: Recent[str, tuple[float, Record]] = Recent(MAX_HELD, clock)
+        self._people: Recent[str, tuple[float, frozenset[str]]] = Recent(MAX_HELD, clock)
+        self._authors: Recent[str, tuple[str, ...]] = Recent(MAX_ENVELOPES, clock)
+        self._told: Recent[tuple[str, str], bool] = Recent(MAX_HELD, clock)
+
+    def network(self, address: str) -> str:
+        """The network that stands for a client; empty for our own and for addresses that are not public."""
+        return "" if self._ours(address) else network_of(address)
+
+    def connected(self, network: str, now: float) -> None:
+        """Read what is counted of the client's network. Waits for the store, within the store's own bound."""
+        self._read([network_key(network)], "", "", now)
+
+    def announced(self, network: str, sender: str, now: float) -> None:
+        """Read what the sender lets foresee: the domains that may answer for the message, and who knows the address."""
+        keys = []
+        domain = sender.rpartition("@")[2] if "@" in sender else ""
+        for name in self.foreseen(sender):
+            keys += [domain_key(name), pair_key(network, name)]
+        address = person(sender)
+        self._read(keys, correspondents_key(address) if address else "", normalise(domain) or "", now)
+
+    def foreseen(self, sender: str) -> tuple[str, ...]:
+        """The domains that may turn out to answer for mail of this envelope sender."""
+        own = domain_of(sender.rpartition("@")[2]) if "@" in sender else ""
+        return (own, *(self._authors.get(own) or ())) if own else ()
+
+    def record(self, key: str) -> Record | None:
+        """What is counted under a key, as far as it is at hand."""
+        held = self._records.get(key)
+        return None if held is None else held[1]
+
+    def users(self, address: str) -> frozenset[str] | None:
+        """Who knows this correspondent, as `WROTE` or `READ` and a name made by `user`; None: not at hand."""
+        held = self._people.get(correspondents_key(address))
+        return None if held is None else held[1]
+
+    def answered(self, sender: str, domain: str) -> None:
+        """This domain has answered for mail of the sender: foresee it next time."""
+        envelope = domain_of(sender.rpartition("@")[2]) if "@" in sender else ""
+        if not envelope or domain == envelope:
+            return
+        known = self._authors.get(envelope) or ()
+        if known[:1] != (domain,):
+            others = [other for other in known if other != domain]
+            self._authors.put(envelope, (domain, *others)[:MAX_AUTHORS], AUTHORS_FOR)
+
+    def experienced(
+        self,
+        network: str,
+        answers: Responsible | None,
+        on_network: Outcome | None,
+        on_domain: Outcome | None,
+        now: float,
+    ) -> None:
+        """Count a message's outcome, for its network and for the domain that answers for it."""
+        if on_network is not None:
+            self._count(network_key(network), on_network, now)
+        if on_domain is None or answers is None:
+            return
+        pair = pair_key(network, answers.domain)
+        # A signature can be sent again by anybody: a network that the domain has not authorised is one witness among
+        # others, however often it speaks.
+        if answers.vouched or self._may_witness(pair, now):
+            self._count(domain_key(answers.domain), on_domain, now)
+        self._count(pair, on_domain, now)
+
+    def met(self, address: str, recipients: Sequence[str]) -> None:
+        """Recipients of ours have had good mail from the address."""
+        key = correspondents_key(address)
+        for recipient in recipients[:MAX_PEOPLE]:
+            if member := user(recipient):
+                self._acquaint(key, READ + member)
+
+    def wrote(self, sender: str, recipients: Sequence[str]) -> None:
+        """Our user has written to these addresses."""
+        member = user(sender)
+        for recipient in recipients[:MAX_PEOPLE] if member else ():
+            if address := person(recipient):
+                self._acquaint(correspondents_key(address), WROTE + member)
+
+    def _may_witness(self, pair: str, now: float) -> bool:
+        record = self.record(pair)
+        if record is None:
+            return False
+        counts = decayed(SLOW, record.slow, now)
+        return counts.good + counts.bad < SOURCE_CAP
+
+    def _count(self, key: str, outcome: Outcome, now: float) -> None:
+        slow, _, fast, _ = counters(key, now)
+        self._writes.add(slow, amount_of(SLOW, outcome, now), SLOW.lifetime)
+        self._writes.add(fast, amount_of(FAST, outcome, now), FAST.lifetime)
+        held = self._records.get(key)
+        if held is not None:
+            self._records.put(key, (held[0], held[1].added(outcome, now)), KEEP)
+
+    def _acquaint(self, key: str, member: str) -> None:
+        if self._told.get((key, member)):
+            return
+        self._told.put((key, member), value=True, seconds=TOLD_FOR)
+        self._writes.remember(key, member, KNOWN_FOR, MAX_USERS)
+        held = self._people.get(key)
+        if held is not None:
+            self._people.put(key, (held[0], held[1] | {member}), KEEP)
+
+    def _read(self, records: Sequence[str], people: str, selectors_of: str, now: float) -> None:
+        """Ask for everything at once that is not fresh; without an answer what is at hand goes on."""
+        clock = self._clock()
+        due = [key for key in records if _stale(self._records.get(key), clock)]
+        sets = [people] if people and _stale(self._people.get(people), clock) else []
+        if not due and not sets:
+            return
+        selectors = self._selectors
+        also = selectors.due(selectors_of) if selectors is not None and selectors_of else None
+        if also is not None:
+            sets.append(also)
+        fetched = self._fetch([counter for key in due for counter in counters(key, now)], sets)
+        if fetched is None:
+            if selectors is not None and also is not None:
+                selectors.take(selectors_of, (), PAUSE)  # else the next to ask for them would wait as long again
+            return
+        values, members = fetched
+        for at, key in enumerate(due):
+            self._records.put(key, (clock, Record.of(tuple(values[4 * at : 4 * at + 4]), now)), KEEP)
+        if selectors is not None and also is not None:
+            selectors.take(selectors_of, members.pop())
+        for found in members:
+            self._people.put(people, (clock, frozenset(found)), KEEP)
+
+    def _fetch(
+        self, keys: Sequence[str], sets: Sequence[str]
+    ) -> tuple[list[bytes | None], list[tuple[str, ...]]] | None:
+        if self._clock() < self._silent_until:
+            return None
+        try:
+            return self._store.fetch(keys, sets)
+        except StoreError:
+            self.failures += 1
+            self._silent_until = self._clock() + PAUSE
+            return None
+
+
+def user(address: str) -> str:
+    """A short name for one of our users, the same for all his sub-addresses; empty for what is no address."""
+    local, at, domain = person(address).rpartition("@")
+    return digest("user", f"{local.partition('+')[0]}@{domain}")[:MEMBER_DIGITS] if at else ""
+
+
+def _stale(held: tuple[float, object] | None, now: float) -> bool:
+    return held is None or now - held[0] >= FRESH
