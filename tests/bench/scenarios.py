@@ -160,11 +160,11 @@ def _paced(on: Stage, results: Results, make: Callable[[], Target], fresh: Batch
         together = TOGETHER if pace else 1
         results.add(bench.run(target, case, fresh, numbers, concurrency=together, pace=pace))
 
-    signed = _chosen(fresh, lambda one: one.signed and not one.links, most)
-    linked = _chosen(fresh, lambda one: one.signed and one.links, 2 * most)
+    signed = chosen(fresh, lambda one: one.signed and not one.links, most)
+    linked = chosen(fresh, lambda one: one.signed and one.links, 2 * most)
     with make() as target:
         bench.run(target, "warming up", on.common, warmers, concurrency=8)
-        run(target, UNSIGNED, _chosen(fresh, lambda one: not one.signed and not one.links, most))
+        run(target, UNSIGNED, chosen(fresh, lambda one: not one.signed and not one.links, most))
         run(target, FIRST, signed)
         run(target, LINKS, linked[:most])
         run(target, BURST, linked[most:], 0.0)
@@ -173,7 +173,7 @@ def _paced(on: Stage, results: Results, make: Callable[[], Target], fresh: Batch
         run(target, REMEMBERED, signed)
 
 
-def _chosen(batch: Batch, wanted: Callable[[Message], bool], most: int) -> tuple[int, ...]:
+def chosen(batch: Batch, wanted: Callable[[Message], bool], most: int) -> tuple[int, ...]:
     """Numbers of small messages that verify and are wanted."""
     found = [one.number for one in batch.messages if wanted(one) and not one.attached and one.dkim != "fail"]
     return tuple(found[:most])

@@ -130,6 +130,15 @@ class FilterdTarget:
                 found.setdefault(str(event.get("event")), str(event)[:COMPLAINT])
         return list(found.values())
 
+    @property
+    def milter(self) -> str:
+        """Its address as Postfix spells it."""
+        return self._daemon.milter
+
+    def waits(self) -> dict[str, float]:
+        """Milliseconds from end of message to the verdict, by recipient, of messages with one."""
+        return {event["recipients"][0]: float(event["ms"]) for event in self._daemon.events("message")}
+
     def cpu(self) -> dict[str, float]:
         """By role; inspectors that were recycled count with those that live."""
         return measure.cpu(self._daemon.process.pid, self._roles())
