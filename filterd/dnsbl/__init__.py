@@ -8,20 +8,28 @@ it is not the list speaking. Health follows RFC 5782, section 5: test points tha
 What is asked about: addresses in reverse, domain names, and hashes of e-mail addresses and files (`zones.Subject`); how
 the name is built is data too (`keys`). One answer may mean different things for different subjects.
 
-Everything here is pure but `ListHealth`, which counts; lookups are the caller's. Names of paid lists hold a key: only
-`display` is ever shown.
+A list that cannot be believed is suspended for all fronts and hosts that share a store: after refusals in a row
+(`ListHealth`), when its test points fail, or when it lists everybody and its test does not contradict (`ListKeeper`,
+which tests at start and every hour, suspended lists every five minutes, and lets them return by themselves).
+
+Everything but these two, which count and remember, is pure; lookups are the caller's. Names of paid lists hold a key:
+only `display` is ever shown.
 """
 
 from filterd.dnsbl.answers import Listing, ListStatus, interpret
-from filterd.dnsbl.health import ListHealth, SelfTest, self_test
+from filterd.dnsbl.health import Ask, ListHealth, SelfTest, self_test
+from filterd.dnsbl.keeper import ListKeeper, Outside
 from filterd.dnsbl.loading import load_zones
 from filterd.dnsbl.questions import question_about
 from filterd.dnsbl.zones import Subject, Zone
 
 __all__ = [
+    "Ask",
     "ListHealth",
+    "ListKeeper",
     "ListStatus",
     "Listing",
+    "Outside",
     "SelfTest",
     "Subject",
     "Zone",

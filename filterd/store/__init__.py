@@ -9,7 +9,8 @@ one host (the default), Redis for several, memory for one process and for tests;
   once, one a second is let through to see.
 - Nothing is opened before the first call, and everything is opened again after a fork.
 - Writes that nobody waits for go through WriteBehind: every 50 ms one round trip for all of them.
-- Named facts sit on top and own their keys: `selectors:` (SelectorMemory), `suspended:` (SuspendedLists), `turn:` (Turns).
+- Named facts sit on top and own their keys: `selectors:` (SelectorMemory), `suspended:` (SuspendedLists), `turn:`
+  (Turns).
 
 Deviations: Redis Cluster is not supported (reads of several keys span slots). A key that another program filled with
 the wrong type reads as absent with MGET and is refused elsewhere.

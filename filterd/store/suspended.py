@@ -16,10 +16,11 @@ DEFAULT_TTL: Final = 3600  # seconds a suspension lasts where nobody renews it
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """Why a list is not asked, and since when (epoch seconds)."""
+    """Why a list is not asked, and since when (epoch seconds); `void`: what it has answered is not believed either."""
 
     reason: str
     since: float
+    void: bool = False
 
 
 class SuspendedLists:
@@ -55,14 +56,14 @@ class SuspendedLists:
         self._read()
         return self._current
 
-    def suspend(self, name: str, reason: str, now: float, ttl: int = DEFAULT_TTL) -> None:
+    def suspend(self, name: str, reason: str, now: float, ttl: int = DEFAULT_TTL, *, void: bool = False) -> None:
         """Leave the list alone for `ttl` seconds; at once in this process, within FRESH seconds in the others.
 
-        One that is suspended already stays so since when it was.
+        One that is suspended already stays so since when it was, and void.
         """
         with self._lock:
-            known = self._current.get(name)
-            suspension = Suspension(reason, known.since if known is not None and known.since else now)
+            known = self._current.get(name, Suspension("", now))
+            suspension = Suspension(reason, known.since or now, void or known.void)
             self._current = {**self._current, name: suspension}
         try:
             self._store.put(_key(name), msgspec.json.encode(suspension), ttl)

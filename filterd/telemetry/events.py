@@ -49,6 +49,9 @@ class Event(StrEnum):
         "a block list answers what no healthy list answers: it is not asked for a while",
     )
     DNSBL_RESUMED = "dnsbl_resumed", "a block list is asked again"
+    DNSBL_DOUBTED = "dnsbl_doubted", "a block list lists nearly everybody: it is not believed until its test is done"
+    DNSBL_BELIEVED = "dnsbl_believed", "it does not list what it must not: so many really are listed"
+    DNSBL_KEEPER_CRASHED = "dnsbl_keeper_crashed", "our bug in keeping the block lists: what is known of them stays"
     CUSTODY_FAILED = "custody_failed", "a message could not be stored safely: the client was told to try again"
     JOURNAL_FAILED = "journal_failed", "rows of the journal could not be written"
     METRICS_FAILED = "metrics_failed", "the metrics address cannot be served"

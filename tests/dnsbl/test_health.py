@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from structlog.testing import capture_logs
 
 from filterd.dns.fake import FakeResolver
 from filterd.dns.plans import complete
 from filterd.dnsbl import ListHealth, Listing, ListStatus, SelfTest, Subject, Zone, self_test
-from filterd.dnsbl.health import FAILED_SECONDS, FAILURES, REFUSALS, REFUSED_SECONDS
+from filterd.dnsbl.health import FAILED_SECONDS, FAILURES, NO_POINTS, REFUSALS, REFUSED_SECONDS, probes
 
 ZONE = Zone(
     "one",
@@ -53,6 +55,37 @@ def test_a_test_without_an_answer_proves_nothing() -> None:
     """A dead resolver does not make lists bad."""
     resolver = FakeResolver(fail=["a 2.0.0.127.secret.list.example"])
     assert complete(self_test(ZONE), resolver.lookup).healthy is None
+
+
+@pytest.mark.threat("DNS-03")
+@pytest.mark.parametrize(("subject", "probe"), [(Subject.CLIENT, "192.0.2.7"), (Subject.URL_HOST, "probe-07.invalid")])
+def test_what_nobody_can_have_listed_must_not_be_listed(subject: Subject, probe: str) -> None:
+    """Random names, and for lists of clients an address of nobody, show a wildcard where test points do not."""
+    zone = replace(ZONE, subjects=frozenset({subject}))
+    asked = probes(zone, lambda count: b"\x07" * count)
+    assert any(probe.partition("-07")[0] in text for text in asked)
+    name = ".".join(reversed(asked[-1].split("."))) if subject is Subject.CLIENT else asked[-1]
+    resolver = FakeResolver(a={**LISTED, f"{name}.secret.list.example": ["127.0.0.9"]})
+    result = complete(self_test(zone, asked), resolver.lookup)
+    assert (result.healthy, result.cause) == (False, f"{asked[-1]} is listed, which nobody can have listed")
+    assert complete(self_test(zone, asked), FakeResolver(a=LISTED).lookup).healthy is True
+
+
+@pytest.mark.parametrize("answer", ["127.255.255.252", "203.0.113.5", "127.0.0.1"])
+def test_a_refusal_to_answer_about_nonsense_is_no_fault(answer: str) -> None:
+    """Some lists refuse, or lead to their web page, where the name cannot be a question."""
+    resolver = FakeResolver(a={**LISTED, "x.secret.list.example": [answer]})
+    assert complete(self_test(ZONE, ("x",)), resolver.lookup).healthy is True
+
+
+def test_a_probe_without_an_answer_leaves_the_word_to_the_test_points() -> None:
+    """And where there are none, nothing is known."""
+    resolver = FakeResolver(a=LISTED, fail=["a x.secret.list.example"])
+    assert complete(self_test(ZONE, ("x",)), resolver.lookup).healthy is True
+    bare = replace(ZONE, listed="", unlisted="")
+    assert complete(self_test(bare, ("x",)), resolver.lookup) == SelfTest("one", None, "fake failure")
+    assert complete(self_test(bare, ("y",)), resolver.lookup) == SelfTest("one", None, NO_POINTS)
+    assert complete(self_test(bare), resolver.lookup) == SelfTest("one", None, NO_POINTS)
 
 
 class Suspensions:

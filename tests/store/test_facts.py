@@ -181,9 +181,9 @@ class TestSuspended:
     def test_since(self) -> None:
         """A list that is suspended once more stays so since the first time, for the newer reason."""
         lists = SuspendedLists(MemoryStore(), ["zen"])
-        lists.suspend("zen", "refuses", 5.0)
-        lists.suspend("zen", "lists everything", 9.0)
-        assert lists.refresh() == {"zen": Suspension("lists everything", 5.0)}
+        lists.suspend("zen", "lists everything", 5.0, void=True)
+        lists.suspend("zen", "refuses", 9.0)
+        assert lists.refresh() == {"zen": Suspension("refuses", 5.0, void=True)}
 
     def test_store_fails(self) -> None:
         """While the store is silent the last known state goes on."""
