@@ -149,6 +149,13 @@ class AnswerCache:
             if known is None or known.answer.failed or known.expires < expires:
                 self._put(answer, expires)
 
+    def forget(self, zone: str) -> None:
+        """Forget what is known of names in a zone, however deep. Looks at every entry: some milliseconds when full."""
+        ending = f".{zone}"
+        with self._lock:
+            for question in [question for question in self._entries if question.name.endswith(ending)]:
+                self._bytes -= self._entries.pop(question).size
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:

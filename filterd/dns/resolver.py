@@ -55,6 +55,7 @@ class CachingResolver:
         self._renewing: set[Question] = set()
         self._due: deque[Question] = deque(maxlen=MAX_RENEWALS)
         self._called = False
+        self._void: dict[str, float] = {}  # zones, with the time (epoch seconds) up to which their answers are void
         if loop is not None:
             cache.watch(self._nearly_over)
 
@@ -88,9 +89,19 @@ class CachingResolver:
         self.ask(question, lambda answer: None if future.done() else future.set_result(answer))
         return await future
 
+    def forget(self, zone: str) -> None:
+        """Void every answer about names in a zone that was received until now, other fronts' too. Any thread."""
+        self._void = {**self._void, f".{zone}": self._clock()}
+        self._cache.forget(zone)
+
+    def _is_void(self, answer: Answer) -> bool:
+        """True for another front's answer from the time before `forget`."""
+        name = answer.question.name
+        return any(name.endswith(zone) and answer.received <= until for zone, until in self._void.items())
+
     def _looked(self, question: Question, found: Shared | None) -> None:
         """What the second level knows. It may speak twice; then the second answer is fresh, and the wire was asked."""
-        if found is not None:
+        if found is not None and not (self._void and self._is_void(found.answer)):
             self._cache.adopt(found.answer, found.left)
             if found.left > 0:
                 self._tell(found.answer)
