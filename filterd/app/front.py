@@ -30,11 +30,10 @@ from filterd.pipeline.parts import Counters, Limits, Parts
 from filterd.pipeline.replies import Replies
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.trust import TrustPolicy
-from filterd.reputation import Memory
+from filterd.reputation import Memory, Tally
 from filterd.store import BatchStore, ReplayCounter, SelectorMemory, SuspendedLists, WriteBehind, open_reads, open_store
 from filterd.telemetry.metrics import FrontMetrics
 
-LEARN_EVERY: Final = 1.0  # seconds between two writes of what was learnt: what one sender adds meanwhile is one write
 INSPECTORS_WITHIN: Final = 45.0  # seconds; a cold compile of a large rule set is what they wait for
 CLOSE_SECONDS: Final = 2.0
 
@@ -117,7 +116,7 @@ class LiveFront:
         self._pool = InspectorPool(nursery, inspectors)
         self._store = store
         self._writes = WriteBehind(store)
-        self._lessons = WriteBehind(store, interval=LEARN_EVERY)
+        self._lessons = Tally(store)
         selectors = SelectorMemory(store, self._writes)
         ours = _trust(site.config).is_ours
         memory = Memory(store, self._lessons, selectors, ours=ours) if remembers else None

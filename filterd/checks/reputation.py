@@ -9,20 +9,18 @@ from filterd.model.inspection import Author
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
 from filterd.model.session import TrustClass
 from filterd.reputation import (
-    FAST,
     MAX_PEOPLE,
     OWN,
     READ,
-    SLOW,
     WROTE,
+    Counts,
     Level,
     Memory,
     Record,
     Responsible,
+    combine,
     correspondent,
-    decayed,
     domain_key,
-    evaluate,
     network_key,
     pair_key,
     responsible,
@@ -108,13 +106,13 @@ def _about(what: str, who: str, record: Record | None, now: float, *, favours: b
     """The finding about one subject, where its standing is worth one. `favours`: a good one may help this message."""
     if record is None:
         return
-    level = evaluate(record, now).level
+    weeks, hours = record.weeks(now), record.hours(now)
+    level = combine(weeks, hours).level
     if level in _LEVELS and (favours or level is not Level.GOOD):
-        yield Finding(f"{what}_{level.name}", (who[:_MAX_EVIDENCE], _told(record, now)))
+        yield Finding(f"{what}_{level.name}", (who[:_MAX_EVIDENCE], _told(weeks, hours)))
 
 
-def _told(record: Record, now: float) -> str:
-    weeks, hours = decayed(SLOW, record.slow, now), decayed(FAST, record.fast, now)
+def _told(weeks: Counts, hours: Counts) -> str:
     return (
         f"{weeks.good:.0f} good and {weeks.bad:.0f} bad messages in the last weeks,"
         f" {hours.good:.0f} and {hours.bad:.0f} in the last hours"
@@ -137,7 +135,5 @@ def _acquaintance(
         yield Finding(KNOWN, (address[:_MAX_EVIDENCE], "every recipient has written to this address"))
     elif met == len(ours):
         yield Finding(EARLIER, (address[:_MAX_EVIDENCE], "every recipient has had good mail from this address"))
-    elif not met and of_domain is not None:
-        counts = decayed(SLOW, of_domain.slow, view.now)
-        if counts.good + counts.bad < _HALF:
-            yield Finding(FIRST, (address[:_MAX_EVIDENCE], "neither the address nor its domain has written before"))
+    elif not met and of_domain is not None and of_domain.weeks(view.now).total < _HALF:
+        yield Finding(FIRST, (address[:_MAX_EVIDENCE], "neither the address nor its domain has written before"))

@@ -19,7 +19,7 @@ from filterd.pipeline.lessons import learn
 from filterd.pipeline.reasons import Reason
 from filterd.pipeline.records import evidence_of, journal_row, log_message
 from filterd.pipeline.transaction import Transaction
-from filterd.score import score
+from filterd.score import Score, score
 from filterd.telemetry.events import Event
 
 STRIKES: Final = 2  # inspectors a message may end before it is held unread
@@ -47,6 +47,7 @@ class _End:
     started: float
     deadline: float
     stages: dict[str, float] = field(default_factory=dict)  # milliseconds
+    score: Score | None = None  # once it is known
     _since: float = 0.0
 
     def lap(self, stage: str) -> None:
@@ -72,7 +73,8 @@ def finish(transaction: Transaction) -> Decision:
     reports = transaction.runner.wait(min(parts.limits.dns_wait, end.deadline - MARGIN - parts.monotonic()))
     end.lap("lookups")
     hits = transaction.inspection.hits if transaction.inspection else ()
-    facts = Facts(score(list(reports.values()), parts.scores, hits), reports, transaction.trust, failure, hold)
+    end.score = score(list(reports.values()), parts.scores, hits)
+    facts = Facts(end.score, reports, transaction.trust, failure, hold)
     verdict = decide(facts, parts.policy, lambda action, code: parts.replies.reply(action, code, transaction.id))
     verdict = _keep(end, verdict)
     end.lap("decide")
@@ -165,14 +167,14 @@ def _conclude(end: _End, verdict: Verdict) -> Decision:
     counters.lookups(len(transaction.lookups.answers), transaction.lookups.wire)
     for report in transaction.reports.values():
         counters.check(report.check, report.outcome.value)
-    _learn(transaction, verdict)
+    _learn(end, verdict)
     return decision
 
 
-def _learn(transaction: Transaction, verdict: Verdict) -> None:
-    memory = transaction.parts.memory
-    if memory is not None:
+def _learn(end: _End, verdict: Verdict) -> None:
+    transaction, memory = end.transaction, end.transaction.parts.memory
+    if memory is not None and end.score is not None:
         try:
-            learn(memory, transaction, verdict)
+            learn(memory, transaction, end.score, verdict)
         except Exception:  # noqa: BLE001  # the named border of learning: the verdict stands without it
             _log.exception(Event.CHECK_CRASHED, check="reputation", id=transaction.id)

@@ -1,6 +1,7 @@
 """What a finished message teaches: its outcome, judged without what was remembered of its sender."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from filterd.model.inspection import RuleHit
@@ -8,10 +9,9 @@ from filterd.model.report import CheckReport
 from filterd.model.report import Outcome as Done
 from filterd.model.session import TrustClass
 from filterd.model.verdict import Action, Verdict
-from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.transaction import Transaction
 from filterd.reputation import OWN, Memory, Outcome, correspondent, responsible
-from filterd.score import ScoreRules, score
+from filterd.score import Score, ScoreRules, score
 
 GOOD_BELOW: Final = 0.5  # of the threshold for a tag: what comes nearer has not shown that it is good
 PROVERS: Final = ("spf", "dkim", "dmarc")
@@ -25,14 +25,15 @@ _NOT_YET: Final = frozenset({Action.DEFER, Action.GREYLIST})
 _UNDONE: Final = frozenset({Done.UNKNOWN, Done.CRASHED})
 
 
-def learn(memory: Memory, transaction: Transaction, verdict: Verdict) -> None:
+def learn(memory: Memory, transaction: Transaction, found: Score, verdict: Verdict) -> None:
     """Remember what became of the message. Nothing waits; a message that will come again teaches nothing yet."""
     facts = transaction.inspection
     if facts is None or verdict.action in _NOT_YET or verdict.observed in _NOT_YET:
         return
     parts, reports, envelope = transaction.parts, transaction.reports, transaction.envelope
     recipients = [recipient.address for recipient in envelope.recipients]
-    outcome = judge(reports, parts.scores, parts.policy, facts.hits)
+    rules, tag = parts.scores, parts.policy.add_header
+    outcome = judge(without_opinions(found, reports, rules, facts.hits), reports, tag)
     if transaction.trust in OWN:
         if outcome is Outcome.GOOD and transaction.trust is TrustClass.AUTHENTICATED:
             memory.wrote(envelope.sender, recipients)
@@ -44,30 +45,44 @@ def learn(memory: Memory, transaction: Transaction, verdict: Verdict) -> None:
     answers = responsible(results, facts.author, envelope.sender)
     of_domain: Outcome | None = outcome
     if outcome is Outcome.BAD and answers is not None and not answers.vouched:
-        of_domain = judge(reports, parts.scores, parts.policy, facts.hits, without=OF_CLIENT)
+        of_domain = judge(_again(reports, rules, facts.hits, OPINIONS | OF_CLIENT), reports, tag)
     memory.experienced(network, answers, outcome, of_domain, transaction.now)
     if outcome is Outcome.GOOD and (address := correspondent(facts.author, envelope.sender, answers)):
         memory.met(address, recipients)
 
 
-def judge(
-    reports: Mapping[str, CheckReport],
-    rules: ScoreRules,
-    policy: DecisionPolicy,
-    hits: Sequence[RuleHit],
-    without: frozenset[str] = frozenset(),
-) -> Outcome | None:
-    """The outcome without what these checks and our opinions say; None where it shows nothing. Observed is as enforced.
+def judge(found: Score, reports: Mapping[str, CheckReport], tag: float) -> Outcome | None:
+    """The outcome that a score shows, `tag` being the threshold for a tag; None where it shows nothing.
 
     A floor alone (an encrypted attachment, two readings) is a reason to hold a message, not a proof of anything.
     """
     undone = {name for name, report in reports.items() if report.outcome in _UNDONE} - OPINIONS
     if undone - OF_SENDER:
         return None
-    left_out = OPINIONS | without
-    found = score([report for name, report in reports.items() if name not in left_out], rules, hits)
-    if found.total >= policy.add_header:
+    if found.total >= tag:
         return Outcome.BAD
-    if found.floor is None and not undone and found.total < policy.add_header * GOOD_BELOW:
-        return Outcome.GOOD
-    return None
+    return Outcome.GOOD if found.floor is None and not undone and found.total < tag * GOOD_BELOW else None
+
+
+def without_opinions(
+    found: Score, reports: Mapping[str, CheckReport], rules: ScoreRules, hits: Sequence[RuleHit]
+) -> Score:
+    """The score as it would be without our own opinions."""
+    opinions = [symbol for symbol in found.symbols if symbol.check in OPINIONS]
+    if not opinions:
+        return found
+    named = {symbol.finding.symbol: rules.symbols.get(symbol.finding.symbol) for symbol in opinions}
+    groups = {rule.group for rule in named.values() if rule is not None and rule.group}
+    if found.floor_symbol in named or any(
+        rule.group in groups
+        for symbol in found.symbols
+        if symbol.check not in OPINIONS and (rule := rules.symbols.get(symbol.finding.symbol)) is not None
+    ):
+        return _again(reports, rules, hits, OPINIONS)  # others would count otherwise without them
+    return replace(found, total=round(found.total - sum([symbol.weight for symbol in opinions]), 6))
+
+
+def _again(
+    reports: Mapping[str, CheckReport], rules: ScoreRules, hits: Sequence[RuleHit], left_out: frozenset[str]
+) -> Score:
+    return score([report for name, report in reports.items() if name not in left_out], rules, hits)

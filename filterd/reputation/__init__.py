@@ -18,11 +18,12 @@ The weights stand in rules/scores.toml, in a group whose cap lies below every th
 from typing import Final
 
 from filterd.model.session import TrustClass
-from filterd.reputation.counts import FAST, SLOW, Counts, Outcome, Record, decayed
+from filterd.reputation.counts import FAST, SLOW, Addition, Counts, Outcome, Record, addition, counters
 from filterd.reputation.keys import domain_key, domain_of, network_key, network_of, pair_key, person
 from filterd.reputation.memory import MAX_PEOPLE, READ, WROTE, Memory, user
 from filterd.reputation.responsible import Responsible, correspondent, responsible
 from filterd.reputation.standing import Level, Standing, combine, evaluate
+from filterd.reputation.tally import Tally
 
 OWN: Final = frozenset({TrustClass.AUTHENTICATED, TrustClass.LOCAL})  # not judged: we know them otherwise
 
@@ -33,6 +34,7 @@ __all__ = [
     "READ",
     "SLOW",
     "WROTE",
+    "Addition",
     "Counts",
     "Level",
     "Memory",
@@ -40,9 +42,11 @@ __all__ = [
     "Record",
     "Responsible",
     "Standing",
+    "Tally",
+    "addition",
     "combine",
     "correspondent",
-    "decayed",
+    "counters",
     "domain_key",
     "domain_of",
     "evaluate",

@@ -7,13 +7,15 @@ are read. Good and bad outcomes share one integer of 64 bits, so that they are r
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 UNIT: Final = 8  # what one outcome adds at the beginning of a generation; rounding errs by 6 % at most
 SPAN: Final = 4  # half-lives in a generation: what falls out at its end weighed a sixteenth at most
 SHIFT: Final = 32  # bits of each sum: 33 million outcomes of one kind in a generation, even at its end
+MAX_AGE: Final = 64.0  # half-lives; what is older is nothing
 _MASK: Final = (1 << SHIFT) - 1
 _LARGEST: Final = (1 << 63) - 1  # what Redis and SQLite can count
 _MAX_DIGITS: Final = 19  # of that number
@@ -32,104 +34,126 @@ class Scale:
 
     letter: str
     half_life: float
-
-    @property
-    def length(self) -> float:
-        """Seconds in a generation."""
-        return SPAN * self.half_life
+    length: float  # seconds in a generation
 
     @property
     def lifetime(self) -> int:
         """Seconds for which a counter is of use after it was added to."""
         return int(2 * self.length)
 
+    def key(self, subject: str, generation: int) -> str:
+        """Where the store counts a subject's outcomes of a generation."""
+        return f"{subject}:{self.letter}{generation}"
+
     def generation(self, now: float) -> int:
         """The generation at `now` (epoch seconds)."""
         return int(now // self.length)
 
 
+WEEK: Final = 7 * 86_400.0  # seconds
+HOURS: Final = 6 * 3_600.0  # seconds
 # A week: lists of spam sources let an address go after one or two, so a network that was cleaned is rid of its past
 # about as fast here, and who writes once a fortnight is still remembered by a quarter of it.
-SLOW: Final = Scale("s", 7 * 86_400.0)
+SLOW: Final = Scale("s", WEEK, SPAN * WEEK)
 # A quarter of a day: long enough that a handful of messages are a sample, so short that yesterday's good mail does not
 # outvote what a taken-over account sends this morning.
-FAST: Final = Scale("f", 6 * 3_600.0)
+FAST: Final = Scale("f", HOURS, SPAN * HOURS)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """How many good and bad outcomes there are at a moment, decayed to it."""
 
     good: float = 0.0
     bad: float = 0.0
 
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """The counters of one scale: of `generation` and of the one before it, as the store holds them."""
-
-    generation: int
-    current: int = 0
-    previous: int = 0
-
-    def added(self, scale: Scale, outcome: Outcome, now: float) -> "Sums":
-        """The counters after one more outcome."""
-        generation = scale.generation(now)
-        if generation == self.generation:
-            return replace(self, current=self.current + amount(scale, outcome, now))
-        before = self.current if generation == self.generation + 1 else 0
-        return Sums(generation, amount(scale, outcome, now), before)
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return self.good + self.bad
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """All that is known of one subject."""
+class Addition(NamedTuple):
+    """What one outcome adds to the counters of the generations it falls into."""
 
-    slow: Sums
-    fast: Sums
+    slow_generation: int
+    slow: int
+    fast_generation: int
+    fast: int
+
+
+class Record(NamedTuple):
+    """All that is known of one subject: the counters of both scales, of a generation and of the one before it."""
+
+    slow_generation: int = 0
+    slow: int = 0
+    slow_before: int = 0
+    fast_generation: int = 0
+    fast: int = 0
+    fast_before: int = 0
 
     @classmethod
-    def of(cls, values: tuple[bytes | None, ...], now: float) -> "Record":
+    def of(cls, values: Sequence[bytes | None], now: float) -> "Record":
         """From the values of `counters`, read at `now`. What is no counter of ours counts as none."""
-        numbers = [_number(value) for value in values]
-        return cls(
-            Sums(SLOW.generation(now), numbers[0], numbers[1]), Sums(FAST.generation(now), numbers[2], numbers[3])
+        slow, slow_before, fast, fast_before = [0 if value is None else _number(value) for value in values]
+        return cls(SLOW.generation(now), slow, slow_before, FAST.generation(now), fast, fast_before)
+
+    def added(self, new: Addition) -> "Record":
+        """The record after one more outcome."""
+        slow = _moved(self.slow_generation, self.slow, self.slow_before, new.slow_generation)
+        fast = _moved(self.fast_generation, self.fast, self.fast_before, new.fast_generation)
+        return Record(
+            new.slow_generation, slow[0] + new.slow, slow[1], new.fast_generation, fast[0] + new.fast, fast[1]
         )
 
-    def added(self, outcome: Outcome, now: float) -> "Record":
-        """The record after one more outcome."""
-        return Record(self.slow.added(SLOW, outcome, now), self.fast.added(FAST, outcome, now))
+    def weeks(self, now: float) -> Counts:
+        """What counts at `now`, forgotten by the half in a week."""
+        return _decayed(SLOW, self.slow_generation, self.slow, self.slow_before, now)
+
+    def hours(self, now: float) -> Counts:
+        """What counts at `now`, forgotten by the half in six hours."""
+        return _decayed(FAST, self.fast_generation, self.fast, self.fast_before, now)
 
 
 def counters(subject: str, now: float) -> tuple[str, str, str, str]:
     """The keys that hold a subject's record at `now`."""
     slow, fast = SLOW.generation(now), FAST.generation(now)
-    return f"{subject}:s{slow}", f"{subject}:s{slow - 1}", f"{subject}:f{fast}", f"{subject}:f{fast - 1}"
+    return SLOW.key(subject, slow), SLOW.key(subject, slow - 1), FAST.key(subject, fast), FAST.key(subject, fast - 1)
 
 
-def amount(scale: Scale, outcome: Outcome, now: float) -> int:
-    """What one outcome at `now` adds to the counter of its generation."""
-    weight = round(UNIT * math.exp2(_age(scale, scale.generation(now), now)))
-    return weight << SHIFT if outcome is Outcome.BAD else weight
+def addition(outcome: Outcome, now: float) -> Addition:
+    """What an outcome at `now` adds."""
+    shift = SHIFT if outcome is Outcome.BAD else 0
+    slow, fast = SLOW.generation(now), FAST.generation(now)
+    return Addition(slow, _weight(SLOW, slow, now) << shift, fast, _weight(FAST, fast, now) << shift)
 
 
-def decayed(scale: Scale, sums: Sums, now: float) -> Counts:
-    """What the counters say at `now`."""
-    good = bad = 0.0
-    for packed, generation in ((sums.current, sums.generation), (sums.previous, sums.generation - 1)):
-        if packed:
-            share = 1.0 / (UNIT * math.exp2(_age(scale, generation, now)))
-            good += (packed & _MASK) * share
-            bad += (packed >> SHIFT) * share
+def _weight(scale: Scale, generation: int, now: float) -> int:
+    return round(UNIT * math.exp2(_age(scale, generation, now)))
+
+
+def _moved(generation: int, current: int, before: int, to: int) -> tuple[int, int]:
+    """The counters of a generation and the one before it, seen from another generation."""
+    if generation == to:
+        return current, before
+    return 0, current if generation == to - 1 else 0
+
+
+def _decayed(scale: Scale, generation: int, current: int, before: int, now: float) -> Counts:
+    share = 1.0 / (UNIT * math.exp2(_age(scale, generation, now)))
+    good, bad = (current & _MASK) * share, (current >> SHIFT) * share
+    if before:
+        share = 1.0 / (UNIT * math.exp2(_age(scale, generation - 1, now)))
+        good += (before & _MASK) * share
+        bad += (before >> SHIFT) * share
     return Counts(good, bad)
 
 
 def _age(scale: Scale, generation: int, now: float) -> float:
     """Half-lives since a generation began; bounded, for a clock that jumps must not make numbers of any size."""
-    return min(max((now - generation * scale.length) / scale.half_life, 0.0), 64.0)
+    return min(max((now - generation * scale.length) / scale.half_life, 0.0), MAX_AGE)
 
 
-def _number(value: bytes | None) -> int:
-    if value is None or len(value) > _MAX_DIGITS or not value.isdigit():
+def _number(value: bytes) -> int:
+    if len(value) > _MAX_DIGITS or not value.isdigit():
         return 0
     return min(int(value), _LARGEST)

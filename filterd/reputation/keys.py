@@ -9,7 +9,7 @@ import ipaddress
 from functools import lru_cache
 from typing import Final
 
-from filterd.domains import is_public, normalise, registrable
+from filterd.domains import is_public, normalise, normalise_address, registrable
 from filterd.store.encoding import encoded
 
 DIGITS: Final = 24  # hexadecimal, 96 bits: no two names of one site's mail share a key, by accident or by search
@@ -26,19 +26,23 @@ V6_PREFIX: Final = 48
 @lru_cache(maxsize=_CACHE)
 def network_of(address: str) -> str:
     """The network of a public address, as in 198.51.100.0/24; empty where there is none to hold responsible."""
-    if not is_public(address):
+    normal = normalise_address(address)
+    if not is_public(normal):
         return ""
-    parsed = ipaddress.ip_address(address)
-    prefix = V4_PREFIX if parsed.version == 4 else V6_PREFIX  # noqa: PLR2004  # the protocol's own number
-    return str(ipaddress.ip_network((parsed, prefix), strict=False))
+    if ":" not in normal:
+        return f"{normal.rpartition('.')[0]}.0/{V4_PREFIX}"
+    rest = 128 - V6_PREFIX
+    return f"{ipaddress.IPv6Address(int(ipaddress.IPv6Address(normal)) >> rest << rest)}/{V6_PREFIX}"
 
 
+@lru_cache(maxsize=_CACHE)
 def domain_of(name: str) -> str:
     """The domain somebody registered to own this name, empty for what is no domain name."""
     normal = normalise(name) if name else None
     return registrable(normal) if normal is not None and "." in normal else ""
 
 
+@lru_cache(maxsize=_CACHE)
 def person(address: str) -> str:
     """One spelling for a mail address, empty for what is none."""
     local, at, domain = address.rpartition("@")
@@ -46,27 +50,30 @@ def person(address: str) -> str:
     return f"{local.lower()}@{normal}" if normal is not None else ""
 
 
-@lru_cache(maxsize=_CACHE)
 def digest(kind: str, text: str) -> str:
     """A short name for a text of some kind."""
     return hashlib.sha256(encoded(f"{kind}\0{text}")).hexdigest()[:DIGITS]
 
 
+@lru_cache(maxsize=_CACHE)
 def network_key(network: str) -> str:
     """Where a network's outcomes are counted."""
     return f"reputation:n:{digest('network', network)}"
 
 
+@lru_cache(maxsize=_CACHE)
 def domain_key(domain: str) -> str:
     """Where a domain's outcomes are counted."""
     return f"reputation:d:{digest('domain', domain)}"
 
 
+@lru_cache(maxsize=_CACHE)
 def pair_key(network: str, domain: str) -> str:
     """Where the outcomes of a domain's mail from one network are counted."""
     return f"reputation:p:{digest('pair', network + ' ' + domain)}"
 
 
+@lru_cache(maxsize=_CACHE)
 def correspondents_key(address: str) -> str:
     """The set of our users who know this correspondent."""
     return f"known:{digest('correspondent', address)}"

@@ -6,12 +6,12 @@ wanted; what was read stays in this process for a moment, and what this process 
 
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from filterd.domains import normalise
 from filterd.model.store import Store, StoreError
-from filterd.reputation.counts import FAST, SLOW, Outcome, Record, counters, decayed
-from filterd.reputation.counts import amount as amount_of
+from filterd.reputation.counts import Addition, Outcome, Record, addition, counters
 from filterd.reputation.keys import (
     correspondents_key,
     digest,
@@ -23,7 +23,8 @@ from filterd.reputation.keys import (
     person,
 )
 from filterd.reputation.responsible import Responsible
-from filterd.store import SelectorMemory, WriteBehind
+from filterd.reputation.tally import Tally
+from filterd.store import SelectorMemory
 from filterd.store.recent import Recent
 
 FRESH: Final = 30.0  # seconds in which the same is not read again: how late a front learns of what others saw
@@ -50,7 +51,7 @@ class Memory:
     def __init__(
         self,
         store: Store,
-        writes: WriteBehind,
+        tally: Tally,
         selectors: SelectorMemory | None = None,
         *,
         ours: Callable[[str], bool] = lambda _address: False,
@@ -59,7 +60,7 @@ class Memory:
         """`selectors` are read along at MAIL; `ours` says which addresses are no strangers'; `clock` counts seconds."""
         self.failures = 0  # questions that the store did not answer
         self._store = store
-        self._writes = writes
+        self._tally = tally
         self._selectors = selectors
         self._ours = ours
         self._clock = clock
@@ -121,15 +122,14 @@ class Memory:
     ) -> None:
         """Count a message's outcome, for its network and for the domain that answers for it."""
         if on_network is not None:
-            self._count(network_key(network), on_network, now)
+            self._count((network_key(network),), addition(on_network, now))
         if on_domain is None or answers is None:
             return
         pair = pair_key(network, answers.domain)
         # A signature can be sent again by anybody: a network that the domain has not authorised is one witness among
         # others, however often it speaks.
-        if answers.vouched or self._may_witness(pair, now):
-            self._count(domain_key(answers.domain), on_domain, now)
-        self._count(pair, on_domain, now)
+        speaks = answers.vouched or self._may_witness(pair, now)
+        self._count((pair, domain_key(answers.domain)) if speaks else (pair,), addition(on_domain, now))
 
     def met(self, address: str, recipients: Sequence[str]) -> None:
         """Recipients of ours have had good mail from the address."""
@@ -147,24 +147,20 @@ class Memory:
 
     def _may_witness(self, pair: str, now: float) -> bool:
         record = self.record(pair)
-        if record is None:
-            return False
-        counts = decayed(SLOW, record.slow, now)
-        return counts.good + counts.bad < SOURCE_CAP
+        return record is not None and record.weeks(now).total < SOURCE_CAP
 
-    def _count(self, key: str, outcome: Outcome, now: float) -> None:
-        slow, _, fast, _ = counters(key, now)
-        self._writes.add(slow, amount_of(SLOW, outcome, now), SLOW.lifetime)
-        self._writes.add(fast, amount_of(FAST, outcome, now), FAST.lifetime)
-        held = self._records.get(key)
-        if held is not None:
-            self._records.put(key, (held[0], held[1].added(outcome, now)), KEEP)
+    def _count(self, keys: tuple[str, ...], new: Addition) -> None:
+        self._tally.count(keys, new)
+        for key in keys:
+            held = self._records.get(key)
+            if held is not None:
+                self._records.put(key, (held[0], held[1].added(new)), KEEP)
 
     def _acquaint(self, key: str, member: str) -> None:
         if self._told.get((key, member)):
             return
         self._told.put((key, member), value=True, seconds=TOLD_FOR)
-        self._writes.remember(key, member, KNOWN_FOR, MAX_USERS)
+        self._tally.remember(key, member, KNOWN_FOR, MAX_USERS)
         held = self._people.get(key)
         if held is not None:
             self._people.put(key, (held[0], held[1] | {member}), KEEP)
@@ -187,7 +183,7 @@ class Memory:
             return
         values, members = fetched
         for at, key in enumerate(due):
-            self._records.put(key, (clock, Record.of(tuple(values[4 * at : 4 * at + 4]), now)), KEEP)
+            self._records.put(key, (clock, Record.of(values[4 * at : 4 * at + 4], now)), KEEP)
         if selectors is not None and also is not None:
             selectors.take(selectors_of, members.pop())
         for found in members:
@@ -206,6 +202,7 @@ class Memory:
             return None
 
 
+@lru_cache(maxsize=MAX_HELD)
 def user(address: str) -> str:
     """A short name for one of our users, the same for all his sub-addresses; empty for what is no address."""
     local, at, domain = person(address).rpartition("@")

@@ -1,10 +1,9 @@
 """From counts to a standing: how good or bad, and how sure. Pure."""
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
-from filterd.reputation.counts import FAST, SLOW, Counts, Record, decayed
+from filterd.reputation.counts import Counts, Record
 
 # A bad outcome weighs as much as three good ones: bad mail that got through is counted as good, good mail is rarely
 # counted as bad, so the bad count is the better evidence. A sender with 5 % of bad mail keeps a good standing, one with
@@ -27,8 +26,7 @@ class Level(StrEnum):
     BAD = "bad"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """`score` from -1 (all bad) to 1 (all good), `confidence` from 0 (nothing known) to 1."""
 
     score: float
@@ -52,7 +50,7 @@ class Standing:
 
 def evaluate(record: Record, now: float) -> Standing:
     """The standing that a record gives at `now`."""
-    return combine(decayed(SLOW, record.slow, now), decayed(FAST, record.fast, now))
+    return combine(record.weeks(now), record.hours(now))
 
 
 def combine(weeks: Counts, hours: Counts) -> Standing:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from filterd.store.batching import INTERVAL, Batcher
-from filterd.store.writes import Add, BatchStore, Put, Remember, Write, merged
+from filterd.store.writes import Add, BatchStore, Put, Remember, Write
 
 MAX_WRITES: Final = 10_000  # queued at most: half a second of 100 messages/s with 200 writes each
 
@@ -11,15 +11,12 @@ MAX_WRITES: Final = 10_000  # queued at most: half a second of 100 messages/s wi
 class WriteBehind:
     """`put`, `add` and `remember` of a Store without an answer. They never wait and never raise; losses are counted.
 
-    What is added to one counter meanwhile travels as one. A process that is killed loses the writes of its last
-    `interval` seconds.
+    A process that is killed loses the writes of its last 50 ms.
     """
 
     def __init__(self, store: BatchStore, *, interval: float = INTERVAL, most: int = MAX_WRITES) -> None:
         """The thread starts with the first write."""
-        self._batcher: Batcher[Write] = Batcher(
-            "filterd-writes", lambda batch: store.apply(merged(batch)), interval=interval, most=most
-        )
+        self._batcher: Batcher[Write] = Batcher("filterd-writes", store.apply, interval=interval, most=most)
 
     @property
     def dropped(self) -> int:

@@ -38,23 +38,6 @@ class Remember:
 Write: TypeAlias = Put | Add | Remember
 
 
-def merged(writes: Sequence[Write]) -> list[Write]:
-    """The same writes in the same order, what is added to one counter added at once."""
-    sums: dict[str, int] = {}  # where in the result a counter's last Add stands, while nothing else touches the key
-    result: list[Write] = []
-    for write in writes:
-        at = sums.get(write.key)
-        if not isinstance(write, Add):
-            sums.pop(write.key, None)
-        elif at is not None and isinstance(earlier := result[at], Add):
-            result[at] = Add(write.key, earlier.amount + write.amount, write.ttl)
-            continue
-        else:
-            sums[write.key] = len(result)
-        result.append(write)
-    return result
-
-
 class BatchStore(Store, Protocol):
     """A store that takes many writes in one round trip, and whose resources can be given back."""
 

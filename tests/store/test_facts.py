@@ -6,7 +6,6 @@ import pytest
 
 from filterd.store import MemoryStore, SelectorMemory, SuspendedLists, Suspension, WriteBehind
 from filterd.store.suspended import FRESH
-from filterd.store.writes import Add, Put, Write, merged
 from tests.store.test_breaker import Clock
 
 
@@ -47,22 +46,6 @@ class TestWriteBehind:
         writes.flush()
         assert (writes.failed, store.get_many(["a", "b"])) == (1, [None, b"1"])
         writes.close()
-
-    def test_sums_travel_as_one(self) -> None:
-        """What is added to one counter in a batch is one write, unless something else happens to the key between."""
-        writes: list[Write] = [
-            Add("n", 1, 9),
-            Add("m", 5, 9),
-            Add("n", 2, 60),
-            Put("n", b"7", 60),
-            Add("n", 3, 60),
-            Add("n", 4, 60),
-        ]
-        assert merged(writes) == [Add("n", 3, 60), Add("m", 5, 9), Put("n", b"7", 60), Add("n", 7, 60)]
-        store, other = MemoryStore(), MemoryStore()
-        store.apply(writes)
-        other.apply(merged(writes))
-        assert store.get_many(["n", "m"]) == other.get_many(["n", "m"])
 
     def test_threads(self) -> None:
         """Nothing is lost between threads that write and the one that sends."""
