@@ -113,3 +113,37 @@ def test_one_giant_answer_does_not_empty_the_cache() -> None:
     cache.settle(Answer(QUESTION, AnswerStatus.NOERROR, ("t" * 39_000,), 60))
     assert cache.peek(QUESTION) is None
     assert cache.peek(Question("small", RRType.TXT)) is not None
+
+
+def test_a_failure_leaves_a_fresh_answer_alone() -> None:
+    """Asked again before its end and failed: neither stale nor longer fresh than it was."""
+    clock = Clock()
+    cache = AnswerCache(clock=clock)
+    cache.settle(answer(ttl=300))
+    clock.now += 299
+    assert cache.settle(answer(status=AnswerStatus.TEMPFAIL, cause="timeout")) == answer(ttl=300)
+    clock.now += 1
+    assert cache.peek(QUESTION) is None
+
+
+@pytest.mark.parametrize(("left", "records"), [(100.0, ("x",)), (400.0, ("y",))])
+def test_what_others_know_is_taken_where_it_is_newer(left: float, records: tuple[str, ...]) -> None:
+    """Never an older answer in the place of a newer one."""
+    cache = AnswerCache(clock=Clock())
+    cache.settle(answer(ttl=300))
+    cache.adopt(Answer(QUESTION, AnswerStatus.NOERROR, ("y",), 600), left)
+    found = cache.peek(QUESTION)
+    assert found is not None
+    assert found.records == records
+
+
+def test_a_stale_answer_of_others_is_bounded_too() -> None:
+    """An hour after its end it is nothing, wherever it came from."""
+    clock = Clock()
+    cache = AnswerCache(clock=clock)
+    cache.adopt(answer(ttl=300), -3_000.0)
+    assert cache.peek(QUESTION) is None
+    clock.now += 599
+    assert cache.settle(answer(status=AnswerStatus.TEMPFAIL, cause="timeout")).cause == "stale"
+    clock.now += 1
+    assert cache.settle(answer(status=AnswerStatus.TEMPFAIL, cause="timeout")).failed
