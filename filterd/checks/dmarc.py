@@ -115,7 +115,7 @@ def _report(result: DmarcResult, upgraded: str) -> CheckReport:
 def _symbol(result: DmarcResult) -> str:
     if result.status is not DmarcStatus.FAIL:
         return _BY_STATUS[result.status]
-    return _FAILED[result.policy] if result.override is None else _SPARED[result.override]
+    return _FAILED[result.policy] if not result.override else _SPARED[result.override]
 
 
 def _evidence(*texts: str) -> tuple[str, ...]:

@@ -109,6 +109,7 @@ class DmarcPolicy(StrEnum):
 class DmarcOverride(StrEnum):
     """Why a failing message is treated otherwise than the author's domain asks, in the words of DMARC's reports."""
 
+    NONE = ""
     LOCAL_POLICY = "local_policy"
     MAILING_LIST = "mailing_list"
     TRUSTED_FORWARDER = "trusted_forwarder"
@@ -129,7 +130,7 @@ class DmarcResult:
     spf_aligned: bool = False
     dkim_aligned: bool = False
     cause: str = ""
-    override: DmarcOverride | None = None
+    override: DmarcOverride = DmarcOverride.NONE
     override_comment: str = ""
 
 

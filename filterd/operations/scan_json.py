@@ -90,7 +90,7 @@ def _dmarc(result: DmarcResult, verdict: Verdict, old: Formerly | None) -> dict[
         "policy_domain": result.policy_domain,
         "policy": result.policy.value,
         "disposition": done.applied.value,
-        "override": "" if done.override is None else done.override.value,
+        "override": done.override.value,
         "comment": done.comment,
         # What RFC 7489 would have said, where it differs: why another server may have judged otherwise.
         "rfc7489": None

@@ -24,7 +24,7 @@ def result_of(results: Sequence[AuthResult]) -> str:
     for result in results:
         if isinstance(result, SpfResult) and result.scope is not SpfScope.MAILFROM:
             continue
-        if isinstance(result, DmarcResult) and result.override is not None:
+        if isinstance(result, DmarcResult) and result.override:
             continue
         return str(result.status)
     return ""
@@ -35,7 +35,7 @@ class Disposition:
     """What was done about a DMARC result: none, quarantine or reject, and why that is not what the domain asks for."""
 
     applied: DmarcPolicy = DmarcPolicy.NONE
-    override: DmarcOverride | None = None
+    override: DmarcOverride = DmarcOverride.NONE
     comment: str = ""
 
 
@@ -46,7 +46,7 @@ def disposition(result: DmarcResult, action: Action) -> Disposition:
     """How a message with this result and this action is to be reported to the author's domain (RFC 9990)."""
     if result.status is not DmarcStatus.FAIL or result.policy is DmarcPolicy.NONE:
         return Disposition()
-    if result.override is not None:
+    if result.override:
         return Disposition(DmarcPolicy.NONE, result.override, result.override_comment)
     applied = _APPLIED.get(action, DmarcPolicy.NONE)
     if applied is result.policy:

@@ -278,7 +278,7 @@ def test_a_list_that_is_not_proved_or_not_named_spares_nothing(
 ) -> None:
     """A List-Id field costs nothing, so neither it nor a signature of somebody else is believed."""
     report = judge(view(*results, more=more), check=check)
-    assert (result(report).override, symbols(report)) == (None, ["DMARC_REJECT"])
+    assert (result(report).override, symbols(report)) == (DmarcOverride.NONE, ["DMARC_REJECT"])
 
 
 def arc(*results: ReportedResult, trusted: bool = True) -> ArcResult:
@@ -332,7 +332,7 @@ def test_a_named_forwarder_spares_its_mail(results: tuple[AuthResult, ...], comm
 def test_where_nothing_is_asked_nothing_is_spared() -> None:
     """With p=none there is nothing to override."""
     report = judge(view(SPF_FAIL, DKIM_NONE), "v=DMARC1; p=none", check=NAMED)
-    assert (result(report).override, symbols(report)) == (None, ["DMARC_FAIL_NONE"])
+    assert (result(report).override, symbols(report)) == (DmarcOverride.NONE, ["DMARC_FAIL_NONE"])
 
 
 UPGRADED = DmarcCheck(spf_upgrade=True)

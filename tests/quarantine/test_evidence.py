@@ -56,6 +56,17 @@ def test_no_inspection() -> None:
     assert decode(encode(given_evidence)) == given_evidence
 
 
+def test_fields_that_came_later_have_their_defaults() -> None:
+    """What an earlier release wrote stays readable: it had no comment beside an override, which was empty."""
+    plain = json.loads(encode(evidence()))
+    for report in plain["reports"]:
+        for result in report["auth_results"]:
+            if result["method"] == "dmarc":
+                del result["override_comment"]
+                assert result["override"] == ""
+    assert decode(json.dumps(plain).encode()) == evidence()
+
+
 @pytest.mark.parametrize(
     "data",
     [
