@@ -12,7 +12,7 @@ from filterd.model.dns import Question, RRType
 DOCUMENTATION: Final = ("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:")
 # An e-mail address as lists know them: RFC 5321, section 4.5.3.1.1 gives the local part 64 octets. What is quoted, or
 # was no UTF-8 and has replacement characters now, is on no list.
-_LOCAL_PART: Final = re.compile(r"[^\s\"<>()\[\],;:\\@\x00-\x1f\x7f\ufffd]{1,64}")
+_LOCAL_PART: Final = re.compile(r"[^\s\"<>()\[\],;:\\@\x00-\x1f\x7f\ud800-\udfff\ufffd]{1,64}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 

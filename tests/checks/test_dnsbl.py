@@ -3,42 +3,27 @@ from dataclasses import dataclass
 import pytest
 
 from filterd.checks.dnsbl import DnsblCheck
-from filterd.checks.mentions import MAX_HOSTS
-from filterd.checks.uribl import CAPPED, OTHERS_CAPPED, UriblCheck
 from filterd.dns.fake import FakeResolver
+from filterd.dns.lookups import BUDGET, CLOSED
 from filterd.dns.plans import complete
 from filterd.dnsbl import Listing, Subject, Zone
-from filterd.model.inspection import Author, Inspection, Mailbox
-from filterd.model.report import Outcome, Stage
-from filterd.model.session import Client, Envelope
+from filterd.model.dns import Answer, AnswerStatus
+from filterd.model.report import Outcome
+from filterd.model.session import Client
 from tests.checks import views
 
 ZEN = Zone(
     "zen", "zen.example", "zen.example", frozenset({Subject.CLIENT}), codes={"127.0.0.2": "SBL", "127.0.0.4": "XBL"}
 )
 COP = Zone("cop", "key1.cop.example", "cop.example", frozenset({Subject.CLIENT}), codes={"127.0.0.2": "COP"})
-DBL = Zone(
-    "dbl",
-    "dbl.example",
-    "dbl.example",
-    frozenset({Subject.SENDER_DOMAIN, Subject.FROM_DOMAIN, Subject.URL_HOST}),
-    codes={"127.0.1.2": "DBL_SPAM"},
-)
-SURBL = Zone(
-    "surbl", "multi.example", "multi.example", frozenset({Subject.URL_HOST}), bits=((8, "PHISH"),), refused_bits=1
-)
-
-
 CLIENT = Client("198.51.100.7")
-READ = Inspection(Author((Mailbox("anna", "author.example"),)), hosts=("www.link.example",))
 
 
 @dataclass(frozen=True)
 class FakeView(views.FakeView):
-    """A client and content that lists may be asked about."""
+    """A client that lists may be asked about."""
 
     client: Client = CLIENT
-    inspection: Inspection | None = READ
 
 
 def test_all_lists_are_asked_at_once() -> None:
@@ -109,71 +94,29 @@ def test_every_answer_is_observed() -> None:
     assert sorted(seen) == [("cop", "miss"), ("zen", "hit")]
 
 
-def test_names_of_sender_author_and_links_are_asked_in_one_go() -> None:
-    """Each list about its own subjects, each name once."""
-    view = FakeView(
-        inspection=Inspection(Author((Mailbox("a", "sender.example"),)), hosts=("a.link.example", "b.link.example"))
-    )
-    plan = UriblCheck([DBL, SURBL]).run(view)
-    assert sorted(question.name for question in next(plan)) == [
-        "link.example.dbl.example",
-        "link.example.multi.example",
-        "sender.example.dbl.example",
+def test_symbols_are_those_of_the_lists() -> None:
+    """They come from data, for the lists that are asked about clients."""
+    names = Zone("n", "n.example", "n.example", frozenset({Subject.URL_HOST}), codes={"127.0.0.2": "OTHER"})
+    assert DnsblCheck([ZEN, names]).symbols == {"SBL", "XBL"}
+
+
+def test_two_lists_may_share_a_zone() -> None:
+    """The question is asked once, and each reads the answer for itself."""
+    again = Zone("again", "zen.example", "again", frozenset({Subject.CLIENT}), codes={"127.0.0.2": "A1"}, bits=())
+    resolver = FakeResolver(a={"7.100.51.198.zen.example": ["127.0.0.2"]})
+    report = complete(DnsblCheck([ZEN, again]).run(FakeView()), resolver.lookup)
+    assert len(resolver.asked) == 1
+    assert [(finding.symbol, finding.evidence[1]) for finding in report.findings] == [
+        ("SBL", "zen.example"),
+        ("A1", "again"),
     ]
 
 
-def test_a_listed_link_is_found() -> None:
-    """By a list of bits."""
-    resolver = FakeResolver(a={"link.example.multi.example": ["127.0.0.8"]})
-    report = complete(UriblCheck([DBL, SURBL]).run(FakeView()), resolver.lookup)
-    assert [(f.symbol, f.evidence[0]) for f in report.findings] == [("PHISH", "url_host www.link.example")]
-
-
-def test_the_senders_domain_is_foreseen_at_mail() -> None:
-    """What is asked then is what will be asked at the end, so the end does not wait for it."""
-    check = UriblCheck([DBL, SURBL])
-    plan = check.foresee(FakeView(inspection=None), Stage.MAIL)
-    assert plan is not None
-    assert [question.name for question in next(plan)] == ["sender.example.dbl.example"]
-    assert check.foresee(FakeView(), Stage.CONNECT) is None
-    assert check.foresee(FakeView(envelope=Envelope("")), Stage.MAIL) is None
-
-
-@pytest.mark.threat("DNS-08")
-def test_no_more_hosts_than_the_cap_are_asked_about_and_it_is_said() -> None:
-    """Ten thousand links cost a bounded number of questions, and the last ones are not hidden behind the first."""
-    hosts = tuple(f"www.h{n}.example" for n in range(10_000))
-    resolver = FakeResolver(a={"h9999.example.multi.example": ["127.0.0.8"]})
-    report = complete(UriblCheck([SURBL]).run(FakeView(inspection=Inspection(hosts=hosts))), resolver.lookup)
-    assert len(resolver.asked) == MAX_HOSTS
-    assert [finding.symbol for finding in report.findings] == [CAPPED, "PHISH"]
-
-
-@pytest.mark.threat("DNS-07")
-def test_hostile_names_ask_nothing() -> None:
-    """Addresses, empty labels, NULs and overlong names are no questions."""
-    hosts = ("192.0.2.1", "a..b", "x" * 300 + ".example", "a\0b.example", "[::1]", "localhost", "")
-    resolver = FakeResolver()
-    view = FakeView(envelope=Envelope("a@[192.0.2.1]"), inspection=Inspection(hosts=hosts))
-    report = complete(UriblCheck([DBL, SURBL]).run(view), resolver.lookup)
-    assert (report.outcome, resolver.asked) == (Outcome.OK, [])
-
-
-def test_without_an_inspection_the_links_are_unknown() -> None:
-    """Content nobody read is not free of links; the sender is asked about all the same."""
-    resolver = FakeResolver(a={"sender.example.dbl.example": ["127.0.1.2"]})
-    report = complete(UriblCheck([DBL]).run(FakeView(inspection=None)), resolver.lookup)
-    assert report.outcome is Outcome.UNKNOWN
-    assert [finding.symbol for finding in report.findings] == ["DBL_SPAM"]
-
-
-def test_no_list_is_a_skipped_check() -> None:
-    """An operator who wants none is not told of unknowns."""
-    report = complete(UriblCheck([]).run(FakeView()), FakeResolver().lookup)
-    assert report.outcome is Outcome.SKIPPED
-
-
-def test_symbols_are_those_of_the_lists() -> None:
-    """They come from data, for the lists each check asks."""
-    assert DnsblCheck([ZEN, DBL]).symbols == {"SBL", "XBL"}
-    assert UriblCheck([ZEN, DBL, SURBL]).symbols == {"DBL_SPAM", "PHISH", CAPPED, OTHERS_CAPPED}
+@pytest.mark.parametrize("cause", [BUDGET, CLOSED])
+@pytest.mark.threat("DNS-03")
+def test_what_was_never_asked_is_not_held_against_a_list(cause: str) -> None:
+    """A message that asks too much must not have a list suspended; the check is unknown all the same."""
+    seen: list[str] = []
+    check = DnsblCheck([ZEN], observe=lambda zone, _listing, _about: seen.append(zone.name))
+    report = complete(check.run(FakeView()), lambda question: Answer(question, AnswerStatus.TEMPFAIL, cause=cause))
+    assert (report.outcome, seen) == (Outcome.UNKNOWN, [])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from filterd.dnsbl import ListStatus, Subject, Zone, interpret
@@ -103,3 +105,50 @@ def test_bit_one_is_a_refusal_whatever_else_is_set(record: str) -> None:
 def test_bits_nobody_declared_are_an_error() -> None:
     """Not a hit, not a miss."""
     assert interpret(BITS, answer("127.0.0.2")).status is ListStatus.ERROR
+
+
+ABOUT = Zone(
+    "about",
+    "list.example",
+    "list.example",
+    frozenset({Subject.CLIENT, Subject.RECEIVED}),
+    codes={"127.0.0.2": "SBL", "127.0.0.10": "PBL"},
+    codes_about={Subject.RECEIVED: {"127.0.0.2": "RECEIVED_SBL"}},
+)
+
+
+def test_an_answer_may_mean_another_thing_for_another_subject() -> None:
+    """What a list says about a client weighs more than what it says about some earlier host."""
+    assert interpret(ABOUT, answer("127.0.0.2"), Subject.CLIENT).symbols == ("SBL",)
+    assert interpret(ABOUT, answer("127.0.0.2"), Subject.RECEIVED).symbols == ("RECEIVED_SBL",)
+    assert interpret(ABOUT, answer("127.0.0.2")).symbols == ("SBL",)
+
+
+def test_what_means_nothing_for_a_subject_is_a_miss() -> None:
+    """It is declared, so it is no error; and no hit."""
+    assert interpret(ABOUT, answer("127.0.0.10"), Subject.RECEIVED).status is ListStatus.MISS
+    found = interpret(ABOUT, answer("127.0.0.10", "127.0.0.2"), Subject.RECEIVED)
+    assert (found.symbols, found.codes) == (("RECEIVED_SBL",), ("127.0.0.2",))
+
+
+def test_bits_may_mean_another_thing_for_another_subject() -> None:
+    """The same for lists of bits."""
+    zone = replace(BITS, bits_about={Subject.URL_ADDRESS: ((64, "ADDRESS_ABUSE"),)})
+    assert interpret(zone, answer("127.0.0.72"), Subject.URL_ADDRESS).symbols == ("ADDRESS_ABUSE",)
+    assert interpret(zone, answer("127.0.0.8"), Subject.URL_ADDRESS).status is ListStatus.MISS
+
+
+@pytest.mark.parametrize("subject", [*Subject, None])
+@pytest.mark.parametrize(
+    "zone", [ABOUT, replace(BITS, bits_about={Subject.RECEIVED: ((8, "X1"),)})], ids=["codes", "bits"]
+)
+@pytest.mark.parametrize(
+    "record",
+    ["127.255.255.252", "127.255.255.254", "127.255.255.255", "127.0.0.1", "10.0.0.1", "203.0.113.5", "127.0.0.99"],
+)
+@pytest.mark.threat("DNS-01")
+@pytest.mark.threat("DNS-02")
+def test_an_error_is_one_whatever_was_asked_about(zone: Zone, subject: Subject | None, record: str) -> None:
+    """No subject turns a refusal, a foreign address or an undeclared code into a hit or a miss."""
+    found = interpret(zone, answer(record), subject)
+    assert (found.usable, found.symbols) == (False, ())

@@ -1,17 +1,28 @@
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
 from filterd.dnsbl import Subject, Zone, question_about
+from filterd.dnsbl.keys import Key
+from filterd.dnsbl.zones import ADDRESSES
 from filterd.model.dns import Question, RRType
 
-CLIENTS = Zone("c", "list.example", "list.example", frozenset({Subject.CLIENT}), codes={"127.0.0.2": "A1"}, ipv6=True)
+CLIENTS = Zone(
+    "c",
+    "list.example",
+    "list.example",
+    frozenset({Subject.CLIENT, Subject.RECEIVED, Subject.URL_ADDRESS}),
+    codes={"127.0.0.2": "A1"},
+    ipv6=True,
+)
 NAMES = Zone("n", "dbl.example", "dbl.example", frozenset({Subject.URL_HOST}), codes={"127.0.0.2": "A1"})
 
 
-def test_an_address_is_asked_in_reverse() -> None:
+@pytest.mark.parametrize("subject", sorted(ADDRESSES))
+def test_an_address_is_asked_in_reverse(subject: Subject) -> None:
     """RFC 5782, section 2.1."""
-    assert question_about(CLIENTS, Subject.CLIENT, "198.51.100.7") == Question("7.100.51.198.list.example", RRType.A)
+    assert question_about(CLIENTS, subject, "198.51.100.7") == Question("7.100.51.198.list.example", RRType.A)
 
 
 @pytest.mark.threat("DNS-04")
@@ -51,7 +62,7 @@ def test_an_ipv6_address_is_asked_by_nibbles() -> None:
 @pytest.mark.threat("DNS-04")
 def test_private_and_local_addresses_are_never_shown_to_a_list(address: str) -> None:
     """They mean nothing to it and tell it about our network."""
-    assert question_about(CLIENTS, Subject.CLIENT, address) is None
+    assert [question_about(CLIENTS, subject, address) for subject in ADDRESSES] == [None] * 3
 
 
 def test_a_name_is_cut_to_what_one_registers() -> None:
@@ -97,3 +108,59 @@ def test_a_name_that_becomes_too_long_is_not_asked() -> None:
     """The zone behind it counts too (RFC 1035, section 2.3.4)."""
     long = ".".join(["a" * 60] * 4)
     assert question_about(replace(NAMES, level="host"), Subject.URL_HOST, long) is None
+
+
+HASHED = Zone(
+    "h",
+    "hash.example",
+    "hash.example",
+    frozenset({Subject.ADDRESS_HASH, Subject.ATTACHMENT_HASH}),
+    codes={"127.0.0.2": "A1"},
+    key=Key(("lower",), "sha256", "halves"),
+)
+DIGEST = sha256(b"anna@xn--mller-kva.example").hexdigest()
+WRITTEN = Question(f"{DIGEST[:32]}.{DIGEST[32:]}.hash.example", RRType.A)
+
+
+@pytest.mark.parametrize(
+    "address", ["anna@xn--mller-kva.example", "Anna@m\u00fcller.EXAMPLE", "ANNA@XN--mller-kva.example."]
+)
+def test_an_address_is_asked_as_a_hash_of_its_normal_form(address: str) -> None:
+    """Its domain in A-labels and small letters, the rest as the list wants it."""
+    assert question_about(HASHED, Subject.ADDRESS_HASH, address) == WRITTEN
+
+
+def test_a_file_is_asked_as_the_hash_that_was_taken_of_it() -> None:
+    """Nothing is hashed again."""
+    assert question_about(HASHED, Subject.ATTACHMENT_HASH, DIGEST) == WRITTEN
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "anna",
+        "@example.com",
+        "anna@",
+        "anna@localhost",
+        "anna@[192.0.2.1]",
+        "anna@192.0.2.1",
+        '"an na"@example.com',
+        "an na@example.com",
+        "a\0@example.com",
+        "\ufffd\ufffd@example.com",
+        "anna@b@example.com",
+        "a" * 65 + "@example.com",
+        "anna@" + "x" * 300 + ".example",
+        "<anna@example.com>",
+    ],
+)
+@pytest.mark.threat("DNS-07")
+def test_what_is_no_address_of_anybody_is_not_asked(address: str) -> None:
+    """No exception, no query; what was no UTF-8 in the message has no hash that a list could know."""
+    assert question_about(HASHED, Subject.ADDRESS_HASH, address) is None
+
+
+@pytest.mark.parametrize("digest", ["", "x", "a" * 63, "g" * 64, "A" * 64])
+def test_what_is_no_digest_is_not_asked(digest: str) -> None:
+    """A digest is 64 hexadecimal digits in small letters."""
+    assert question_about(HASHED, Subject.ATTACHMENT_HASH, digest) is None
