@@ -3,10 +3,10 @@
 import mmap
 import threading
 from bisect import bisect_left
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Mapping, MutableSequence, Sequence
 from typing import Final, cast
 
-from filterd.telemetry.series import BUCKETS, OTHER, Layout
+from filterd.telemetry.series import BUCKETS, OTHER, Layout, combinations
 
 DOUBLE: Final = 8  # bytes
 SPARE: Final = 3  # generations of fronts that may drain beside the serving one before rows are shared
@@ -26,9 +26,12 @@ class Metrics:
         self._claimed: set[int] = set()
 
     @classmethod
-    def create(cls, fronts: int, checks: Sequence[str] = ()) -> "Metrics":
-        """Rows for that many fronts, for those still draining after reloads, and one for the supervisor."""
-        return cls(fronts * (1 + SPARE) + 1, Layout.of(tuple(checks)))
+    def create(cls, fronts: int, checks: Sequence[str] = (), lists: Sequence[str] = ()) -> "Metrics":
+        """Rows for that many fronts, for those still draining after reloads, and one for the supervisor.
+
+        `lists` are the block lists by their displayed names; others, of a later configuration, count as `other`.
+        """
+        return cls(fronts * (1 + SPARE) + 1, Layout.of(tuple(checks), tuple(lists)))
 
     def claim(self) -> int:
         """A row nobody writes to, for a process about to be forked; shared with another one where none is left."""
@@ -41,7 +44,8 @@ class Metrics:
         self._claimed.discard(row)
         for family in self.layout.families:
             if family.kind == "gauge":
-                self._cells[row * self.layout.width + self.layout.cells[(family.name,)]] = 0.0
+                for values in combinations(family):
+                    self._cells[row * self.layout.width + self.layout.cells[(family.name, *values)]] = 0.0
 
     def front(self, row: int) -> "FrontMetrics":
         """The writer of one row. Threads of one process may share it; two processes must not."""
@@ -53,10 +57,10 @@ class Metrics:
         return self.front(self._rows - 1)
 
     def totals(self) -> list[float]:
-        """The sum of all rows, cell by cell."""
-        width = self.layout.width
+        """The sum of all rows, cell by cell; the largest value where all speak of the same thing."""
+        width, common = self.layout.width, self.layout.common
         cells = list(self._cells)
-        return [sum(cells[cell::width]) for cell in range(width)]
+        return [max(cells[cell::width]) if cell in common else sum(cells[cell::width]) for cell in range(width)]
 
 
 class FrontMetrics:
@@ -78,9 +82,9 @@ class FrontMetrics:
         with self._lock:
             self._cells[cell] += amount
 
-    def set(self, name: str, value: float) -> None:
-        """Set a gauge without labels."""
-        cell = self._index.get((name,))
+    def set(self, name: str, value: float, *labels: str) -> None:
+        """Set a gauge; a label outside the vocabulary sets nothing."""
+        cell = self._index.get((name, *labels))
         if cell is not None:
             self._cells[cell] = value
 
@@ -129,6 +133,16 @@ class FrontMetrics:
     def list_failed(self) -> None:
         """A block list that gave no usable answer."""
         self.inc("filterd_dnsbl_errors")
+
+    def lists_suspended(self, lists: Mapping[str, bool]) -> None:
+        """Which block lists are suspended, by displayed name."""
+        unnamed = 0.0
+        for display, suspended in lists.items():
+            if ("filterd_dnsbl_suspended", display) in self._index:
+                self.set("filterd_dnsbl_suspended", float(suspended), display)
+            else:
+                unnamed = max(unnamed, float(suspended))
+        self.set("filterd_dnsbl_suspended", unnamed, OTHER)
 
     def session(self, change: int) -> None:
         """A session opened (+1) or closed (-1)."""

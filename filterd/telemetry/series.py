@@ -15,16 +15,20 @@ INSPECTOR_KINDS: Final = ("busy", "died", "overran", "crashed", OTHER)
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric: `labels` with the values each may have; a histogram has BUCKETS, one more cell, and its sum."""
+    """One metric: `labels` with the values each may have; a histogram has BUCKETS, one more cell, and its sum.
+
+    `common`: a fact about something that all processes share; the largest value counts, not the sum.
+    """
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    common: bool = False
 
 
-def families(checks: tuple[str, ...]) -> tuple[Family, ...]:
-    """All metrics, for a daemon with these checks."""
+def families(checks: tuple[str, ...], lists: tuple[str, ...] = ()) -> tuple[Family, ...]:
+    """All metrics, for a daemon with these checks and with block lists that are displayed so."""
     actions = tuple(str(action) for action in Action)
     outcomes = tuple(str(outcome) for outcome in Outcome)
     return (
@@ -49,7 +53,13 @@ def families(checks: tuple[str, ...]) -> tuple[Family, ...]:
         ),
         Family("filterd_store_errors", "counter", "Store operations that failed."),
         Family("filterd_dnsbl_errors", "counter", "Answers of block lists that are no answers."),
-        Family("filterd_dnsbl_suspended", "gauge", "Block lists that are not asked, as the supervisor knows."),
+        Family(
+            "filterd_dnsbl_suspended",
+            "gauge",
+            "1 while a block list is not asked: mail is unprotected by it.",
+            (("list", tuple(dict.fromkeys((*lists, OTHER)))),),
+            common=True,
+        ),
         Family("filterd_sessions", "gauge", "Open SMTP sessions."),
         Family("filterd_fronts", "gauge", "Front processes that serve."),
         Family("filterd_front_deaths", "counter", "Front processes that ended by themselves."),
@@ -64,18 +74,20 @@ class Layout:
     families: tuple[Family, ...]
     cells: dict[tuple[str, ...], int]
     width: int
+    common: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, checks: tuple[str, ...]) -> "Layout":
-        """The layout for a daemon with these checks."""
-        known = families(checks)
+    def of(cls, checks: tuple[str, ...], lists: tuple[str, ...] = ()) -> "Layout":
+        """The layout for a daemon with these checks and lists."""
+        known = families(checks, lists)
         cells: dict[tuple[str, ...], int] = {}
         width = 0
         for family in known:
             for values in combinations(family):
                 cells[(family.name, *values)] = width
                 width += len(BUCKETS) + 2 if family.kind == "histogram" else 1
-        return cls(known, cells, width)
+        common = {cells[(family.name, *values)] for family in known if family.common for values in combinations(family)}
+        return cls(known, cells, width, frozenset(common))
 
 
 def combinations(family: Family) -> list[tuple[str, ...]]:

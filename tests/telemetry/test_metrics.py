@@ -86,6 +86,20 @@ def test_a_dead_front_leaves_its_counts_and_takes_its_gauges() -> None:
     assert ("filterd_sessions",) not in found
 
 
+def test_a_suspended_list_is_1_however_many_fronts_know_of_it() -> None:
+    """By its displayed name; lists that came with a reload share one series, and a front that ends takes its word."""
+    metrics = Metrics.create(2, (), ["zen.example", "dbl.example"])
+    name = "filterd_dnsbl_suspended"
+    assert f'{name}{{list="dbl.example"}} 0.0' in render(metrics).decode()
+    for row in (0, 1):
+        metrics.front(row).lists_suspended({"zen.example": True, "dbl.example": False, "new.example": True, "x": False})
+    assert values(metrics) == {(name, "zen.example"): 1.0, (name, "other"): 1.0}
+    metrics.front(0).lists_suspended({"zen.example": False})
+    assert values(metrics) == {(name, "zen.example"): 1.0, (name, "other"): 1.0}
+    metrics.release(1)
+    assert values(metrics) == {}
+
+
 def test_rows_are_not_shared_while_one_is_free() -> None:
     """Fronts that drain after a reload keep their own rows."""
     metrics = Metrics.create(2)
