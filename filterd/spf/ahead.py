@@ -10,32 +10,20 @@ from typing import Final
 
 from filterd.model.authentication import SpfStatus
 from filterd.model.dns import Answer, Question, RRType
-from filterd.spf.macros import as_name
-from filterd.spf.record import LOCAL, Kind, Mechanism, Record, parse, select
+from filterd.spf.macros import MacroString, as_name
+from filterd.spf.record import Kind, Mechanism, Networks, Record, parse, select
 from filterd.spf.values import Values, is_askable
 
 MAX_NAMES: Final = 10  # names of one mx or one ptr; RFC 7208, section 4.6.4
-_IPV4: Final = 4
-_IPV6: Final = 6
 
 
 @dataclass(slots=True)
 class Frame:
-    """A record under evaluation: the terms before `index` have been judged, the one at `index` is being judged."""
+    """A record under evaluation: the steps before `index` have been judged, the one at `index` is being judged."""
 
     record: Record
     domain: str
     index: int = 0
-
-
-def matches_locally(term: Mechanism, values: Values) -> bool:
-    """Whether all, ip4 or ip6 match; every other mechanism does not."""
-    kind = term.kind
-    if kind is Kind.IP4:
-        return values.version == _IPV4 and values.number >> term.shift4 == term.network
-    if kind is Kind.IP6:
-        return values.version == _IPV6 and values.number >> term.shift6 == term.network
-    return kind is Kind.ALL
 
 
 def ahead(
@@ -70,10 +58,10 @@ class _Guess:
         The result is that of the record where the order cannot get past a term known to match; an include that
         matches ends the outer record too.
         """
-        for term in record.terms[start:]:
-            if term.kind in LOCAL:
-                if matches_locally(term, self.values):
-                    return term.qualifier
+        for term in record.steps[start:]:
+            if isinstance(term, Networks):
+                if (match := term.first(self.values.version, self.values.number)) is not None:
+                    return match.qualifier
                 continue
             self.terms -= not free
             free = False
@@ -81,11 +69,15 @@ class _Guess:
                 return None
             if self.add(term, domain) is SpfStatus.PASS:
                 return term.qualifier
-        if record.redirect is not None and start <= len(record.terms):
+        if record.redirect is not None and start <= len(record.steps):
             self.terms -= not free
             if not self.done and "p" not in record.redirect.letters:
-                return self.add_record(record.redirect.expand_name(self.values.macros(domain, "")))
+                return self.add_record(self.named(record.redirect, domain))
         return None
+
+    def named(self, target: MacroString, domain: str) -> str:
+        """The name of a target that does not ask for %{p}."""
+        return target.name if target.name is not None else target.expand_name(self.values.macros(domain, ""))
 
     def add(self, term: Mechanism, domain: str) -> SpfStatus | None:
         """Take one term; the result is that of an included record, as far as it is known.
@@ -94,7 +86,7 @@ class _Guess:
         """
         if term.kind is Kind.PTR or (term.target is not None and "p" in term.target.letters):
             return None
-        name = domain if term.target is None else term.target.expand_name(self.values.macros(domain, ""))
+        name = domain if term.target is None else self.named(term.target, domain)
         if term.kind is Kind.INCLUDE:
             return self.add_record(name)
         if term.kind is Kind.MX:

@@ -8,9 +8,9 @@ from typing import Final, NoReturn, TypeAlias
 from filterd.domains import normalise, normalise_address, reverse_name
 from filterd.model.authentication import SpfResult, SpfScope, SpfStatus
 from filterd.model.dns import Answer, AnswerStatus, Plan, Question, RRType
-from filterd.spf.ahead import MAX_NAMES, Frame, ahead, matches_locally
+from filterd.spf.ahead import MAX_NAMES, Frame, ahead
 from filterd.spf.macros import MacroString, as_name, parse_macro_string
-from filterd.spf.record import Kind, Mechanism, Record, RecordError, parse, select
+from filterd.spf.record import Kind, Mechanism, Networks, Record, RecordError, parse, select
 from filterd.spf.values import Values, address_value, is_askable
 
 MAX_TERMS: Final = 10  # terms that ask DNS, in all records of one evaluation; RFC 7208, section 4.6.4
@@ -122,18 +122,18 @@ class _Evaluation:
     def first_match(self, frame: Frame) -> Plan[_Judgement | None]:
         """The first term that matches, or None."""
         record, domain = frame.record, frame.domain
-        for index, term in enumerate(record.terms):
-            matcher = _MATCHERS.get(term.kind)
-            if matcher is None:
-                if matches_locally(term, self.values):
-                    return _Judgement(term.qualifier, term.text, domain, record)
+        for index, term in enumerate(record.steps):
+            if isinstance(term, Networks):
+                match = term.first(self.values.version, self.values.number)
+                if match is not None:
+                    return _Judgement(match.qualifier, match.text, domain, record)
                 continue
             frame.index = index
             self.count_term()
-            matched = yield from matcher(self, term, domain)
+            matched = yield from _MATCHERS[term.kind](self, term, domain)
             if matched is not None:
                 return _Judgement(term.qualifier, f"{term.text} {matched}".rstrip()[:MAX_CAUSE], domain, record)
-        frame.index = len(record.terms)
+        frame.index = len(record.steps)
         return None
 
     def include(self, term: Mechanism, domain: str) -> Plan[str | None]:
@@ -242,8 +242,8 @@ class _Evaluation:
         """The name a term speaks of, which may not be askable."""
         if target is None:
             return domain
-        if target.literal is not None:
-            return target.expand_name({})
+        if target.name is not None:
+            return target.name
         validated = (yield from self.validated_name(domain)) if "p" in target.letters else ""
         return target.expand_name(self.values.macros(domain, validated))
 

@@ -45,12 +45,12 @@ class Macro:
 class MacroString:
     """Literals and macros in order.
 
-    `literal` is the whole text where there is nothing to expand, else None; `open_end` is true where the last token
+    `name` is what it stands for where there is nothing to expand, else None; `open_end` is true where the last token
     begins with %: then it need not end in a top-level label (section 7.1, domain-end).
     """
 
     parts: tuple[str | Macro, ...]
-    literal: str | None
+    name: str | None
     letters: frozenset[str]
     open_end: bool
 
@@ -59,8 +59,8 @@ class MacroString:
 
         RFC 8616, section 4: a value beyond ASCII makes no name, escaped or not; the result is empty.
         """
-        if self.literal is not None:
-            return as_name(self.literal)
+        if self.name is not None:
+            return self.name
         expanded: list[str] = []
         size = 0
         # Section 7.3: what is too long loses labels on the left, so nothing is expanded that would be cut anyway.
@@ -127,7 +127,7 @@ def parse_macro_string(text: str, *, explanation: bool = False) -> MacroString |
         else:
             return None
     letters = frozenset(part.letter for part in parts if isinstance(part, Macro))
-    return MacroString(tuple(parts), None if letters else "".join(map(str, parts)), letters, open_end)
+    return MacroString(tuple(parts), None if letters else as_name("".join(map(str, parts))), letters, open_end)
 
 
 def _macro(match: re.Match[str], allowed: frozenset[str]) -> Macro | None:

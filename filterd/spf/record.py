@@ -4,9 +4,10 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from itertools import groupby
+from typing import Final, TypeAlias
 
 from filterd.model.authentication import SpfStatus
 from filterd.spf.macros import MacroString, parse_macro_string
@@ -16,7 +17,7 @@ MAX_RECORD: Final = 16_384  # characters; the longest records seen are a quarter
 MAX_EVIDENCE: Final = 100  # characters of a term that are repeated in a cause
 
 
-class Kind(Enum):
+class Kind(StrEnum):
     """The mechanisms of section 5."""
 
     ALL = "all"
@@ -43,6 +44,9 @@ _MODIFIER: Final = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=(.*)", re.DOTALL)
 _MECHANISM: Final = re.compile(r"([-+?~]?)([A-Za-z][A-Za-z0-9_.-]*)(.*)", re.DOTALL)
 _DUAL_CIDR: Final = re.compile(r"(?:/(0|[1-9][0-9]?))?(?://(0|[1-9][0-9]{0,2}))?\Z")
 _LDH: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?")
+_OCTET: Final = r"(0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])"
+_IP4: Final = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}")  # section 5.6, qnum: no leading zeros
+_IPV4: Final = 4
 _BITS4: Final = 32
 _BITS6: Final = 128
 
@@ -64,13 +68,57 @@ class Mechanism:
     shift6: int = 0
 
 
+_Table: TypeAlias = tuple[tuple[int, dict[int, int]], ...]
+
+
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A record that follows the grammar."""
+class Networks:
+    """Terms in a row that need no DNS: a client is looked up among them, not compared with each.
+
+    The tables hold the places of ip4 and ip6 terms by the bits their networks leave out and by network; `everybody` is
+    the place of all, beyond the last where it is not among them.
+    """
 
     terms: tuple[Mechanism, ...]
+    v4: _Table
+    v6: _Table
+    everybody: int
+
+    @classmethod
+    def of(cls, terms: Sequence[Mechanism]) -> "Networks":
+        """Sort the terms into the tables; of several for one network the first counts."""
+        tables: dict[Kind, dict[int, dict[int, int]]] = {Kind.IP4: {}, Kind.IP6: {}}
+        everybody = len(terms)
+        for place, term in enumerate(terms):
+            if term.kind is Kind.ALL:
+                everybody = place
+                break
+            shift = term.shift4 if term.kind is Kind.IP4 else term.shift6
+            tables[term.kind].setdefault(shift, {}).setdefault(term.network, place)
+        return cls(tuple(terms), tuple(tables[Kind.IP4].items()), tuple(tables[Kind.IP6].items()), everybody)
+
+    def first(self, version: int, number: int) -> Mechanism | None:
+        """The first term that matches the address."""
+        best = self.everybody
+        for shift, places in self.v4 if version == _IPV4 else self.v6:
+            place = places.get(number >> shift)
+            if place is not None and place < best:
+                best = place
+        return self.terms[best] if best < len(self.terms) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record that follows the grammar; `steps` are its terms in order, those that need no DNS gathered."""
+
+    steps: tuple[Mechanism | Networks, ...]
     redirect: MacroString | None = None
     explanation: MacroString | None = None
+
+    @property
+    def terms(self) -> tuple[Mechanism, ...]:
+        """The terms one by one."""
+        return tuple([term for step in self.steps for term in (step.terms if isinstance(step, Networks) else (step,))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +164,11 @@ def _assemble(terms: list[Mechanism], modifiers: dict[str, MacroString]) -> Reco
             del terms[index + 1 :]
             redirect = None
             break
-    return Record(tuple(terms), redirect, modifiers.get("exp"))
+    steps: list[Mechanism | Networks] = []
+    for local, group in groupby(terms, lambda term: term.kind in LOCAL):
+        together = list(group)
+        steps += [Networks.of(together)] if local else together
+    return Record(tuple(steps), redirect, modifiers.get("exp"))
 
 
 def _add_modifier(modifiers: dict[str, MacroString], name: str, value: str) -> str:
@@ -184,12 +236,21 @@ def _network(kind: Kind, qualifier: SpfStatus, rest: str, text: str) -> Mechanis
     bits = _BITS4 if kind is Kind.IP4 else _BITS6
     if not rest.startswith(":") or "%" in address or (slash and not _is_length(length, bits)):
         return None
-    try:
-        network = int(ipaddress.IPv4Address(address) if kind is Kind.IP4 else ipaddress.IPv6Address(address))
-    except ValueError:
+    network = _number(kind, address)
+    if network is None:
         return None
     shift = bits - int(length) if slash else 0
     return Mechanism(kind, qualifier, text, None, network >> shift, shift, shift)
+
+
+def _number(kind: Kind, address: str) -> int | None:
+    if kind is Kind.IP4:
+        match = _IP4.fullmatch(address)
+        return None if match is None else int.from_bytes(bytes(map(int, match.groups())), "big")
+    try:
+        return int(ipaddress.IPv6Address(address))
+    except ValueError:
+        return None
 
 
 def _is_length(text: str, bits: int) -> bool:

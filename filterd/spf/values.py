@@ -13,6 +13,7 @@ MAX_IDENTITY: Final = 320  # characters of sender and HELO: RFC 5321, section 4.
 _CACHE: Final = 4096  # addresses
 _ASKABLE: Final = re.compile(r"(?:[\x20-\x2d\x2f-\x7e]{1,63}\.)*[\x20-\x2d\x2f-\x7e]{1,63}")
 _IPV4: Final = 4
+_IPV6: Final = 6
 
 
 def is_askable(name: str) -> bool:
@@ -50,12 +51,11 @@ class Values:
     @classmethod
     def of(cls, address: str, sender: str, domain: str, helo: str, receiver: str, now: float) -> "Values":
         """Read a normalised address and a sender; section 4.3: a missing local part is postmaster."""
-        ip = ipaddress.ip_address(address)
         local_part, _, sender_domain = sender[-MAX_IDENTITY:].rpartition("@")
         return cls(
             address=address,
-            version=ip.version,
-            number=int(ip),
+            version=_IPV6 if ":" in address else _IPV4,
+            number=address_value(address) or 0,  # 0.0.0.0 and :: are, and what is no address does not get here
             local_part=local_part or "postmaster",
             sender_domain=_a_labels(sender_domain) or domain,
             helo=_a_labels(helo[-MAX_IDENTITY:]),

@@ -1,11 +1,13 @@
 """Records: RFC 7208, sections 4.5, 4.6, 5 and 6."""
 
+import ipaddress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from filterd.model.authentication import SpfStatus
-from filterd.spf.record import MAX_RECORD, Kind, Record, RecordError, parse, select
+from filterd.spf.record import MAX_RECORD, Kind, Networks, Record, RecordError, parse, select
 
 
 @pytest.mark.parametrize(
@@ -132,3 +134,39 @@ def test_longest_record() -> None:
 def test_any_text(text: str) -> None:
     """Any text is a record or an error."""
     assert isinstance(parse("v=spf1 " + text), Record | RecordError)
+
+
+NETWORKS = st.one_of(
+    st.builds(
+        "ip4:10.{}.{}.1/{}".format, st.integers(0, 3), st.integers(0, 3), st.sampled_from([0, 8, 15, 16, 24, 32])
+    ),
+    st.builds("ip6:2001:db8:{:x}::1/{}".format, st.integers(0, 3), st.sampled_from([0, 32, 47, 48, 128])),
+    st.just("all"),
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("+-~?"), NETWORKS).map("".join), min_size=1, max_size=12),
+    st.sampled_from(["10.0.0.1", "10.1.2.1", "10.3.3.3", "192.0.2.1", "2001:db8:1::1", "2001:db9::1", "0.0.0.0", "::"]),
+)
+def test_the_first_network_counts(words: list[str], client: str) -> None:
+    """Looked up among many, the client is found where comparing one after another finds it."""
+    record = parse("v=spf1 " + " ".join(words))
+    assert isinstance(record, Record)
+    (networks,) = record.steps
+    assert isinstance(networks, Networks)
+    address = ipaddress.ip_address(client)
+    matching = [word for word in words if word[1:] == "all" or address in ipaddress.ip_network(word[5:], strict=False)]
+    found = networks.first(address.version, int(address))
+    assert (None if found is None else found.text) == (matching[0] if matching else None)
+
+
+@given(st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){2,4}", fullmatch=True) | st.text("0123.459\u0663", max_size=16))
+def test_ip4_is_an_address_as_the_library_has_it(text: str) -> None:
+    """RFC 7208, section 5.6, ip4-network: four numbers up to 255 without leading zeros."""
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        assert isinstance(parse(f"v=spf1 ip4:{text}"), RecordError)
+    else:
+        assert isinstance(parse(f"v=spf1 ip4:{text}"), Record)
