@@ -13,6 +13,9 @@ _END: Final = re.compile(rb"\n\r?\n")
 _FOLD: Final = re.compile(rb"\r?\n[ \t]+")
 # RFC 5322 3.6.8: a name is printable ASCII without colon. Blanks before the colon are the obsolete form (4.5).
 _NAME: Final = re.compile(rb"[!-9;-~]+[ \t]*\Z")
+# A field as nearly all are. A line is tried once: those that continue a field begin with what no name holds.
+_PLAIN: Final = re.compile(rb"^([!-9;-~]++):((?:[^\r\n\0]++|\r\n[ \t])*+)\r\n", re.MULTILINE)
+_AROUND: Final = 3  # bytes of such a field that are neither name nor value
 _MBOX: Final = re.compile(rb">*From ")  # Postfix' smtpd takes it so, before it looks for a colon
 
 
@@ -52,6 +55,9 @@ def split_block(view: memoryview, start: int, limit: int, *, strict: bool) -> He
     stop = min(len(view), start + limit)
     blank = _END.search(view, start, stop)
     text = bytes(view[start : blank.start() + 1 if blank else stop])
+    plain = _PLAIN.findall(text)
+    if blank and sum([len(name) + len(value) for name, value in plain]) + _AROUND * len(plain) == len(text):
+        return HeaderBlock(tuple(plain), blank.end())
     block = _Block()
     body = block.read(text, strict=strict)
     end = start + body if body >= 0 else (blank.end() if blank else stop)

@@ -1,8 +1,14 @@
 """Header blocks as an MTA parts them from the body."""
 
-import pytest
+import re
+from unittest.mock import patch
 
-from filterd.mime.header import split, unfold
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filterd.mime import header
+from filterd.mime.header import split, split_block, unfold
 from filterd.mime.limits import MAX_FIELDS
 from filterd.mime.tree import parse
 from filterd.model.message import header_block
@@ -78,3 +84,18 @@ def test_too_many_fields_are_a_finding() -> None:
 def test_unfold() -> None:
     """A fold reads as one blank."""
     assert unfold(b" a\r\n\t b ") == b"a b"
+
+
+PIECES = st.sampled_from(
+    [b"\r\n", b"\r\n", b"\r\n ", b"\n", b"\r", b"a", b"B-c", b":", b": ", b" :", b"x", b"\t", b"\0", b"\xe4", b"From "]
+)
+
+
+@given(raw=st.lists(PIECES, max_size=14).map(b"".join), limit=st.integers(0, 40), strict=st.booleans())
+def test_a_plain_header_is_read_as_line_by_line(raw: bytes, limit: int, *, strict: bool) -> None:
+    """What is read at once, because nothing in it is odd, is what a reader of single lines makes of it."""
+    for whole in (raw, b"A: 1\r\n" + raw + b"\r\n\r\n"):
+        view = memoryview(whole)
+        at_once = split_block(view, 0, limit, strict=strict), split_block(view, 0, 1_000, strict=strict)
+        with patch.object(header, "_PLAIN", re.compile(rb"(?!)")):
+            assert at_once == (split_block(view, 0, limit, strict=strict), split_block(view, 0, 1_000, strict=strict))
