@@ -120,6 +120,20 @@ class RelaxedBody:
             self._emit(_CRLF)
 
 
+def _relaxed(data: bytes) -> bytes:
+    """A whole body in relaxed form; see RelaxedBody."""
+    data = squeeze(data)
+    if b" \r\n" in data:
+        data = data.replace(b" \r\n", _CRLF)
+    data = data[: len(data) - 2 * trailing_line_ends(data)]
+    return data + _CRLF if data else data
+
+
+def _simple(data: bytes) -> bytes:
+    """A whole body in simple form (RFC 6376, section 3.4.3: an empty body too is one CRLF)."""
+    return data[: len(data) - 2 * trailing_line_ends(data)] + _CRLF
+
+
 class _Limited:
     """A hash that takes only the first bytes of what it is given: l=."""
 
@@ -142,6 +156,14 @@ def body_hashes(body: Body, forms: Collection[BodyForm]) -> dict[BodyForm, BodyH
         return {}
     hashes: dict[BodyForm, BodyHash] = {}
     with memoryview(body) as view:
+        if len(view) <= CHUNK:  # most mail: in one piece there is nothing to hold back
+            data = bytes(view)
+            wholes = {relaxed: (_relaxed if relaxed else _simple)(data) for relaxed in {form.relaxed for form in forms}}
+            for form in forms:
+                whole = wholes[form.relaxed]
+                covered = whole if form.limit is None else whole[: form.limit]
+                hashes[form] = BodyHash(hashlib.sha256(covered).digest(), len(whole))
+            return hashes
         for relaxed in {form.relaxed for form in forms}:
             sinks = {
                 form: hashlib.sha256() if form.limit is None else _Limited(form.limit)

@@ -51,7 +51,7 @@ class SignedHeader:
         RFC 6376, section 5.4.2: a name stands for the last field not yet used; named too often, for nothing.
         """
         used: dict[bytes, int] = {}
-        parts: list[bytes] = []
+        chosen: list[int] = []
         for name in names:
             here = self._places.get(name)
             if here is None:
@@ -60,9 +60,10 @@ class SignedHeader:
             if left and here[left - 1] == place:
                 left -= 1  # RFC 6376, section 3.5, h=: the field being verified never signs itself
             if left:
-                parts.append(self.canonical(here[left - 1], relaxed=relaxed))
                 left -= 1
+                chosen.append(here[left])
             used[name] = left
+        parts = [self.canonical(each, relaxed=relaxed) for each in chosen]
         parts.append(self.unsigned(place, relaxed=relaxed))
         return b"".join(parts)
 

@@ -1,6 +1,7 @@
 """Tag lists (RFC 6376, section 3.2): `name=value` pairs between semicolons, in signatures and in key records."""
 
 import re
+from functools import cache
 from typing import Final
 
 MAX_TAGS: Final = 64  # tags in one list; the RFCs define 14 for a signature, ARC adds two
@@ -29,12 +30,12 @@ def parse_tags(text: bytes) -> dict[bytes, bytes]:
     tags: dict[bytes, bytes] = {}
     for piece in pieces:
         name, equals, value = piece.partition(b"=")
-        name = name.strip(FWS)
-        if not equals or _NAME.fullmatch(name) is None:
+        name = name.strip()  # what else strip() takes for white space is refused above
+        if not equals or not (name.isalpha() or _NAME.fullmatch(name)):
             raise TagError("syntax error in tag list")
         if name in tags:
             raise TagError("duplicate tag")
-        tags[name] = value.strip(FWS)
+        tags[name] = value.strip()
     return tags
 
 
@@ -50,13 +51,19 @@ def _refuse_odd(text: bytes, odd: bytes) -> None:
 
 def without_value(text: bytes, tag: bytes) -> bytes:
     """The list with this tag's value and the white space around it deleted (RFC 6376, section 3.7: b=)."""
-    start = 0
-    for piece in text.split(b";"):
-        name, equals, _ = piece.partition(b"=")
-        if equals and name.strip(FWS) == tag:
-            return text[: start + len(name) + 1] + text[start + len(piece) :]
-        start += len(piece) + 1
-    return text
+    first, later = _places(tag)
+    match = first.match(text) or later.search(text)
+    if match is None:
+        return text
+    end = text.find(b";", match.end())
+    return text[: match.end()] + (text[end:] if end >= 0 else b"")
+
+
+@cache
+def _places(tag: bytes) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """What stands before a tag's value, at the beginning and further on; apart, as a search needs a literal first."""
+    name = rb"[ \t\r\n]*+" + re.escape(tag) + rb"[ \t\r\n]*+="
+    return re.compile(name), re.compile(b";" + name)
 
 
 def compact(value: bytes) -> bytes:
