@@ -14,6 +14,7 @@ import orjson
 
 from filterd import __version__
 from filterd.app.front import LiveFront, shared_state
+from filterd.app.lists import protection
 from filterd.app.metrics import MetricsProcess
 from filterd.app.nursery import nursery_settings
 from filterd.app.site import Site, load_config, load_site
@@ -25,7 +26,6 @@ from filterd.inspectors.nursery import SOCKET_NAME
 from filterd.milter.listener import ListenError, open_listener
 from filterd.model.custody import CustodyError
 from filterd.quarantine import Journal, Quarantine
-from filterd.store import SuspendedLists
 from filterd.supervisor.generation import Plan
 from filterd.supervisor.supervisor import Supervisor
 from filterd.telemetry import Metrics, configure
@@ -63,7 +63,7 @@ def run_daemon(commanded: Commanded) -> int:
     configure(config.log.level, config.log.format)
     lock = _prepare(config)
     load_suffixes()  # before the fronts are forked: each would read it itself, at its first message
-    metrics = Metrics.create(config.milter.fronts, tuple(ALL))
+    metrics = Metrics.create(config.milter.fronts, tuple(ALL), [zone.display for zone in site.zones])
     try:
         open_listener(config.milter.address.libmilter, config.milter.mode, _group(config.milter.socket_group))
         exposition = MetricsProcess(config.metrics.address, metrics)
@@ -93,21 +93,7 @@ def read_status(config: Config) -> dict[str, Any] | None:
         state: dict[str, Any] = orjson.loads((folder / STATUS_FILE).read_bytes())
     except (OSError, ValueError):
         return None  # it is just starting
-    return state | {"suspended_lists": _suspended(config)}
-
-
-def _suspended(config: Config) -> dict[str, str]:
-    try:
-        names = [zone.name for zone in load_site(config).zones]
-    except ConfigError:
-        return {}
-    store = shared_state(config)
-    found = SuspendedLists(store, names).current()
-    store.close()
-    return {
-        name: f"since {time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(entry.since))} UTC: {entry.reason}"
-        for name, entry in found.items()
-    }
+    return state | protection(config)
 
 
 class _Daemon:
@@ -180,6 +166,7 @@ class _Serving(LiveFront):
             metrics=row,
             remembers=site.config.reputation.enabled,
         )
+        self.lists.start()
 
     def close(self) -> None:
         """End what runs and write what is queued."""
@@ -223,7 +210,7 @@ class _Observer:
         draft.replace(self._path)
 
     def front_ended(self, slot: int, *, lost: bool) -> None:
-        self._metrics.front(slot).set("filterd_sessions", 0.0)
+        self._metrics.release(slot)
         if lost:
             self._row.inc("filterd_front_deaths")
 

@@ -1,28 +1,31 @@
 """What one front process works with: made after the fork, closed before it ends."""
 
+import inspect
 import os
 import time
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, gather
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from filterd.app.site import Site, on_result, on_unknown
+from filterd.app.watch import ListsWatch
 from filterd.checks.registry import Tools, make_all
 from filterd.config import Config, read_secret
 from filterd.dmarc import OverridePolicy
 from filterd.dns.cache import AnswerCache
 from filterd.dns.clamping import ClampedAsker
-from filterd.dns.lookups import Lookups
+from filterd.dns.lookups import CLOSED, Lookups
 from filterd.dns.loop import LoopThread
 from filterd.dns.nameserver import Nameserver, system_nameservers
 from filterd.dns.resolver import CachingResolver
 from filterd.dns.shared import SharedAnswers
 from filterd.dns.stub import StubResolver
-from filterd.dnsbl import ListHealth, Listing, Zone
 from filterd.inspectors import InspectorPool, PoisonLedger
 from filterd.model.custody import Custodian, JournalWriter
+from filterd.model.dns import Answer, AnswerStatus, Question
 from filterd.model.identity import Identities
 from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.deferral import Deferrals
@@ -31,11 +34,12 @@ from filterd.pipeline.replies import Replies
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.trust import TrustPolicy
 from filterd.reputation import Memory, Tally
-from filterd.store import BatchStore, ReplayCounter, SelectorMemory, SuspendedLists, WriteBehind, open_reads, open_store
+from filterd.store import BatchStore, ReplayCounter, SelectorMemory, WriteBehind, open_reads, open_store
 from filterd.telemetry.metrics import FrontMetrics
 
 INSPECTORS_WITHIN: Final = 45.0  # seconds; a cold compile of a large rule set is what they wait for
 CLOSE_SECONDS: Final = 2.0
+LATE: Final = 1.0  # seconds that a thread waits longer than any question may take
 
 
 class StartError(Exception):
@@ -66,6 +70,19 @@ class Resolving:
     def lookups(self) -> Lookups:
         """The lookups of one message; end of message grants it the rest of its questions."""
         return Lookups(self.resolver, self._loop, most=self._early, seconds=self._seconds)
+
+    def ask(self, questions: tuple[Question, ...]) -> tuple[Answer, ...]:
+        """What the name servers say now, past every cache; for threads that may wait. A failure is an answer too."""
+        asking = self._ask(questions)
+        try:
+            return self.thread.call(asking, self._seconds + LATE)
+        except (TimeoutError, RuntimeError, CancelledError):  # the loop is at its end
+            if inspect.getcoroutinestate(asking) == inspect.CORO_CREATED:
+                asking.close()
+            return tuple([Answer(question, AnswerStatus.TEMPFAIL, cause=CLOSED) for question in questions])
+
+    async def _ask(self, questions: tuple[Question, ...]) -> tuple[Answer, ...]:
+        return tuple(await gather(*[self._stub.resolve(question) for question in questions]))
 
     def close(self) -> None:
         """Answer what is outstanding and end the thread."""
@@ -122,15 +139,14 @@ class LiveFront:
         memory = Memory(store, self._lessons, selectors, ours=ours) if remembers else None
         self._resolving = Resolving(site, self._share)
         self._replays = ReplayCounter(store)
-        self.suspended = SuspendedLists(store, [zone.name for zone in site.zones])
-        self._health = ListHealth(self.suspended.suspend, time.time)
+        self.lists = ListsWatch(site.zones, store, self._resolving.ask, self._resolving.resolver.forget, metrics)
         schedule = Schedule.of(
             make_all(
                 Tools(
                     selectors,
                     site.zones,
-                    self.suspended.current,
-                    self._observe,
+                    self.lists.unusable,
+                    self.lists.observe,
                     site.config.limits.url_hosts,
                     site.config.trust.arc_sealers,
                     site.config.trust.allow,
@@ -176,6 +192,7 @@ class LiveFront:
 
     def close(self) -> None:
         """End what runs and write what is queued."""
+        self.lists.close()
         self._pool.close()
         self._resolving.close()
         self._writes.close()
@@ -187,11 +204,6 @@ class LiveFront:
         """Answers are shared where the store is Redis: reading SQLite would block the loop, for one host's sake."""
         reads = open_reads(self._store, loop)
         return None if reads is None else SharedAnswers(reads, self._writes, loop, count=self._metrics.shared_answers)
-
-    def _observe(self, zone: Zone, listing: Listing, _asked: str = "") -> None:
-        if not listing.usable:
-            self._metrics.list_failed()
-        self._health.record(zone, listing)
 
 
 def _overrides(config: Config) -> OverridePolicy:

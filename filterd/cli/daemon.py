@@ -3,6 +3,7 @@
 import os
 import platform
 import signal
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from typing import Annotated
@@ -45,7 +46,7 @@ def reload(config: ConfigOption = None) -> None:
 
 
 def status(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Show the running daemon: processes, sandbox level, rules.
+    """Show the running daemon: processes, sandbox level, rules, and which block lists mail is unprotected by.
 
     Example: filterd status --json
     """
@@ -55,7 +56,21 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
     if json:
         print_json(found)
     else:
-        print_table(("what", "value"), [(key, str(value)) for key, value in found.items()])
+        lists, since = found.pop("suspended_lists"), found.pop("unprotected_since")
+        rows = [(key, str(value)) for key, value in found.items()]
+        print_table(("what", "value"), [*rows, *_protection(lists, since)])
+
+
+def _protection(lists: dict[str, dict[str, str]] | None, since: str | None) -> Iterator[tuple[str, str]]:
+    """What a person should know of block lists that are not asked."""
+    if lists is None:
+        yield "block lists", "unknown: the shared state or the rules cannot be read"
+    elif not lists:
+        yield "block lists", "all are asked"
+    else:
+        yield "unprotected since", f"{since}: mail is not checked against {', '.join(lists)}"
+        for name, entry in lists.items():
+            yield f"suspended {name}", f"since {entry['since']}: {entry['reason']}"
 
 
 def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:

@@ -42,10 +42,11 @@ class Metrics:
     def release(self, row: int) -> None:
         """The row's process has ended: its counts stay, its gauges are 0 again."""
         self._claimed.discard(row)
+        start = (row % self._rows) * self.layout.width
         for family in self.layout.families:
             if family.kind == "gauge":
                 for values in combinations(family):
-                    self._cells[row * self.layout.width + self.layout.cells[(family.name, *values)]] = 0.0
+                    self._cells[start + self.layout.cells[(family.name, *values)]] = 0.0
 
     def front(self, row: int) -> "FrontMetrics":
         """The writer of one row. Threads of one process may share it; two processes must not."""

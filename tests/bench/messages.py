@@ -20,6 +20,7 @@ from tests.bench import sites
 from tests.bench.attachments import Attachment, attachment, sizes
 from tests.bench.sites import Site
 from tests.bench.words import Writer
+from tests.support.lists import healthy_points
 from tests.support.signing import craft
 
 COUNT: Final = 400
@@ -81,8 +82,8 @@ def build(*, count: int = COUNT, variant: int = 0, seed: int = SEED, now: float 
 
 
 def zone(variants: Sequence[int] = (), count: int = COUNT) -> sites.Zone:
-    """The DNS behind the common set and behind these variants of it."""
-    found = sites.zone(sites.shared())
+    """The DNS behind the common set and behind these variants of it; block lists are healthy and list nobody."""
+    found = sites.zone(sites.shared()) | healthy_points()
     for variant in variants:
         found |= sites.zone(sites.own(variant, count), variant)
     return found

@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import Final
 
 from tests.support.dnsserver import ZoneData
+from tests.support.lists import healthy_points
 from tests.support.signing import key_record, sign
 from tests.support.smtp import Pose
 
@@ -37,6 +38,7 @@ def zone() -> ZoneData:
         "hard.test": {"TXT": "v=spf1 ip4:192.0.2.30 -all", "A": "192.0.2.30"},
         "66.113.0.203.zen.spamhaus.org": {"A": "127.0.0.4"},
         "pills.test.dbl.spamhaus.org": {"A": "127.0.1.2"},
+        **healthy_points(),
     }
 
 
