@@ -2,7 +2,7 @@
 
 import typer
 
-from filterd.cli import configuration, daemon, quarantine, scan
+from filterd.cli import configuration, daemon, explain, quarantine, scan
 
 app = typer.Typer(
     name="filterd",
@@ -17,6 +17,7 @@ app.command()(daemon.status)
 app.command()(daemon.doctor)
 app.command()(daemon.version)
 app.command()(scan.scan)
+app.command()(explain.explain)
 app.add_typer(configuration.app, name="config")
 app.add_typer(quarantine.app, name="quarantine")
 

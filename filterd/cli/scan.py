@@ -13,7 +13,7 @@ from rich.progress import track
 
 from filterd.app import StartError, open_scanner
 from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, safe, site
-from filterd.domains import normalise_address
+from filterd.cli.session import ClientIp, ClientName, Helo, MailFrom, NameServer, Rcpt, session
 from filterd.model.verdict import Action
 from filterd.operations.scan import MAX_FILE, Scanned, Session, messages_in
 from filterd.operations.scan import scan as scan_one
@@ -35,12 +35,12 @@ SHOWN = 5  # questions without a recorded answer that are named; all of them are
 
 def scan(
     files: Annotated[list[Path], typer.Argument(help="Message files, folders of them, or - for standard input.")],
-    client_ip: Annotated[str, typer.Option(help="Address of the SMTP client.")] = "",
-    client_name: Annotated[str, typer.Option(help="Its verified reverse name.")] = "",
-    helo: Annotated[str, typer.Option(help="What it called itself.")] = "",
-    mail_from: Annotated[str, typer.Option(help="Envelope sender.")] = "",
-    rcpt: Annotated[list[str] | None, typer.Option(help="Envelope recipient; may be repeated.")] = None,
-    nameserver: Annotated[str, typer.Option(help="Ask this resolver, HOST:PORT.")] = "",
+    client_ip: ClientIp = "",
+    client_name: ClientName = "",
+    helo: Helo = "",
+    mail_from: MailFrom = "",
+    rcpt: Rcpt = None,
+    nameserver: NameServer = "",
     dns_recording: Annotated[
         Path | None,
         typer.Option(help="Ask nobody: take DNS answers and the time from this file (a saved recording, or evidence)."),
@@ -63,18 +63,16 @@ def scan(
 
     filterd scan --save-dns-recording dns.json message.eml; filterd scan --dns-recording dns.json message.eml
     """
-    if client_ip and not normalise_address(client_ip):
-        raise typer.BadParameter(f"expected an IP address, got {safe(client_ip)!r}", param_hint="--client-ip")
+    came = session(client_ip, client_name, helo, mail_from, rcpt)
     if nameserver and dns_recording:
         raise typer.BadParameter("nobody is asked where answers come from --dns-recording", param_hint="--nameserver")
     recording = None if dns_recording is None else _recording(dns_recording)
     rules = site(config, nameserver=nameserver)
-    session = Session(client_ip, client_name, helo, mail_from, tuple(rcpt or ()))
     paths = list(messages_in(files))
     try:
         with _saving(save_dns_recording) as recorder, open_scanner(rules, jobs) as (parts, workers):
             offline = None if recording is None else Offline(parts, recording)
-            outcomes = _scan_all(parts if offline is None else offline.parts, paths, session, workers)
+            outcomes = _scan_all(parts if offline is None else offline.parts, paths, came, workers)
             worst = _show(_noted(outcomes, recorder), len(paths), json=json)
     except StartError as error:
         fail(str(error))
@@ -99,9 +97,9 @@ def _show(outcomes: Iterator[Scanned], count: int, *, json: bool) -> int:
     return worst
 
 
-def _scan_all(parts: Parts, paths: list[Path], session: Session, workers: int) -> Iterator[Scanned]:
+def _scan_all(parts: Parts, paths: list[Path], came: Session, workers: int) -> Iterator[Scanned]:
     def one(path: Path) -> Scanned:
-        return scan_one(parts, str(path), _read(path), session)
+        return scan_one(parts, str(path), _read(path), came)
 
     if len(paths) == 1:
         yield one(paths[0])

@@ -24,7 +24,7 @@ def as_json(scanned: Scanned) -> dict[str, Any]:
         "reason": {"code": verdict.code, "text": verdict.text},
         "reply": None if reply is None else f"{reply.code} {reply.enhanced} {reply.text}",
         "symbols": [_symbol(symbol) for symbol in verdict.symbols],
-        "auth": _auth(transaction.reports, verdict, transaction.lookups.answers.get),
+        "auth": auth(transaction.reports, verdict, transaction.lookups.answers.get),
         "checks": [
             {"name": report.check, "outcome": report.outcome.value, "ms": report.ms}
             for report in transaction.reports.values()
@@ -56,9 +56,10 @@ def _symbol(symbol: ScoredSymbol) -> dict[str, Any]:
     }
 
 
-def _auth(
+def auth(
     reports: Mapping[str, CheckReport], verdict: Verdict, answer: Callable[[Question], Answer | None]
 ) -> dict[str, Any]:
+    """Results of authentication; `answer` gives what was answered to a question while the message was judged."""
     results = [result for report in reports.values() for result in report.auth_results]
     dmarc = next((result for result in results if isinstance(result, DmarcResult)), None)
     arc = next((result for result in results if isinstance(result, ArcResult)), None)

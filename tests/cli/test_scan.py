@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from filterd.checks.registry import ALL
 from filterd.cli import app
 from filterd.model.verdict import Action
 from tests.support.dnsserver import DnsServer
@@ -17,7 +18,7 @@ from tests.support.world import SPAM, eicar_zip, message, signed, with_attachmen
 pytestmark = pytest.mark.integration
 
 KEYS = {"file", "action", "score", "reason", "reply", "symbols", "auth", "checks", "parts", "recipients"}
-CHECKS = {"allow", "replay", "iprev", "dnsbl", "spf", "dkim", "arc", "dmarc", "uribl", "dkimbl", "content", "yara"}
+CHECKS = set(ALL)
 SESSION = ("--client-ip", "192.0.2.10", "--helo", "mail.aligned.test", "--mail-from", "alice@aligned.test")
 
 

@@ -1,0 +1,81 @@
+"""filterd explain: why a message got its verdict."""
+
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from filterd.app import Site, StartError, open_quarantine, open_scanner
+from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, safe, site
+from filterd.cli.session import ClientIp, ClientName, Helo, MailFrom, NameServer, Rcpt, session
+from filterd.model.custody import CustodyError, Evidence
+from filterd.model.ids import is_id
+from filterd.operations.explain import Scale, lines
+from filterd.operations.explain import explain as explained
+from filterd.operations.scan import MAX_FILE, Session, scan
+from filterd.pipeline.records import evidence_of
+from filterd.quarantine import EvidenceError
+
+STDIN: Final = "-"
+
+
+def explain(  # one option for each thing a session has
+    message: Annotated[str, typer.Argument(metavar="ID|FILE", help="Id of a held message, a message file, or -.")],
+    client_ip: ClientIp = "",
+    client_name: ClientName = "",
+    helo: Helo = "",
+    mail_from: MailFrom = "",
+    rcpt: Rcpt = None,
+    nameserver: NameServer = "",
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say in words why a message was, or would be, treated as it is: points, authentication, checks, lookups.
+
+    A held message is explained from what was kept of it; a file is judged now, with the options as its SMTP session.
+
+    Example: filterd explain 01JD3W7Q4Z5S8V1N2M3K4P5R6T
+
+    Example: filterd explain --client-ip 192.0.2.1 --mail-from a@example.org message.eml
+    """
+    rules = site(config, nameserver=nameserver)
+    if is_id(message):
+        evidence = _held(rules, message)
+    else:
+        evidence = _judged(rules, message, session(client_ip, client_name, helo, mail_from, rcpt))
+    actions = rules.config.actions
+    thresholds = {"add_header": actions.add_header, "quarantine": actions.quarantine, "reject": actions.reject}
+    found = explained(evidence, Scale(rules.scores, thresholds, rules.config_id))
+    if json:
+        print_json(found)
+        return
+    for line in lines(found):
+        typer.echo(safe(line))
+
+
+def _held(rules: Site, identifier: str) -> Evidence:
+    quarantine = open_quarantine(rules.config)
+    try:
+        return quarantine.evidence(identifier)
+    except KeyError:
+        fail(f"{identifier} is not held: only of held messages everything is kept; explain the message's file instead")
+    except (CustodyError, EvidenceError, OSError, sqlite3.Error) as error:
+        fail(f"quarantine: {error}")
+    finally:
+        quarantine.close()
+
+
+def _judged(rules: Site, name: str, came: Session) -> Evidence:
+    try:
+        with Path(name).open("rb") if name != STDIN else sys.stdin.buffer as file:
+            raw = file.read(MAX_FILE)
+    except OSError as error:
+        fail(f"{safe(name)}: {error.strerror}; expected the id of a held message or a message file")
+    try:
+        with open_scanner(rules, 1) as (parts, _):
+            outcome = scan(parts, name, raw, came)
+    except StartError as error:
+        fail(str(error))
+    return evidence_of(outcome.transaction, outcome.verdict, "")

@@ -1,0 +1,147 @@
+"""Why a message got its verdict, in words: every point with its meaning, every result, what had no answer."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from filterd.model.custody import Evidence
+from filterd.model.verdict import ScoredSymbol
+from filterd.operations.scan_json import auth
+from filterd.score import ScoreRules
+
+_WIDTH: Final = 14  # columns of the words in front
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What scores mean now: rules, thresholds in points by action, and the id of the configuration they stand in."""
+
+    rules: ScoreRules
+    thresholds: dict[str, float]
+    config_id: str
+
+
+def explain(evidence: Evidence, scale: Scale) -> dict[str, Any]:
+    """All of it as plain values. Descriptions are today's, points and results are those of the verdict."""
+    verdict = evidence.verdict
+    answers = {answer.question: answer for answer in evidence.answers}
+    return {
+        "id": evidence.id,
+        "received": evidence.received,
+        "client": evidence.client.address,
+        "helo": evidence.helo,
+        "sender": evidence.envelope.sender,
+        "recipients": [recipient.address for recipient in evidence.envelope.recipients],
+        "trust": evidence.trust,
+        "action": verdict.action.value,
+        "observed": None if verdict.observed is None else verdict.observed.value,
+        "score": verdict.score,
+        "reason": {"code": verdict.code, "text": verdict.text},
+        "reply": None
+        if verdict.reply is None
+        else f"{verdict.reply.code} {verdict.reply.enhanced} {verdict.reply.text}",
+        "thresholds": dict(scale.thresholds),
+        "symbols": [_symbol(one, scale.rules) for one in verdict.symbols],
+        "auth": auth({report.check: report for report in evidence.reports}, verdict, answers.get),
+        "checks": [
+            {"name": one.check, "outcome": one.outcome.value, "cause": one.cause, "ms": one.ms}
+            for one in evidence.reports
+        ],
+        "lookups": {
+            "asked": len(evidence.answers),
+            "unanswered": [
+                {"name": one.question.name, "type": one.question.rtype.value, "cause": one.cause}
+                for one in evidence.answers
+                if one.failed
+            ],
+        },
+        "config_id": evidence.config_id,
+        "same_configuration": evidence.config_id == scale.config_id,
+        "rules_id": evidence.rule_set,
+    }
+
+
+def _symbol(symbol: ScoredSymbol, rules: ScoreRules) -> dict[str, Any]:
+    row = rules.symbols.get(symbol.finding.symbol)
+    return {
+        "name": symbol.finding.symbol,
+        "score": round(symbol.weight, 3),
+        "capped": round(symbol.capped, 3),
+        "check": symbol.check,
+        "group": "" if row is None else row.group,
+        "floor": None if row is None or row.floor is None else row.floor.value,
+        "description": "" if row is None else row.description,
+        "evidence": list(symbol.finding.evidence),
+    }
+
+
+def lines(explained: dict[str, Any]) -> Iterator[str]:
+    """The same for a person. Texts are hostile: the caller makes them safe for a terminal."""
+    yield from _head(explained)
+    yield "symbols"
+    for one in sorted(explained["symbols"], key=lambda symbol: -abs(symbol["score"])):
+        yield from _points(one)
+    yield "authentication"
+    yield from _authentication(explained["auth"])
+    yield "checks"
+    for check in explained["checks"]:
+        cause = f": {check['cause']}" if check["cause"] else ""
+        yield f"  {check['name']:<{_WIDTH - 2}}{check['outcome']}{cause}  ({check['ms']:g} ms)"
+    lookups = explained["lookups"]
+    yield f"{'lookups':<{_WIDTH}}{lookups['asked']} answers used, {len(lookups['unanswered'])} questions unanswered"
+    yield from (f"  {one['name']} {one['type']}: {one['cause']}" for one in lookups["unanswered"])
+
+
+def _head(explained: dict[str, Any]) -> Iterator[str]:
+    reason = explained["reason"]
+    action = explained["action"]
+    if explained["observed"]:
+        action = f"{action} (observed only; would be {explained['observed']})"
+    limits = ", ".join([f"{name} {points:g}" for name, points in explained["thresholds"].items()])
+    rows = [
+        ("message", explained["id"]),
+        ("client", f"{explained['client'] or 'unknown'}  helo {explained['helo'] or '-'}  trust {explained['trust']}"),
+        ("sender", explained["sender"] or "<>"),
+        *[("recipient", one) for one in explained["recipients"]],
+        ("action", action),
+        ("reason", f"{reason['code']}: {reason['text']}"),
+        ("score", f"{explained['score']:.2f} of {limits}"),
+        *([("reply", explained["reply"])] if explained["reply"] else []),
+    ]
+    yield from (f"{name:<{_WIDTH}}{text}" for name, text in rows)
+    if not explained["same_configuration"]:
+        yield f"{'':<{_WIDTH}}decided under configuration {explained['config_id']}, which is not the present one"
+
+
+def _points(symbol: dict[str, Any]) -> Iterator[str]:
+    notes = []
+    if symbol["capped"]:
+        notes.append(f"{symbol['capped']:+g} cut by the cap of {symbol['group']}")
+    if symbol["floor"]:
+        notes.append(f"{symbol['floor']} at least")
+    note = f"  ({', '.join(notes)})" if notes else ""
+    yield f"  {symbol['score']:+7.2f}  {symbol['name']}  {symbol['description'] or symbol['check']}{note}"
+    yield from (f"           {text}" for text in symbol["evidence"] if text)
+
+
+def _authentication(found: dict[str, Any]) -> Iterator[str]:
+    if (spf := found["spf"]) is not None:
+        yield f"  {'spf':<{_WIDTH - 2}}{spf['result']} for {spf['domain'] or '-'} ({spf['scope']})"
+    for one in found["dkim"]:
+        why = f": {one['reason']}" if one["reason"] else ""
+        key = f" {one['algorithm']}, {one['key_bits']} bits" if one["key_bits"] else ""
+        yield f"  {'dkim':<{_WIDTH - 2}}{one['result']} for {one['domain'] or '-'}{key}{why}"
+    if (dmarc := found["dmarc"]) is not None:
+        yield from _dmarc(dmarc)
+    if (arc := found["arc"]) is not None:
+        yield f"  {'arc':<{_WIDTH - 2}}{arc['result']}, {arc['instance']} sets"
+
+
+def _dmarc(dmarc: dict[str, Any]) -> Iterator[str]:
+    asked = f", {dmarc['policy_domain']} asks for {dmarc['policy']}" if dmarc["policy_domain"] else ""
+    yield f"  {'dmarc':<{_WIDTH - 2}}{dmarc['result']} for {dmarc['domain'] or '-'}{asked}"
+    if dmarc["override"]:
+        yield f"  {'':<{_WIDTH - 2}}{dmarc['disposition']} was applied by {dmarc['override']}: {dmarc['comment']}"
+    if (old := dmarc["rfc7489"]) is not None:
+        place = f" of {old['policy_domain']}" if old["policy_domain"] else ""
+        yield f"  {'':<{_WIDTH - 2}}RFC 7489 would have said {old['result']} under policy {old['policy']}{place}"

@@ -1,0 +1,94 @@
+"""A verdict in words."""
+
+from dataclasses import replace
+
+from filterd.model.authentication import DmarcOverride, DmarcPolicy, DmarcResult, DmarcStatus
+from filterd.model.dns import Answer, AnswerStatus, Question, RRType
+from filterd.model.report import CheckReport, Outcome
+from filterd.model.verdict import Action
+from filterd.operations.explain import Scale, explain, lines
+from filterd.score import ScoreRules
+from filterd.score.rules import SymbolRule
+from tests.quarantine.samples import evidence
+
+RULES = ScoreRules(
+    {"SPF_FAIL": SymbolRule(6.0, "The domain says so", "authentication", Action.QUARANTINE)},
+    {},
+)
+SCALE = Scale(RULES, {"add_header": 6.0, "quarantine": 10.0, "reject": 15.0}, "c1")
+
+
+def test_each_symbol_comes_with_its_meaning() -> None:
+    """Points, what the cap cut, the least action, the description, what was seen."""
+    (symbol,) = explain(evidence(), SCALE)["symbols"]
+    assert symbol == {
+        "name": "SPF_FAIL",
+        "score": 5.0,
+        "capped": 1.0,
+        "check": "spf",
+        "group": "authentication",
+        "floor": "quarantine",
+        "description": "The domain says so",
+        "evidence": [],
+    }
+
+
+def test_a_symbol_that_has_gone_is_still_shown() -> None:
+    """The rules have changed since; the points have not."""
+    (symbol,) = explain(evidence(), replace(SCALE, rules=ScoreRules({}, {})))["symbols"]
+    assert (symbol["name"], symbol["score"], symbol["description"]) == ("SPF_FAIL", 5.0, "")
+
+
+def test_the_text_says_all_of_it() -> None:
+    """One line each for who, what, why, every point, every result, every check."""
+    text = "\n".join(lines(explain(evidence(), SCALE)))
+    for words in (
+        "client        192.0.2.7  helo mail.a.test  trust stranger",
+        "action        quarantine (observed only; would be reject)",
+        "reason        score: the score reached 10",
+        "score         12.50 of add_header 6, quarantine 10, reject 15",
+        "reply         451 4.7.1 later",
+        "  +5.00  SPF_FAIL  The domain says so  (+1 cut by the cap of authentication, quarantine at least)",
+        "  spf         fail for a.test (mailfrom)",
+        "  dkim        pass for a.test , 2048 bits",
+        "  arc         pass, 1 sets",
+        "  dmarc       unknown: tempfail  (0 ms)",
+        "lookups       1 answers used, 0 questions unanswered",
+    ):
+        assert words in text, (words, text)
+    assert "configuration" not in text
+
+
+def test_another_configuration_is_said() -> None:
+    """What the thresholds were then nobody knows from today's file."""
+    text = "\n".join(lines(explain(evidence(), replace(SCALE, config_id="c2"))))
+    assert "decided under configuration c1, which is not the present one" in text
+
+
+def test_what_rfc_7489_would_have_said_stands_beside_it() -> None:
+    """Where another server judges by the older RFC, a sender wants to know why; likewise why it was spared."""
+    result = DmarcResult(
+        DmarcStatus.FAIL,
+        "example.com",
+        "example.com",
+        "example.com",
+        DmarcPolicy.QUARANTINE,
+        override=DmarcOverride.MAILING_LIST,
+        override_comment="talk by lists.example",
+    )
+    answer = Answer(
+        Question("_dmarc.example.com", RRType.TXT), AnswerStatus.NOERROR, ("v=DMARC1; p=reject; t=y",), received=1.0
+    )
+    given = replace(evidence(), answers=(answer,), reports=(CheckReport("dmarc", Outcome.OK, auth_results=(result,)),))
+    text = "\n".join(lines(explain(given, SCALE)))
+    assert "dmarc       fail for example.com, example.com asks for quarantine" in text
+    assert "none was applied by mailing_list: talk by lists.example" in text
+    assert "RFC 7489 would have said fail under policy reject of example.com" in text
+
+
+def test_a_question_without_an_answer_is_named() -> None:
+    """What could not be found out is part of why."""
+    lost = Answer(Question("gone.test", RRType.MX), AnswerStatus.TEMPFAIL, cause="timeout")
+    found = explain(replace(evidence(), answers=(lost,)), SCALE)
+    assert found["lookups"] == {"asked": 1, "unanswered": [{"name": "gone.test", "type": "MX", "cause": "timeout"}]}
+    assert "  gone.test MX: timeout" in list(lines(found))
