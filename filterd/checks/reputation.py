@@ -23,6 +23,7 @@ from filterd.reputation import (
     domain_key,
     network_key,
     pair_key,
+    proved,
     responsible,
     user,
 )
@@ -72,7 +73,7 @@ class ReputationCheck:
         memory = self._memory
         network = "" if memory is None or view.trust in OWN else memory.network(view.client.address)
         if memory is None or not network:
-            cause = "switched off" if memory is None else _not_for(view.trust)
+            cause = "nothing is remembered" if memory is None else _not_for(view.trust)
             return CheckReport(self.name, Outcome.SKIPPED, cause=cause)
         if view.inspection is None:
             return CheckReport(self.name, Outcome.UNKNOWN, cause="the content was not inspected")
@@ -82,7 +83,8 @@ class ReputationCheck:
         missing = [] if of_network is not None else ["network"]
         findings: list[Finding] = []
         if answers is not None:
-            memory.answered(view.envelope.sender, answers.domain)
+            if proved(results, view.envelope.sender):
+                memory.answered(view.envelope.sender, answers.domain)
             of_domain = memory.record(domain_key(answers.domain))
             of_pair = memory.record(pair_key(network, answers.domain))
             if (of_domain is None or of_pair is None) and answers.domain in memory.foreseen(view.envelope.sender)[:1]:

@@ -21,7 +21,7 @@ from filterd.model.session import TrustClass
 from filterd.reputation.counts import FAST, SLOW, Addition, Counts, Outcome, Record, addition, counters
 from filterd.reputation.keys import domain_key, domain_of, network_key, network_of, pair_key, person
 from filterd.reputation.memory import MAX_PEOPLE, READ, WROTE, Memory, user
-from filterd.reputation.responsible import Responsible, correspondent, responsible
+from filterd.reputation.responsible import Responsible, correspondent, proved, responsible
 from filterd.reputation.standing import Level, Standing, combine, evaluate
 from filterd.reputation.tally import Tally
 
@@ -54,6 +54,7 @@ __all__ = [
     "network_of",
     "pair_key",
     "person",
+    "proved",
     "responsible",
     "user",
 ]

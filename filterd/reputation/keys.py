@@ -13,7 +13,7 @@ from filterd.domains import is_public, normalise, normalise_address, registrable
 from filterd.store.encoding import encoded
 
 DIGITS: Final = 24  # hexadecimal, 96 bits: no two names of one site's mail share a key, by accident or by search
-_CACHE: Final = 4_096  # keys; a few hundred bytes each
+_CACHE: Final = 1_024  # of each kind, a third of a kilobyte each: a message asks for the same ones several times
 _MAX_ADDRESS: Final = 320  # characters; RFC 5321, section 4.5.3.1: 64 for the local part, 255 for the domain
 # 256 addresses are the least that is routed alone and what a small hoster has: who rents one address gets his next in
 # the same block.

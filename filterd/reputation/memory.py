@@ -30,7 +30,7 @@ from filterd.store.recent import Recent
 FRESH: Final = 30.0  # seconds in which the same is not read again: how late a front learns of what others saw
 KEEP: Final = 600.0  # seconds that what was read is at hand: longer than a message takes, or a store is silent
 PAUSE: Final = 2.0  # seconds without a question after one that failed: what one message waited for, others need not
-MAX_HELD: Final = 8_192  # records in this process; about 4 MB
+MAX_HELD: Final = 4_096  # records in this process, and as many correspondents; about 4 MB
 MAX_AUTHORS: Final = 4  # author domains foreseen for one envelope domain: each is two records to read
 MAX_ENVELOPES: Final = 1_024  # envelope domains whose authors are remembered in this process
 AUTHORS_FOR: Final = 86_400.0  # seconds
@@ -40,6 +40,7 @@ WROTE: Final = "w"  # our user has written to the address
 READ: Final = "r"  # our user had good mail from it
 MEMBER_DIGITS: Final = 16  # hexadecimal, 64 bits: our users among themselves
 MAX_USERS: Final = 64  # of ours who are remembered for one correspondent, the last ones
+MAX_USERS_KEPT: Final = 1_024  # short names in this process
 MAX_PEOPLE: Final = 32  # recipients of one message that are remembered or looked for
 KNOWN_FOR: Final = 180 * 86_400  # seconds without mail after which two people are strangers again
 TOLD_FOR: Final = 6 * 3_600.0  # seconds in which the store is not told the same again
@@ -202,7 +203,7 @@ class Memory:
             return None
 
 
-@lru_cache(maxsize=MAX_HELD)
+@lru_cache(maxsize=MAX_USERS_KEPT)
 def user(address: str) -> str:
     """A short name for one of our users, the same for all his sub-addresses; empty for what is no address."""
     local, at, domain = person(address).rpartition("@")

@@ -5,6 +5,7 @@ A name that was not proved is nobody's: it neither earns nor loses anything.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from filterd.model.authentication import (
     AuthResult,
@@ -47,7 +48,7 @@ def responsible(results: Iterable[AuthResult], author: Author, sender: str) -> R
             # RFC 6376, section 3.6.1: mail under a key with t=y is not to be treated as other signed mail.
             if result.status is DkimStatus.PASS and result.covers_body and not result.testing:
                 signers.append(domain_of(result.domain))
-        elif isinstance(result, SpfResult) and result.status is SpfStatus.PASS and result.scope is SpfScope.MAILFROM:
+        elif _passes(result):
             # RFC 7208, section 2.4: the null sender's result is that of the HELO name, which anybody chooses.
             spf = domain_of(result.domain) if sender else ""
     if dmarc:
@@ -60,6 +61,11 @@ def responsible(results: Iterable[AuthResult], author: Author, sender: str) -> R
     return Responsible(domain, spf == domain, aligned=domain == own and not failed)
 
 
+def proved(results: Iterable[AuthResult], sender: str) -> bool:
+    """Whether the envelope sender's domain has authorised the client."""
+    return bool(sender) and any(map(_passes, results))
+
+
 def correspondent(author: Author, sender: str, answers: Responsible | None) -> str:
     """The address of who wrote, where it is the envelope's too and its domain answers for both; empty otherwise."""
     if answers is None or not answers.aligned or len(author.mailboxes) != 1 or author.ambiguous:
@@ -67,6 +73,10 @@ def correspondent(author: Author, sender: str, answers: Responsible | None) -> s
     mailbox = author.mailboxes[0]
     written = person(f"{mailbox.local_part}@{mailbox.domain}")
     return written if written == person(sender) else ""
+
+
+def _passes(result: AuthResult) -> TypeGuard[SpfResult]:
+    return isinstance(result, SpfResult) and result.status is SpfStatus.PASS and result.scope is SpfScope.MAILFROM
 
 
 def _author_domain(author: Author) -> str:
