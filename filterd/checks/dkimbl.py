@@ -1,16 +1,15 @@
 """DNS lists of names, asked about the domains whose signatures verify."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from filterd.checks.contract import View
 from filterd.checks.dkim import hints
 from filterd.checks.listing import Lists, Observe, Suspended, asked_about, nothing_suspended, unobserved
 from filterd.dns.plans import warm
-from filterd.dnsbl.questions import question_about
 from filterd.dnsbl.zones import Subject, Zone
 from filterd.model.authentication import DkimResult, DkimStatus
-from filterd.model.dns import Plan, Question
+from filterd.model.dns import Plan
 from filterd.model.report import CheckReport, Outcome, Stage
 
 _NOT_DONE: Final = frozenset({Outcome.UNKNOWN, Outcome.CRASHED})
@@ -28,6 +27,7 @@ class DkimblCheck:
     ) -> None:
         """Take the lists that are asked about signers."""
         self._lists = Lists(zones, [Subject.DKIM_DOMAIN], suspended, observe)
+        self._told = frozenset([one.name for one in self._lists.zones if _tells(one)])
         # The others are asked about the sender's domain anyway.
         self._alone = frozenset([one.name for one in self._lists.zones if Subject.SENDER_DOMAIN not in one.subjects])
         at_mail = {Stage.MAIL} if self._alone else set()
@@ -54,11 +54,11 @@ class DkimblCheck:
         signed = [result for result in report.auth_results if isinstance(result, DkimResult)]
         passed = [result.domain for result in signed if result.status is DkimStatus.PASS]
         lost = report.outcome in _NOT_DONE
-        asked = list(asked_about(zones, _signers(passed)))
-        if asked:
-            told = _told(zones, view)
-            asked = [one for one in asked if one.question not in told.get(one.zone.name, ())]
         causes = ["signatures could not be verified"] if lost else []
+        known = _known(view)
+        strangers = _signers(domain for domain in passed if domain not in known)
+        asked = list(asked_about([zone for zone in zones if zone.name in self._told], strangers))
+        asked += asked_about([zone for zone in zones if zone.name not in self._told], _signers(passed))
         return (yield from self._lists.ask(self.name, asked, causes))
 
 
@@ -66,16 +66,13 @@ def _signers(domains: Iterable[str]) -> list[tuple[Subject, str]]:
     return [(Subject.DKIM_DOMAIN, domain) for domain in domains]
 
 
-def _told(zones: Sequence[Zone], view: View) -> dict[str, set[Question | None]]:
-    """By list, what it is asked about sender and author, where that says the same as about a signer."""
-    known = [(Subject.SENDER_DOMAIN, view.envelope.sender_domain)]
-    if view.inspection is not None:
-        known += [(Subject.FROM_DOMAIN, mailbox.domain) for mailbox in view.inspection.author.mailboxes]
-    return {
-        zone.name: {
-            question_about(zone, subject, value)
-            for subject, value in known
-            if zone.speaks_alike(Subject.DKIM_DOMAIN, subject)
-        }
-        for zone in zones
-    }
+def _tells(zone: Zone) -> bool:
+    """Whether what it says about sender and author is what it would say about a signer."""
+    others = (Subject.SENDER_DOMAIN, Subject.FROM_DOMAIN)
+    return all(zone.speaks_alike(Subject.DKIM_DOMAIN, other) for other in others)
+
+
+def _known(view: View) -> set[str]:
+    """The domains that lists of names are asked about anyway."""
+    authors = () if view.inspection is None else view.inspection.author.mailboxes
+    return {view.envelope.sender_domain, *[mailbox.domain for mailbox in authors]}

@@ -1,8 +1,7 @@
 """What the checks of DNS lists share: everything asked at once, every question once, and answers made a report."""
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from filterd.dns.lookups import BUDGET, CLOSED
 from filterd.dnsbl.answers import Listing, ListStatus, interpret
@@ -29,8 +28,7 @@ def unobserved(_zone: Zone, _listing: Listing, _about: str) -> None:
     """Nobody counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """A question to a list; `value` is what it is about."""
 
     zone: Zone
