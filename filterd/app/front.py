@@ -152,6 +152,7 @@ class LiveFront:
                     site.config.trust.allow,
                     _overrides(site.config),
                     spf_upgrade=site.config.dmarc.spf_upgrade,
+                    known_lists=site.config.dmarc.known_lists,
                     memory=memory,
                     replays=self._replays,
                 )

@@ -1,12 +1,13 @@
 """DMARC (RFC 9989): the author's domain, judged by what SPF and DKIM have found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from filterd.checks.contract import View
 from filterd.checks.dkim import hints
 from filterd.checks.earlier import saw_spf_fail
-from filterd.dmarc import OverridePolicy, evaluate, list_id, override, walk_questions
+from filterd.dmarc import OverridePolicy, evaluate, list_id, list_owners, override, walk_questions
 from filterd.dns.plans import warm
 from filterd.domains import normalise
 from filterd.mime.address import read_author
@@ -38,6 +39,7 @@ _SPARED: Final = {
     DmarcOverride.TRUSTED_FORWARDER: "DMARC_TRUSTED_FORWARDER",
     DmarcOverride.MAILING_LIST: "DMARC_MAILING_LIST",
 }
+KNOWN_LIST: Final = "DMARC_KNOWN_LIST"
 _BY_STATUS: Final = {status: f"DMARC_{status.name}" for status in DmarcStatus if status is not DmarcStatus.FAIL}
 _NOT_DONE: Final = {Outcome.UNKNOWN, Outcome.CRASHED}
 
@@ -49,12 +51,22 @@ class DmarcCheck:
     stage = Stage.EOM
     foresees = frozenset({Stage.MAIL, Stage.HEADERS})
     needs = ("spf", "dkim", "arc")
-    symbols = frozenset([SPF_UPGRADED, *_FAILED.values(), *_SPARED.values(), *_BY_STATUS.values()])
+    symbols = frozenset([SPF_UPGRADED, KNOWN_LIST, *_FAILED.values(), *_SPARED.values(), *_BY_STATUS.values()])
 
-    def __init__(self, policy: OverridePolicy | None = None, *, spf_upgrade: bool = False) -> None:
-        """`policy` names whom the operator believes; `spf_upgrade` wants earlier hops asked where SPF alone passes."""
+    def __init__(
+        self,
+        policy: OverridePolicy | None = None,
+        *,
+        spf_upgrade: bool = False,
+        known: Callable[[str, float], bool] | None = None,
+    ) -> None:
+        """`policy` names whom the operator believes; `spf_upgrade` wants earlier hops asked where SPF alone passes.
+
+        `known` says whether a domain has a good standing by now (epoch seconds); None: lists must be named.
+        """
         self._policy = policy or OverridePolicy()
         self._spf_upgrade = spf_upgrade
+        self._known = known
 
     def foresee(self, view: View, stage: Stage) -> Plan[None] | None:
         """Every name that the walks may come to: at MAIL of the sender's domain, at HEADERS of author and signers."""
@@ -81,13 +93,23 @@ class DmarcCheck:
                 spf = [one for one in spf if one.status is not SpfStatus.PASS]
                 result = yield from evaluate(view.inspection.author, spf, dkim)
         result = _doubted(result, view.reports)
-        if result.status is DmarcStatus.FAIL:
-            result = self._spared(result, view, Proved.of([*spf, *dkim], view.client.address))
-        return _report(result, upgraded)
+        if result.status is not DmarcStatus.FAIL:
+            return _report(result, _BY_STATUS[result.status], upgraded)
+        return _report(*self._failed(result, view, Proved.of([*spf, *dkim], view.client.address)), upgraded)
 
-    def _spared(self, result: DmarcResult, view: View, proved: Proved) -> DmarcResult:
+    def _failed(self, result: DmarcResult, view: View, proved: Proved) -> tuple[DmarcResult, str]:
+        """A failure with what spares it, where there is something, and its symbol."""
         arc = next((one for one in view.reports["arc"].auth_results if isinstance(one, ArcResult)), None)
-        return override(result, proved, arc, list_id(view.values(b"list-id")), self._policy)
+        identifier = list_id(view.values(b"list-id"))
+        spared = override(result, proved, arc, identifier, self._policy)
+        if spared.override:
+            return spared, _SPARED[spared.override]
+        if self._known is not None and result.policy is not DmarcPolicy.NONE:
+            for owner in list_owners(identifier, proved.domains):
+                if self._known(owner, view.now):
+                    comment = f"{identifier} by {owner}, which has a good standing"
+                    return replace(result, override=DmarcOverride.MAILING_LIST, override_comment=comment), KNOWN_LIST
+        return result, _FAILED[result.policy]
 
 
 def _doubted(result: DmarcResult, reports: Mapping[str, CheckReport]) -> DmarcResult:
@@ -98,9 +120,9 @@ def _doubted(result: DmarcResult, reports: Mapping[str, CheckReport]) -> DmarcRe
     return DmarcResult(DmarcStatus.TEMPERROR, result.domain, cause=f"{' and '.join(lost)} could not be checked")
 
 
-def _report(result: DmarcResult, upgraded: str) -> CheckReport:
+def _report(result: DmarcResult, symbol: str, upgraded: str) -> CheckReport:
     unknown = result.status is DmarcStatus.TEMPERROR
-    findings = [Finding(_symbol(result), _evidence(result.domain, result.cause, result.override_comment))]
+    findings = [Finding(symbol, _evidence(result.domain, result.cause, result.override_comment))]
     if upgraded:
         findings.append(Finding(SPF_UPGRADED, _evidence(f"SPF failed for {upgraded} at an earlier hop")))
     return CheckReport(
@@ -110,12 +132,6 @@ def _report(result: DmarcResult, upgraded: str) -> CheckReport:
         (result,),
         result.cause if unknown else "",
     )
-
-
-def _symbol(result: DmarcResult) -> str:
-    if result.status is not DmarcStatus.FAIL:
-        return _BY_STATUS[result.status]
-    return _FAILED[result.policy] if not result.override else _SPARED[result.override]
 
 
 def _evidence(*texts: str) -> tuple[str, ...]:

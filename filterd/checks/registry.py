@@ -40,6 +40,7 @@ class Tools:
     allow: tuple[Identity, ...] = ()
     overrides: OverridePolicy = field(default_factory=OverridePolicy)
     spf_upgrade: bool = False
+    known_lists: bool = False
     replays: Counter = field(default_factory=Uncounted)
     memory: Memory | None = None
 
@@ -53,7 +54,11 @@ ALL: Final[dict[str, Make]] = {
     "reputation": lambda tools: ReputationCheck(tools.memory),  # before dkim: at MAIL it reads the selectors along
     "dkim": lambda tools: DkimCheck(tools.selectors),
     "arc": lambda tools: ArcCheck(tools.arc_sealers),
-    "dmarc": lambda tools: DmarcCheck(tools.overrides, spf_upgrade=tools.spf_upgrade),
+    "dmarc": lambda tools: DmarcCheck(
+        tools.overrides,
+        spf_upgrade=tools.spf_upgrade,
+        known=tools.memory.in_good_standing if tools.known_lists and tools.memory else None,
+    ),
     "replay": lambda tools: ReplayCheck(tools.replays),
     "allow": lambda tools: AllowCheck(tools.allow),
     "uribl": lambda tools: UriblCheck(tools.zones, tools.suspended, tools.observe, tools.url_hosts),

@@ -247,6 +247,11 @@ class Dmarc(Section):
         "Domains that run mailing lists, with a dot in front: all below too. A message is spared where its List-Id lies"
         " at or below such a domain and DKIM or SPF has proved that it is of that domain.",
     )
+    known_lists: bool = key(
+        False,
+        "Spare mail of proved lists that are not named too, where their domain has a good standing here: it is tagged."
+        " Whoever has earned a good name could then send in anybody's.",
+    )
     spf_upgrade: bool = key(
         False,
         "Where SPF alone lets DMARC pass, look whether an earlier hop has recorded that SPF failed, and then do not"

@@ -24,7 +24,7 @@ Deviations and choices where the text leaves room:
 """
 
 from filterd.dmarc.evaluate import evaluate
-from filterd.dmarc.overrides import OverridePolicy, list_id, override
+from filterd.dmarc.overrides import OverridePolicy, list_id, list_owners, override
 from filterd.dmarc.record import MAX_RECORD, Record
 from filterd.dmarc.rfc7489 import Formerly, formerly
 from filterd.dmarc.walk import MAX_QUERIES, walk_questions
@@ -38,6 +38,7 @@ __all__ = [
     "evaluate",
     "formerly",
     "list_id",
+    "list_owners",
     "override",
     "walk_questions",
 ]

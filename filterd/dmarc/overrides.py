@@ -44,9 +44,15 @@ def override(
         return replace(result, override=DmarcOverride.TRUSTED_FORWARDER, override_comment=comment)
     if policy.forwarders and (entry := policy.forwarders.match(proved)) is not None:
         return replace(result, override=DmarcOverride.TRUSTED_FORWARDER, override_comment=str(entry))
-    if identifier and policy.lists and (owner := _list_owner(identifier, proved.domains, policy.lists)):
-        return replace(result, override=DmarcOverride.MAILING_LIST, override_comment=f"{identifier} by {owner}")
+    for owner in list_owners(identifier, proved.domains) if policy.lists else ():
+        if not policy.lists.isdisjoint(spellings(owner)):
+            return replace(result, override=DmarcOverride.MAILING_LIST, override_comment=f"{identifier} by {owner}")
     return result
+
+
+def list_owners(identifier: str, domains: Collection[str]) -> tuple[str, ...]:
+    """The authenticated domains that a list belongs to: its List-Id lies at or below them."""
+    return tuple([domain for domain in domains if identifier and is_subdomain(identifier, domain)])
 
 
 def _passed_before(arc: ArcResult, domain: str) -> str:
@@ -55,12 +61,4 @@ def _passed_before(arc: ArcResult, domain: str) -> str:
         for one in voucher.results:
             if one.method == "dmarc" and one.result == "pass" and one.value("header.from").lower() == domain:
                 return f"arc=pass as[{voucher.instance}].d={voucher.sealer}"
-    return ""
-
-
-def _list_owner(identifier: str, domains: Collection[str], lists: frozenset[str]) -> str:
-    """The authenticated domain that is named and that the list belongs to: its List-Id lies at or below that name."""
-    for domain in domains:
-        if is_subdomain(identifier, domain) and not lists.isdisjoint(spellings(domain)):
-            return domain
     return ""

@@ -23,6 +23,7 @@ from filterd.reputation.keys import (
     person,
 )
 from filterd.reputation.responsible import Responsible
+from filterd.reputation.standing import Level, evaluate
 from filterd.reputation.tally import Tally
 from filterd.store import SelectorMemory
 from filterd.store.recent import Recent
@@ -97,6 +98,11 @@ class Memory:
         """What is counted under a key, as far as it is at hand."""
         held = self._records.get(key)
         return None if held is None else held[1]
+
+    def in_good_standing(self, domain: str, now: float) -> bool:
+        """Whether the registrable domain of this name is known for good mail, as far as that is at hand."""
+        record = self.record(domain_key(domain_of(domain)))
+        return record is not None and evaluate(record, now).level is Level.GOOD
 
     def users(self, address: str) -> frozenset[str] | None:
         """Who knows this correspondent, as `WROTE` or `READ` and a name made by `user`; None: not at hand."""

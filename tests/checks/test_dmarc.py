@@ -379,3 +379,23 @@ def test_what_says_nothing_of_the_author_changes_nothing(
 ) -> None:
     """A signature of the author stands by itself; other domains, other results and switched off: a pass stays one."""
     assert symbols(judge(view(*results, more=(field,)), check=check)) == ["DMARC_PASS"]
+
+
+KNOWN = DmarcCheck(known=lambda domain, _now: domain == "lists.example")
+
+
+def test_a_list_of_good_standing_is_spared_where_the_operator_wants_it() -> None:
+    """Its mail is tagged, as nobody has named it."""
+    report = judge(view(SPF_FAIL, LIST_DKIM, more=(LIST,)), check=KNOWN)
+    assert result(report).override is DmarcOverride.MAILING_LIST
+    assert result(report).override_comment == "talk.lists.example by lists.example, which has a good standing"
+    assert symbols(report) == ["DMARC_KNOWN_LIST"]
+
+
+@pytest.mark.parametrize(
+    ("signer", "more"),
+    [(DKIM_NONE, (LIST,)), (LIST_DKIM, ()), (DkimResult(DkimStatus.PASS, "talk.lists.example", "l"), (LIST,))],
+)
+def test_a_standing_alone_spares_nothing(signer: DkimResult, more: tuple[tuple[bytes, bytes], ...]) -> None:
+    """It is the list's that counts, and only where the list is proved."""
+    assert symbols(judge(view(SPF_FAIL, signer, more=more), check=KNOWN)) == ["DMARC_REJECT"]

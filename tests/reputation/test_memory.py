@@ -193,6 +193,16 @@ class TestLearning:
         fronts.flush()
         assert fronts.store.applied == [6]
 
+    def test_good_standing(self) -> None:
+        """A name is known for good mail once its registrable domain has sent enough of it, and not before."""
+        memory, _ = Fronts().front()
+        arrive(memory)
+        before = memory.in_good_standing("lists.shop.example", NOW)
+        for _ in range(100):
+            memory.experienced(NETWORK, SHOP, Outcome.GOOD, Outcome.GOOD, NOW)
+        found = [memory.in_good_standing(name, NOW) for name in ("lists.shop.example", "other.example", "")]
+        assert (before, found) == (False, [True, False, False])
+
     def test_unauthenticated(self) -> None:
         """Without a domain that answers, only the network learns: two counters."""
         fronts = Fronts()
