@@ -7,6 +7,7 @@
 from filterd.app.commands import diagnose, open_quarantine, open_scanner
 from filterd.app.daemon import Commanded, StartRefusedError, read_status, run_daemon
 from filterd.app.front import StartError
+from filterd.app.lists import open_lists, suspended_lists
 from filterd.app.site import Site, load_config, load_site
 from filterd.config import Config, ConfigError
 
@@ -20,8 +21,10 @@ __all__ = [
     "diagnose",
     "load_config",
     "load_site",
+    "open_lists",
     "open_quarantine",
     "open_scanner",
     "read_status",
     "run_daemon",
+    "suspended_lists",
 ]

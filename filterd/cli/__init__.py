@@ -2,7 +2,7 @@
 
 import typer
 
-from filterd.cli import configuration, daemon, explain, quarantine, scan
+from filterd.cli import configuration, daemon, dnsbl, explain, quarantine, scan
 
 app = typer.Typer(
     name="filterd",
@@ -20,6 +20,7 @@ app.command()(scan.scan)
 app.command()(explain.explain)
 app.add_typer(configuration.app, name="config")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(dnsbl.app, name="dnsbl")
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ PINNED = {
     "config check",
     "config show",
     "config default",
+    "dnsbl lookup",
+    "dnsbl health",
     "quarantine list",
     "quarantine show",
     "quarantine export",
