@@ -90,7 +90,7 @@ class ReputationCheck:
             if (of_domain is None or of_pair is None) and answers.domain in memory.foreseen(view.envelope.sender)[:1]:
                 missing.append("domain")
             findings += _about(DOMAIN, answers.domain, of_domain, view.now, favours=answers.aligned)
-            pair = _about(PAIR, f"{answers.domain} from {network}", of_pair, view.now, favours=answers.aligned)
+            pair = [*_about(PAIR, f"{answers.domain} from {network}", of_pair, view.now, favours=answers.aligned)]
             findings += pair
             findings += _acquaintance(memory, view, answers, view.inspection.author, of_domain)
             if any(finding.symbol.endswith(Level.GOOD.name) for finding in pair):
