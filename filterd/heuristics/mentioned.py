@@ -10,7 +10,7 @@ from filterd.mime.address import read_mailboxes
 
 MAX_ADDRESSES: Final = 64  # kept of one message; fewer are asked about, and long threads have some dozens
 MAX_SIGNS: Final = 2_000  # @ signs looked at in one message
-_MAX_LOCAL: Final = 64  # octets; RFC 5321, section 4.5.3.1.1
+MAX_LOCAL: Final = 64  # octets; RFC 5321, section 4.5.3.1.1
 _MAX_MAILTO: Final = 1_000  # characters of one link
 _LOCAL_BACKWARDS: Final = re.compile(r"[A-Za-z0-9._%+~-]{1,64}")
 _DOMAIN: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})\.){1,8}[A-Za-z][A-Za-z0-9-]{1,62}")
@@ -22,7 +22,7 @@ def mentioned(reply_to: bytes, links: Iterable[str], texts: Iterable[str]) -> tu
     found: dict[str, None] = {}
     for local, domain in _candidates(reply_to, links, texts):
         name = normalise(domain)
-        if name is not None and local:
+        if name is not None and 0 < len(local) <= MAX_LOCAL:
             found[f"{local}@{name}"] = None
             if len(found) == MAX_ADDRESSES:
                 break
@@ -51,6 +51,6 @@ def _in_text(text: str, most: int) -> Iterator[tuple[str, str]]:
         domain = _DOMAIN.match(text, place + 1)
         if domain is None:
             continue
-        local = _LOCAL_BACKWARDS.match(text[max(0, place - _MAX_LOCAL) : place][::-1])
+        local = _LOCAL_BACKWARDS.match(text[max(0, place - MAX_LOCAL) : place][::-1])
         if local is not None:
             yield local[0][::-1].lstrip(_LEADING), domain[0]

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from filterd.heuristics.mentioned import MAX_ADDRESSES, MAX_SIGNS, mentioned
+from filterd.heuristics.mentioned import MAX_ADDRESSES, MAX_LOCAL, MAX_SIGNS, mentioned
 from tests.fuzz.worst import assert_linear, fill
 
 
@@ -64,6 +64,12 @@ def test_no_more_than_the_cap_is_kept() -> None:
     """A text of a hundred thousand addresses is no reason to carry them all."""
     text = " ".join([f"a{n}@box.example" for n in range(100_000)])
     assert len(in_text(text)) == MAX_ADDRESSES
+
+
+def test_a_local_part_longer_than_any_is_left_out() -> None:
+    """RFC 5321, section 4.5.3.1.1; facts about a message must fit a frame."""
+    reply = b"a" * MAX_LOCAL + b"@box.example, " + b"b" * (MAX_LOCAL + 1) + b"@box.example"
+    assert mentioned(reply, (), ()) == ("a" * MAX_LOCAL + "@box.example",)
 
 
 @pytest.mark.threat("DNS-08")

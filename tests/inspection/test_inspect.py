@@ -76,6 +76,15 @@ def test_facts_of_a_message() -> None:
     assert facts.problems == ()
 
 
+def test_e_mail_addresses_beside_the_authors_are_listed() -> None:
+    """Reply-To, then links, then text; they are what lists of addresses are asked about."""
+    mail = (
+        b"From: Alice <alice@example.org>\r\nReply-To: drop@box.test\r\nContent-Type: text/html\r\n\r\n"
+        b'Write to eve@text.test or <a href="mailto:bob@link.test?subject=x">me</a>.\r\n'
+    )
+    assert run(mail).addresses == ("drop@box.test", "bob@link.test", "eve@text.test")
+
+
 def test_every_stream_is_scanned_with_externals() -> None:
     """Header, parts and members reach the rules, with what they may ask about."""
     scanner = Recorder()
