@@ -31,14 +31,14 @@ def _take(data: bytes, tag: int) -> tuple[bytes, bytes]:
         raise DerError
     size, start = data[1], 2
     if size >= _LONG_FORM:
-        octets = size - _LONG_FORM
-        if octets not in {1, 2}:
+        start += size - _LONG_FORM
+        if start not in {3, 4}:
             raise DerError
-        start += octets
         size = int.from_bytes(data[2:start], "big")
-    if len(data) < start + size:
+    end = start + size
+    if len(data) < end:
         raise DerError
-    return data[start : start + size], data[start + size :]
+    return data[start:end], data[end:]
 
 
 def _whole(data: bytes, tag: int) -> bytes:

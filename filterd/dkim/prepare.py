@@ -30,7 +30,11 @@ class SignedHeader:
         self._relaxed: dict[int, bytes] = {}
         self._places: dict[bytes, list[int]] = {}
         for place, (name, _) in enumerate(fields):
-            self._places.setdefault(name.rstrip(b" \t").lower(), []).append(place)
+            key = name.rstrip(b" \t").lower()
+            if key in self._places:
+                self._places[key].append(place)
+            else:
+                self._places[key] = [place]
 
     def places(self, name: bytes) -> list[int]:
         """Where the fields of this lower-case name stand."""

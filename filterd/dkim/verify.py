@@ -36,8 +36,10 @@ def verify(facts: SignatureFacts, answer: Answer) -> DkimResult:
         return result(facts, DkimStatus.TEMPERROR, "key lookup failed")
     if answer.status is not AnswerStatus.NOERROR or not answer.records:
         return result(facts, DkimStatus.PERMERROR, "no key")  # RFC 6376, section 6.1.2, step 3
+    if len(answer.records) == 1:
+        return _with_key(facts, parse_key(answer.records[0]))
     outcomes = [_with_key(facts, parse_key(record)) for record in answer.records[:MAX_RECORDS]]
-    return outcomes[0] if len(outcomes) == 1 else min(outcomes, key=lambda outcome: _PREFERRED[outcome.status])
+    return min(outcomes, key=lambda outcome: _PREFERRED[outcome.status])
 
 
 def result(facts: SignatureFacts, status: DkimStatus, reason: str = "", record: KeyRecord | None = None) -> DkimResult:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final, TypeAlias
 
 from filterd.mime.limits import MAX_HEADER_BLOCK
@@ -56,7 +57,7 @@ def split_block(view: memoryview, start: int, limit: int, *, strict: bool) -> He
     blank = _END.search(view, start, stop)
     text = bytes(view[start : blank.start() + 1 if blank else stop])
     plain = _PLAIN.findall(text)
-    if blank and sum([len(name) + len(value) for name, value in plain]) + _AROUND * len(plain) == len(text):
+    if blank and sum(map(len, chain.from_iterable(plain))) + _AROUND * len(plain) == len(text):
         return HeaderBlock(tuple(plain), blank.end())
     block = _Block()
     body = block.read(text, strict=strict)
