@@ -52,7 +52,7 @@ class Commanded:
 
     def site(self) -> Site:
         """Configuration and rules as they stand now. ConfigError."""
-        return load_site(load_config(self.path, listen=self.listen))
+        return load_site(load_config(self.path, listen=self.listen), self.path)
 
 
 def run_daemon(commanded: Commanded) -> int:

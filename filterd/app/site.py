@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from filterd.checks.registry import ALL
-from filterd.config import Config, ConfigError, OnUnknown, config_id, load
+from filterd.config import DEFAULT_PATH, Config, ConfigError, OnUnknown, config_id, load
 from filterd.config.listen import parse_listen, parse_nameserver
 from filterd.config.results import OnResult
 from filterd.dnsbl import Zone, load_zones
@@ -51,12 +51,19 @@ def load_config(path: Path | None, *, listen: str = "", nameserver: str = "") ->
     return config
 
 
-def load_site(config: Config) -> Site:
-    """The rules that the configuration names, checked against it. ConfigError with every problem."""
+def load_site(config: Config, path: Path | None = None) -> Site:
+    """The rules that the configuration names, checked against it. ConfigError with every problem.
+
+    `path` is the file the configuration was read from, for the problems in it.
+    """
     folder = config.rules_directory
     scores = load_scores(folder / "scores.toml")
     zones = load_zones(folder / "dnsbl.toml")
-    found = [*problems(scores, config.actions.reject), *_unknown_checks(config), *_unscored(zones, scores)]
+    found = [
+        *problems(scores, config.actions.reject),
+        *_unknown_checks(config, path or DEFAULT_PATH),
+        *_unscored(zones, scores),
+    ]
     if not (folder / "yara").is_dir():
         found.append(f"{folder}/yara: expected a directory with YARA rules (it may be empty)")
     if found:
@@ -89,15 +96,15 @@ def _action(word: OnUnknown) -> Action:
     return Action.ACCEPT if word is OnUnknown.CONTINUE else Action(word.value)
 
 
-def _unknown_checks(config: Config) -> Iterable[str]:
+def _unknown_checks(config: Config, path: Path) -> Iterable[str]:
     """Names in the configuration that no check has."""
-    named = [(f"trust.skip.{trust}", name) for trust, names in config.trust.skip.items() for name in names]
+    named = [(f"[trust.skip] {trust}", name) for trust, names in config.trust.skip.items() for name in names]
     known = set(ALL)
-    for key, name in [*named, *(("actions.on_unknown", name) for name in config.actions.on_unknown)]:
-        allowed = known | {INSPECTOR} if key.startswith("actions") else known
+    for key, name in [*named, *(("[actions.on_unknown]", name) for name in config.actions.on_unknown)]:
+        allowed = known | {INSPECTOR} if key.startswith("[actions") else known
         if name not in allowed:
             guess = "".join(f"; did you mean {close!r}?" for close in get_close_matches(name, allowed, 1))
-            yield f"{key}: expected one of {', '.join(sorted(allowed))}, got {name!r}{guess}"
+            yield f"{path}: {key}: expected one of {', '.join(sorted(allowed))}, got {name!r}{guess}"
 
 
 def _unscored(zones: Iterable[Zone], scores: ScoreRules) -> Iterable[str]:

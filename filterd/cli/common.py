@@ -33,7 +33,7 @@ def site(path: Path | None, *, nameserver: str = "") -> Site:
     """The configuration with the rules it names, or the end of this command with every problem in words."""
     config = configuration(path, nameserver=nameserver)
     try:
-        return load_site(config)
+        return load_site(config, path)
     except ConfigError as error:
         fail(str(error))
 

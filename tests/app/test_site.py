@@ -37,7 +37,7 @@ def test_the_shipped_configuration_loads() -> None:
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
-        ({"trust": {"skip": {"local": ["spv"]}}}, "trust.skip.local: expected one of"),
+        ({"trust": {"skip": {"local": ["spv"]}}}, "/x/filterd.toml: [trust.skip] local: expected one of"),
         ({"actions": {"on_unknown": {"dnsbI": "defer"}}}, "got 'dnsbI'; did you mean 'dnsbl'?"),
         ({"trust": {"skip": {"local": ["inspector"]}}}, "got 'inspector'"),
         ({"actions": {"reject": 8.0, "quarantine": 7.0}}, "groups.authentication.cap: expected less than"),
@@ -46,7 +46,7 @@ def test_the_shipped_configuration_loads() -> None:
 def test_what_does_not_fit_together_is_refused(tables: dict[str, object], words: str) -> None:
     """A name no check has, and thresholds under which authentication alone would reject."""
     with pytest.raises(ConfigError) as caught:
-        load_site(_config(**tables))
+        load_site(_config(**tables), Path("/x/filterd.toml"))
     assert words in str(caught.value)
 
 

@@ -35,7 +35,7 @@ def _run(command: str, file: Path, *more: str) -> Result:
         ('[log]\nlevel = "${LEVEL}"\n', ":2: [log] level:", "${...} is not replaced"),
         ("[milter]\nworkers = 99999999999999999999\n", ":2: [milter] workers:", "a number of at most 63 bits"),
         ("[milter]\nworkers = " + "[" * 30 + "]" * 30 + "\n", ":2: [milter] workers:", "expected less nesting"),
-        ('[trust.skip]\nlocal = ["spv"]\n', "trust.skip.local:", "got 'spv'; did you mean 'spf'?"),
+        ('[trust.skip]\nlocal = ["spv"]\n', ": [trust.skip] local:", "got 'spv'; did you mean 'spf'?"),
         (
             '[actions.on_unknown]\ninspector = "continue"\n',
             ":1: [actions] on_unknown",
