@@ -5,7 +5,7 @@
 """
 
 from filterd.app.commands import diagnose, open_quarantine, open_scanner
-from filterd.app.daemon import Commanded, StartRefusedError, read_status, run_daemon
+from filterd.app.daemon import Commanded, StartRefusedError, StillStartingError, read_status, run_daemon
 from filterd.app.front import StartError
 from filterd.app.lists import open_lists, suspended_lists
 from filterd.app.site import Site, load_config, load_site
@@ -18,6 +18,7 @@ __all__ = [
     "Site",
     "StartError",
     "StartRefusedError",
+    "StillStartingError",
     "diagnose",
     "load_config",
     "load_site",

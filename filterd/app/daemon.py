@@ -43,6 +43,10 @@ class StartRefusedError(Exception):
     """The daemon cannot start; the text says why and what to do."""
 
 
+class StillStartingError(Exception):
+    """There is a daemon, and it has not yet said anything of itself."""
+
+
 @dataclass(frozen=True)
 class Commanded:
     """How the configuration is found again at a reload."""
@@ -79,7 +83,10 @@ def run_daemon(commanded: Commanded) -> int:
 
 
 def read_status(config: Config) -> dict[str, Any] | None:
-    """What the running daemon last said of itself, with the lists that are suspended now; None where none runs."""
+    """What the running daemon last said of itself, with the lists that are suspended now; None where none runs.
+
+    StillStartingError where it has begun and does not serve yet.
+    """
     folder = config.runtime_directory
     try:
         with (folder / LOCK_FILE).open("rb") as lock:
@@ -92,7 +99,7 @@ def read_status(config: Config) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = orjson.loads((folder / STATUS_FILE).read_bytes())
     except (OSError, ValueError):
-        return None  # it is just starting
+        raise StillStartingError("the daemon is starting: try again in a few seconds") from None
     return state | protection(config)
 
 

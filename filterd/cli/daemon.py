@@ -6,12 +6,21 @@ import signal
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from filterd import __version__
-from filterd.app import Commanded, ConfigError, StartRefusedError, diagnose, read_status, run_daemon
+from filterd.app import (
+    Commanded,
+    Config,
+    ConfigError,
+    StartRefusedError,
+    StillStartingError,
+    diagnose,
+    read_status,
+    run_daemon,
+)
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, site
 from filterd.operations.doctor import Level
 
@@ -38,9 +47,7 @@ def reload(config: ConfigOption = None) -> None:
 
     Example: filterd reload
     """
-    found = read_status(site(config).config)  # what does not load is said here, not only in the daemon's log
-    if found is None:
-        fail("no daemon is running with this configuration")
+    found = _running(site(config).config)  # what does not load is said here, not only in the daemon's log
     os.kill(int(found["pid"]), signal.SIGUSR1)
     typer.echo(f"told {found['pid']} to reload; its log says when the new fronts serve")
 
@@ -50,15 +57,24 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
 
     Example: filterd status --json
     """
-    found = read_status(configuration(config))
-    if found is None:
-        fail("no daemon is running with this configuration")
+    found = _running(configuration(config))
     if json:
         print_json(found)
     else:
         lists, since = found.pop("suspended_lists"), found.pop("unprotected_since")
         rows = [(key, str(value)) for key, value in found.items()]
         print_table(("what", "value"), [*rows, *_protection(lists, since)])
+
+
+def _running(config: Config) -> dict[str, Any]:
+    """What the daemon says of itself, or the end of this command."""
+    try:
+        found = read_status(config)
+    except StillStartingError as error:
+        fail(str(error))
+    if found is None:
+        fail("no daemon is running with this configuration")
+    return found
 
 
 def _protection(lists: dict[str, dict[str, str]] | None, since: str | None) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """filterd config: what is wrong with a configuration, said so that it can be mended."""
 
+import fcntl
 import json
 import tomllib
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from filterd.app.daemon import LOCK_FILE
 from filterd.cli import app
 from filterd.config import Config
 
@@ -94,6 +96,16 @@ def test_show_prints_what_is_in_force(file: Path) -> None:
     found = tomllib.loads(done.stdout)
     assert found["actions"]["reject"] == 20
     assert found["actions"]["quarantine"] == 10
+
+
+def test_a_daemon_that_is_starting_is_no_daemon_that_does_not_run(file: Path, tmp_path: Path) -> None:
+    """It holds its lock and has said nothing yet: whoever waits for it should wait on."""
+    file.write_text(f'[paths]\nstate = "{tmp_path}/state"\n')
+    (tmp_path / "state").mkdir()
+    with (tmp_path / "state" / LOCK_FILE).open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = CliRunner().invoke(app, ["status", "--config", str(file)])
+    assert (done.exit_code, done.stderr) == (1, "the daemon is starting: try again in a few seconds\n")
 
 
 def test_what_needs_the_daemon_says_so_where_none_runs(file: Path, tmp_path: Path) -> None:
