@@ -8,7 +8,8 @@ from typing import Final
 # with a wildcard lists all; four misses are allowed, which were answered before it began and still lie in caches. With
 # 85 % of clients really listed, as many as in a flood of spam, one window in 36 reaches that by chance, with half of
 # them listed one in 10^13. So it is a reason to ask the list's test points, and never more than that: they decide.
-# Whether the list has missed before does not matter: after a restart, or for a small site, nobody would know.
+# Whether the list has missed before does not matter: after a restart, or for a small site, nobody would know. Who sends
+# links to sixty listed domains to raise a doubt gains the second that the test takes.
 WINDOW: Final = 64
 TOO_MANY: Final = 60
 
