@@ -6,7 +6,9 @@ aliases within one answer only, does not validate DNSSEC, and believes the AD bi
 
 A question's way: a plan (plans.py) yields it -> lookups.py answers it from what the message used before or the cache
 (cache.py), in the calling thread, or carries the plan into the event loop (loop.py) -> resolver.py asks once for all
-who wait -> stub.py sends it (server.py: sockets; codec.py and names.py: bytes; tcp.py), retries, and always answers.
+who wait -> shared.py looks it up among the answers of all fronts and hosts, where Redis is configured (sharing.py:
+values; decision 007) -> stub.py sends it (server.py: sockets; codec.py and names.py: bytes; tcp.py), retries, and
+always answers. Names in use are asked for again shortly before their answers are over.
 recording.py replays answers; fake.py invents them for tests.
 
 Failures are answers with the status TEMPFAIL and a cause: "servfail", "refused", "timeout", "no nameserver" (nobody
