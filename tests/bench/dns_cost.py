@@ -1,10 +1,11 @@
 """What a DNS lookup costs: CPU per cached and per uncached question, beside dnspython in the same run.
 
-    python tests/bench/dns_cost.py [--count N] [--rounds N]
+    python tests/bench/dns_cost.py [--count N] [--rounds N] [--redis URL]
 
 Absolute figures change with the machine's mood; the ratios do not. Uncached: unique names, one server process on
 loopback, 50 questions under way, the CPU time of this process alone. Each figure is the best of the rounds. aiodns is
-no dependency of anything here; where it is installed (`pip install aiodns`) it is measured too.
+no dependency of anything here; where it is installed (`pip install aiodns`) it is measured too. With the URL of a Redis
+(it is written to) also the level that hosts share: six questions at a time, as a stage of a message asks them.
 """
 
 import argparse
@@ -35,10 +36,13 @@ from filterd.dns.lookups import Lookups
 from filterd.dns.loop import LoopThread
 from filterd.dns.nameserver import Nameserver
 from filterd.dns.resolver import CachingResolver
+from filterd.dns.shared import SharedAnswers
 from filterd.dns.stub import StubResolver
 from filterd.model.dns import Answer, AnswerStatus, Plan, Question, RRType
+from filterd.store import RedisReads, RedisStore, WriteBehind
 
 CONCURRENCY = 50
+STAGE = 6  # questions that a message asks at the same time
 NAMES = 18  # per message, on the wire or from the cache
 THREADS = 8  # callback threads of the threaded figure
 SERVER = Path(__file__).parents[1] / "support" / "dnsserver.py"
@@ -196,6 +200,45 @@ def threaded(port: int, names: list[str]) -> None:
     thread.stop()
 
 
+async def stages(port: int, names: list[str], url: str) -> None:
+    """Six questions at a time through resolver and cache, with a level in Redis behind it where there is a URL."""
+    loop = asyncio.get_running_loop()
+    stub = StubResolver([Nameserver("127.0.0.1", port)], loop)
+    shared, writes = None, None
+    if url:
+        reads = RedisReads(url, loop)
+        writes = WriteBehind(RedisStore(url))
+        shared = SharedAnswers(reads, writes, loop)
+        shared.start()
+        while not reads.ready:  # noqa: ASYNC110  # it tells nobody
+            await asyncio.sleep(0.001)
+    resolver = CachingResolver(stub, AnswerCache(), loop=loop, shared=shared)
+    for start in range(0, len(names), STAGE):
+        group = names[start : start + STAGE]
+        await asyncio.gather(*[resolver.resolve(Question(name, RRType.TXT)) for name in group])
+    stub.close()
+    if shared is not None and writes is not None:
+        writes.close()
+        shared.close()
+        await asyncio.sleep(0.01)
+
+
+def levels(port: int, url: str, names: list[str]) -> dict[str, float]:
+    """Microseconds per question: on the wire alone; unknown to others and told them; known to others."""
+    figures = {}
+    names = [f"{time.time_ns()}.{name}" for name in names]  # no Redis knows them from another run
+    turns = (
+        ("uncached, stages of 6", "", [f"a{name}" for name in names]),
+        ("uncached, not in Redis: asked, written", url, names),
+        ("uncached, in Redis", url, names),
+    )
+    for label, where, asked in turns:
+        start = time.process_time()
+        uvloop.run(stages(port, asked, where))
+        figures[f"filterd {label}"] = (time.process_time() - start) / len(asked) * 1e6
+    return figures
+
+
 async def theirs(port: int, names: list[str]) -> None:
     """The same through dnspython."""
     resolver = dns.asyncresolver.Resolver(configure=False)
@@ -252,12 +295,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--redis", default="", metavar="URL", help="the level that hosts share too")
     options = parser.parse_args()
     best: dict[str, float] = {}
     serial = 0
     with server() as port:
         for _ in range(options.rounds):
             wire, serial = uncached(port, options.count, serial)
+            if options.redis:
+                wire |= levels(port, options.redis, [f"s{serial + number}.txt.test" for number in range(options.count)])
             for label, value in (cached(options.count) | wire).items():
                 best[label] = min(value, best.get(label, value))
     for label, value in best.items():
