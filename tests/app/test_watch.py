@@ -12,7 +12,7 @@ from filterd.app.site import load_config, load_site
 from filterd.app.watch import ListsWatch
 from filterd.dns.fake import FakeResolver
 from filterd.dnsbl import Ask, Listing, ListStatus, Subject, Zone
-from filterd.dnsbl.flood import WINDOW
+from filterd.dnsbl.flood import RUN
 from filterd.dnsbl.health import REFUSALS
 from filterd.model.dns import AnswerStatus, Question, RRType
 from filterd.store import MemoryStore
@@ -86,7 +86,7 @@ def test_a_crash_in_a_round_is_said_and_not_the_last_round() -> None:
 def test_without_tests_there_is_no_doubt() -> None:
     """A scan of a folder of spam sees nothing but hits; refusals count there too."""
     kept, metrics = _watch(_asks(FakeResolver()), lambda _zone: None)
-    for number in range(2 * WINDOW):
+    for number in range(2 * RUN):
         kept.observe(ZEN, HIT, f"203.0.113.{number}")
     assert "zen" not in kept.unusable()
     for _ in range(REFUSALS):

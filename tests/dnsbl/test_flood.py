@@ -4,12 +4,13 @@ import threading
 
 import pytest
 
-from filterd.dnsbl.flood import TOO_MANY, WINDOW, HitWatch
+from filterd.dnsbl.flood import MISSES, RUN, HitWatch
+
+HITS = RUN - MISSES
 
 
-def _many(watch: HitWatch, hits: int, misses: int, *, start: int = 0, name: str = "zen") -> list[bool]:
-    """Misses first, then hits, about different subjects."""
-    answers = [False] * misses + [True] * hits
+def _many(watch: HitWatch, *answers: bool, start: int = 0, name: str = "zen") -> list[bool]:
+    """Answers about different subjects."""
     return [watch.floods(name, f"s{start + number}", hit=hit) for number, hit in enumerate(answers)]
 
 
@@ -17,50 +18,63 @@ def _many(watch: HitWatch, hits: int, misses: int, *, start: int = 0, name: str 
 def test_nearly_everybody_listed_is_a_flood() -> None:
     """Told once, by the answer that makes it so; then counting begins anew."""
     watch = HitWatch()
-    assert _many(watch, TOO_MANY, WINDOW - TOO_MANY).index(True) == WINDOW - 1
-    assert sum(_many(watch, WINDOW, 0)) == 1
+    answers = [True, *[False] * MISSES, *[True] * (HITS - 1)]
+    assert _many(watch, *answers).index(True) == RUN - 1
+    assert sum(_many(watch, *[True] * RUN)) == 1
 
 
 @pytest.mark.threat("DNS-03")
-def test_a_list_that_turns_bad_is_noticed_after_many_misses() -> None:
-    """What it missed long ago has left the window."""
+def test_a_list_that_turns_bad_is_noticed_soon() -> None:
+    """However many it missed before, and however its last good answers were mixed."""
     watch = HitWatch()
-    assert not any(_many(watch, 0, 1_000))
-    assert _many(watch, WINDOW, 0, start=1_000).index(True) == TOO_MANY - 1
+    assert not any(_many(watch, *[number % 10 == 0 for number in range(1_000)]))
+    assert True in _many(watch, *[True] * (2 * RUN), start=1_000)
 
 
 def test_one_miss_more_is_no_flood() -> None:
     """In a flood of spam most clients really are listed, and some are not."""
     watch = HitWatch()
-    for start in range(0, 10 * WINDOW, WINDOW):
-        assert not any(_many(watch, TOO_MANY - 1, WINDOW - TOO_MANY + 1, start=start))
+    answers = [True, *[False] * (MISSES + 1), *[True] * (HITS - 2)]
+    for start in range(0, 10 * RUN, RUN):
+        assert not any(_many(watch, *answers, start=start))
+        assert not any(_many(watch, *[False] * (MISSES + 1), start=10_000 + start))
 
 
 def test_one_subject_counts_once() -> None:
     """A listed client that sends a thousand messages proves nothing."""
     watch = HitWatch()
     assert not any(watch.floods("zen", "same", hit=True) for _ in range(1_000))
-    assert not any(_many(watch, WINDOW - 2, 0))
+    assert not any(_many(watch, *[True] * (RUN - 2)))
 
 
 def test_lists_are_counted_apart() -> None:
     """Hits of one list say nothing of another."""
     watch = HitWatch()
-    assert not any(_many(watch, TOO_MANY - 1, 0, name=name)[-1] for name in ("one", "two"))
+    assert not any(_many(watch, *[True] * (RUN - 1), name=name)[-1] for name in ("one", "two"))
 
 
-def test_the_window_is_bounded_and_threads_do_not_break_it() -> None:
-    """Any number of subjects from any number of threads: at most WINDOW are kept."""
+def test_a_miss_costs_nothing_where_no_hit_came_before() -> None:
+    """It is what nearly all lists say about nearly all mail."""
+    watch = HitWatch()
+    assert (watch.counts("zen", hit=False), watch.counts("zen", hit=True)) == (False, True)
+    _many(watch, False, False)
+    assert not watch.counts("zen", hit=False)
+    _many(watch, True)
+    assert watch.counts("zen", hit=False)
+    _many(watch, *[False] * (MISSES + 1), start=10)
+    assert not watch.counts("zen", hit=False)
+
+
+def test_a_run_is_bounded_and_threads_do_not_break_it() -> None:
+    """Any number of subjects from any number of threads: fewer than RUN are kept."""
     watch = HitWatch()
 
     def work(number: int) -> None:
-        _many(watch, 300, 300, start=600 * number)
+        _many(watch, *[True] * 300, False, *[True] * 300, start=600 * number)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    window = watch._windows["zen"]
-    assert len(window.subjects) <= WINDOW
-    assert window.hits == sum(window.subjects.values())
+    assert all(len(run.subjects) < RUN for run in watch._runs.values())

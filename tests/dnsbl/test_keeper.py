@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from filterd.dns.fake import FakeResolver
 from filterd.dnsbl import Listing, ListStatus, Subject, Zone
-from filterd.dnsbl.flood import WINDOW
+from filterd.dnsbl.flood import RUN
 from filterd.dnsbl.keeper import AT_START, DOUBT_LOOK, DOUBT_SECONDS, EVERY, LOOK, QUIET, RETEST, ListKeeper, Outside
 from filterd.model.dns import Answer, Question
 from filterd.store import MemoryStore, SuspendedLists
@@ -84,7 +84,7 @@ class World:
 
     def flood(self, front: int = 0, zone: Zone = ZEN, listing: Listing = HIT) -> None:
         """So many clients that a front's list answers about like this."""
-        for number in range(WINDOW):
+        for number in range(RUN):
             self.fronts[front].see(zone, listing, f"203.0.113.{number}")
 
     @property
@@ -335,10 +335,10 @@ def test_a_doubt_without_an_answer_ends(world: World) -> None:
 def test_names_of_one_domain_are_one_subject(world: World, about: str) -> None:
     """A list of domains answers the same about all hosts below one."""
     names = replace(ZEN, subjects=frozenset({Subject.URL_HOST}))
-    for number in range(WINDOW):
+    for number in range(RUN):
         world.fronts[0].see(names, HIT, about.format(f"h{number}"))
     assert world.suspended[0] == set()
-    for number in range(WINDOW):
+    for number in range(RUN):
         world.fronts[0].see(names, HIT, f"h{number}.spam{number}.example")
     assert world.suspended[0] == {"zen"}
 

@@ -16,7 +16,7 @@ from filterd.app.front import Resolving
 from filterd.app.site import load_config, load_site
 from filterd.cli import app
 from filterd.dnsbl import ListKeeper, Outside, Zone
-from filterd.dnsbl.flood import WINDOW
+from filterd.dnsbl.flood import RUN
 from filterd.dnsbl.keeper import LOOK, RETEST
 from filterd.store import SuspendedLists, open_store
 from tests.store.test_breaker import Clock
@@ -156,7 +156,7 @@ def test_a_list_that_suddenly_lists_everybody(stack: Stack) -> None:
     assert status(stack)["suspended_lists"] == {}
     stack.dns.set(MUST_NOT, "A", "127.0.0.2")
     stack.dns.set("*.zen.spamhaus.org", "A", "127.0.0.2")
-    for number in range(4 * WINDOW):
+    for number in range(4 * RUN):
         send(stack, Pose(f"198.51.100.{number % 256}", f"h{number}.test", f"h{number}.test"))
         if stack.filterd.events("dnsbl_suspended"):
             break
