@@ -1,17 +1,20 @@
 """Reads for an event loop against a real Redis in trouble: an answer or None soon, and Redis back when it is back."""
 
 import asyncio
+import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 import uvloop
 
-from filterd.store import MemoryStore, RedisReads, open_reads, open_store
+from filterd.model.store import StoreError
+from filterd.store import MemoryStore, RedisReads, RedisStore, open_reads, open_store
 from filterd.store.reads import MAX_OUTSTANDING
-from tests.support.process import open_folder
+from tests.support.process import Process, free_port, open_folder, require_program
 from tests.support.redis import RedisServer, redis_server
 
 pytestmark = [pytest.mark.integration, pytest.mark.threat("RES-03")]
@@ -216,6 +219,68 @@ def test_calls_on_the_way_are_bounded(server: RedisServer) -> None:
         server.thaw()
 
     tell(server.url, story)
+
+
+def _answers(url: str) -> bool:
+    store = RedisStore(url)
+    with suppress(StoreError):
+        return store.get_many(["a"]) == [None]
+    return False
+
+
+@pytest.fixture(scope="module")
+def addresses() -> Iterator[tuple[str, str, Path]]:
+    """The URLs of a server on TCP, in the clear and with TLS, and the certificate it shows."""
+    require_program("redis-server", "openssl")
+    with open_folder() as folder:
+        key, certificate = folder / "key.pem", folder / "cert.pem"
+        argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+        argv += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+        subprocess.run(argv, check=True, capture_output=True)
+        plain, secure = free_port(), free_port()
+        argv = ["redis-server", "--bind", "127.0.0.1", "--port", str(plain), "--tls-port", str(secure), "--save", ""]
+        argv += [
+            "--tls-cert-file",
+            str(certificate),
+            "--tls-key-file",
+            str(key),
+            "--tls-ca-cert-file",
+            str(certificate),
+        ]
+        process = Process([*argv, "--tls-auth-clients", "no", "--dir", str(folder)], folder / "redis.log")
+        try:
+            process.wait_ready(lambda: _answers(f"redis://127.0.0.1:{plain}"))
+            yield f"redis://127.0.0.1:{plain}/2", f"rediss://localhost:{secure}/2", certificate
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_over_the_network(addresses: tuple[str, str, Path], *, secure: bool) -> None:
+    """TCP and TLS, into the database that the URL names; values beyond one packet arrive whole."""
+    plain, tls, certificate = addresses
+    url = f"{tls}?ssl_ca_certs={certificate}" if secure else plain
+    store = RedisStore(url)
+    store.put("a", bytes(3_000), 60)
+    store.close()
+
+    async def story(reads: RedisReads) -> None:
+        await until(reads)
+        calls = [get(reads, *["a"] * 64) for _ in range(5)]
+        assert list(await asyncio.gather(*calls)) == [[bytes(3_000)] * 64] * 5
+
+    tell(url, story)
+
+
+def test_a_certificate_that_nobody_vouches_for(addresses: tuple[str, str, Path]) -> None:
+    """Nobody to ask."""
+
+    async def story(reads: RedisReads) -> None:
+        await happens(lambda: reads.failures)
+        assert reads.ready is False
+        assert "CERTIFICATE_VERIFY_FAILED" in reads.last_error
+
+    tell(addresses[1], story)
 
 
 async def _talk(reply: bytes, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
