@@ -80,7 +80,10 @@ def take_apart(delivered: Delivered) -> Arrived:
 
 
 class Stack:
-    """Starts everything on entering; `settings` are filterd's, `postfix` its main.cf, `records` the DNS zone."""
+    """Starts everything on entering; `settings` are filterd's, `postfix` its main.cf, `records` the DNS zone.
+
+    In main.cf `{filterd}` stands for filterd's milter.
+    """
 
     def __init__(  # one keyword for each server
         self,
@@ -109,9 +112,10 @@ class Stack:
             settings["dns"] = {"nameservers": [f"127.0.0.1:{self.dns.port}"]} | dict(settings.get("dns", {}))
             self.filterd = self.make_filterd(self.folder, settings)
             running.enter_context(self.filterd)
-            milters = self._main.pop("smtpd_milters", "{filterd}").replace("{filterd}", self.filterd.milter)
+            main = {key: value.replace("{filterd}", self.filterd.milter) for key, value in self._main.items()}
+            milters = main.pop("smtpd_milters", self.filterd.milter)
             self.postfix = running.enter_context(
-                Postfix(self.folder / "postfix", sink_port=self.sink.port, milter=milters, settings=self._main)
+                Postfix(self.folder / "postfix", sink_port=self.sink.port, milter=milters, settings=main)
             )
             self._running = running.pop_all()
         return self
