@@ -26,6 +26,7 @@ LOOK: Final = 30.0  # seconds between two looks at what is due: how late a retur
 DOUBT_LOOK: Final = 1.0  # seconds between two while a list is doubted: another front may have its turn just now
 DOUBT_SECONDS: Final = 30.0  # that hits are not believed at most without a test that says why
 QUIET: Final = 600.0  # seconds after a doubt in which there is no other: in a flood of spam it would come every second
+_HIT: Final = ListStatus.HIT  # a member is looked up slowly, and this is done for every answer
 _log = structlog.get_logger()
 
 
