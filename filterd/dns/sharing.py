@@ -21,6 +21,9 @@ from filterd.model.dns import Answer, AnswerStatus, Question, RRType
 
 PREFIX: Final = "dns1"  # the number is the format's: fronts of two versions never read each other's values
 MAX_VALUE: Final = 4_096  # bytes; nearly all answers need 100, and a batch of them must fit into a front's memory
+# Seconds that an answer with a longer life is shared. Most names of mail are never asked for again, and what piles up in
+# Redis takes the place of what else it keeps: 270 bytes each, twice as long as this at most.
+MAX_SHARED: Final = 1_800
 MAX_SKEW: Final = 60.0  # seconds that another host's clock may be ahead; beyond that its times mean nothing here
 MAX_TTL: Final = 0x7FFF_FFFF  # RFC 2181, section 8
 
@@ -64,14 +67,12 @@ def encoded(answer: Answer) -> tuple[bytes, int] | None:
     """The value and the seconds it is kept, or None where it is not to be shared.
 
     A failure is not: it says something about this host's way to a zone, and others may have a better one. An answer
-    stays for as long again as it is fresh, an hour at most: it is what a front that has just started falls back on when
-    nobody answers it.
+    stays for as long again as it is shared: it is what a front that has just started falls back on when nobody answers.
     """
     if answer.failed or answer.cause:
         return None
     value = _encode(_Value(answer.status, answer.received, answer.ttl, answer.authenticated, answer.records))
-    keep = lifetime(answer)
-    return (value, keep + min(keep, STALE)) if len(value) <= MAX_VALUE else None
+    return (value, 2 * min(lifetime(answer), MAX_SHARED)) if len(value) <= MAX_VALUE else None
 
 
 def decoded(question: Question, value: bytes, now: float) -> Shared | None:
