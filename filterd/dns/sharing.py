@@ -21,8 +21,8 @@ from filterd.model.dns import Answer, AnswerStatus, Question, RRType
 
 PREFIX: Final = "dns1"  # the number is the format's: fronts of two versions never read each other's values
 MAX_VALUE: Final = 4_096  # bytes; nearly all answers need 100, and a batch of them must fit into a front's memory
-# Seconds that an answer with a longer life is shared. Most names of mail are never asked for again, and what piles up in
-# Redis takes the place of what else it keeps: 270 bytes each, twice as long as this at most.
+# Seconds that an answer with a longer life is shared. Most names of mail are never asked for again, and what piles up
+# in Redis takes the place of what else it keeps: 270 bytes each, twice as long as this at most.
 MAX_SHARED: Final = 1_800
 MAX_SKEW: Final = 60.0  # seconds that another host's clock may be ahead; beyond that its times mean nothing here
 MAX_TTL: Final = 0x7FFF_FFFF  # RFC 2181, section 8
