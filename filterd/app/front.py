@@ -151,6 +151,7 @@ class LiveFront:
                     site.config.trust.arc_sealers,
                     site.config.trust.allow,
                     _overrides(site.config),
+                    spf_explain=site.config.spf.explain,
                     spf_upgrade=site.config.dmarc.spf_upgrade,
                     known_lists=site.config.dmarc.known_lists,
                     memory=memory,
@@ -265,4 +266,5 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
         monotonic=time.monotonic,
         randomness=os.urandom,
         memory=memory,
+        received_spf=config.spf.received_header,
     )

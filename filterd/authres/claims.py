@@ -32,14 +32,14 @@ def claims_us(value: bytes, authserv_id: str) -> bool:
 def _claims(text: str, ours: str) -> bool:
     start = _skip(_LEADING, text, 0)
     # A reader that ends comments elsewhere may find our name in front of the one we find.
-    if _mentions(text[:start], ours):
+    if mentions(text[:start], ours):
         return True
     token = _TOKEN.match(text, start) or _QUOTED.match(text, start)
     if token is not None and _head_ends(text, token.end()):
         name = _unquoted(token[0])
         if _TOKEN.fullmatch(name):
             return _same(name, ours)
-    return any(_mentions(head, ours) for head in _heads(text, start))
+    return any(mentions(head, ours) for head in _heads(text, start))
 
 
 def _skip(blanks: re.Pattern[str], text: str, position: int) -> int:
@@ -89,7 +89,8 @@ def _heads(text: str, start: int) -> tuple[str, str]:
         position = _comment_end(text, end)
 
 
-def _mentions(text: str, ours: str) -> bool:
+def mentions(text: str, ours: str) -> bool:
+    """Whether our name stands anywhere in the text, whatever a reader may drop between its letters."""
     return _squashed(ours) in _squashed(text)
 
 

@@ -43,5 +43,11 @@ def mailbox(text: str) -> str:
     return f"{local if not local or _LOCAL_PART.fullmatch(local) else _quoted(local)}@{domain}"
 
 
+def dot_atom(text: str) -> str:
+    """`dot-atom / quoted-string` of RFC 7208, section 9.1: plain words stay, all else is quoted."""
+    text = printable(text)
+    return text if _LOCAL_PART.fullmatch(text) else _quoted(text)
+
+
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -20,7 +20,7 @@ from filterd.model.authentication import (
 MAX_LINE: Final = 78  # characters; RFC 5322, section 2.1.1: what a line should not exceed
 _FOLD: Final = "\r\n\t"
 _TAB: Final = 8  # columns
-_NAME: Final = len("Authentication-Results: ")
+NAME: Final = "Authentication-Results"
 
 
 def render(authserv_id: str, results: Sequence[AuthResult], *, sender: str, helo: str) -> str:
@@ -34,7 +34,7 @@ def render(authserv_id: str, results: Sequence[AuthResult], *, sender: str, helo
     for result in results:
         words[-1] += ";"
         words += _words(result, sender, helo)
-    return _folded(words)
+    return folded(words)
 
 
 def _words(result: AuthResult, sender: str, helo: str) -> Iterator[str]:
@@ -97,12 +97,12 @@ def _reason(cause: str) -> Iterator[str]:
         yield f"reason={value(cause)}"
 
 
-def _folded(words: list[str]) -> str:
-    """A new line for each result, and where a line would grow too long."""
+def folded(words: list[str], *, field: str = NAME, apart: bool = True) -> str:
+    """A new line where one would grow too long, and behind each semicolon where they are to stand `apart`."""
     lines: list[str] = []
-    line, width = words[0], _NAME + len(words[0])
+    line, width = words[0], len(field) + len(": ") + len(words[0])
     for word in words[1:]:
-        if line.endswith(";") or width + 1 + len(word) > MAX_LINE:
+        if (apart and line.endswith(";")) or width + 1 + len(word) > MAX_LINE:
             lines.append(line)
             line, width = word, _TAB + len(word)
         else:

@@ -39,6 +39,7 @@ class Tools:
     arc_sealers: tuple[str, ...] = ()
     allow: tuple[Identity, ...] = ()
     overrides: OverridePolicy = field(default_factory=OverridePolicy)
+    spf_explain: bool = False
     spf_upgrade: bool = False
     known_lists: bool = False
     replays: Counter = field(default_factory=Uncounted)
@@ -50,7 +51,7 @@ Make: TypeAlias = Callable[[Tools], Check]
 ALL: Final[dict[str, Make]] = {
     "iprev": lambda _: IprevCheck(),
     "dnsbl": lambda tools: DnsblCheck(tools.zones, tools.suspended, tools.observe),
-    "spf": lambda _: SpfCheck(),
+    "spf": lambda tools: SpfCheck(explain=tools.spf_explain),
     "reputation": lambda tools: ReputationCheck(tools.memory),  # before dkim: at MAIL it reads the selectors along
     "dkim": lambda tools: DkimCheck(tools.selectors),
     "arc": lambda tools: ArcCheck(tools.arc_sealers),

@@ -24,6 +24,10 @@ class SpfCheck:
     needs: tuple[str, ...] = ()
     symbols = frozenset([HELO_FAIL, *_BY_STATUS.values()])
 
+    def __init__(self, *, explain: bool = False) -> None:
+        """`explain` has the domain's explanation of a failure looked up, as evidence."""
+        self._explain = explain
+
     def foresee(self, view: View, stage: Stage) -> Plan[None] | None:  # noqa: ARG002  # the contract's arguments
         """Nothing: an MTA passes HELO on together with MAIL, and then the check itself begins."""
         return None
@@ -37,7 +41,9 @@ class SpfCheck:
         plans = [check_host(address, helo, f"postmaster@{helo}", helo, scope=SpfScope.HELO, now=view.now)]
         if sender:
             domain = view.envelope.sender_domain
-            plans.append(check_host(address, domain, sender, helo, scope=SpfScope.MAILFROM, now=view.now))
+            plans.append(
+                check_host(address, domain, sender, helo, scope=SpfScope.MAILFROM, now=view.now, explain=self._explain)
+            )
         hello, *rest = yield from side_by_side(plans)
         # RFC 7208, section 2.4: the null sender stands for that same identity, which then has one result in two scopes.
         mail_from = rest[0] if rest else replace(hello, scope=SpfScope.MAILFROM)
@@ -55,5 +61,5 @@ class SpfCheck:
 
 
 def _finding(symbol: str, result: SpfResult) -> Finding:
-    evidence = (f"{result.scope} {result.domain}", result.cause)
+    evidence = (f"{result.scope} {result.domain}", result.cause, result.explanation)
     return Finding(symbol, tuple([text[:MAX_EVIDENCE] for text in evidence if text]))

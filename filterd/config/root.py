@@ -22,6 +22,7 @@ from filterd.config.sections import (
     Redis,
     Reputation,
     Rules,
+    Spf,
     Trust,
 )
 
@@ -39,6 +40,7 @@ class Config(Section):
     rules: Rules = key(Rules(), "")
     inspectors: Inspectors = key(Inspectors(), "")
     trust: Trust = key(Trust(), "")
+    spf: Spf = key(Spf(), "")
     dmarc: Dmarc = key(Dmarc(), "")
     actions: Actions = key(Actions(), "")
     replies: Replies = key(Replies(), "")

@@ -234,6 +234,21 @@ class Trust(Section):
         return self.skip.get(trust, ())
 
 
+class Spf(Section):
+    """What is written down of SPF besides its result in Authentication-Results."""
+
+    received_header: bool = key(
+        False,
+        "Also add Received-SPF (RFC 7208, section 9.1) to what is delivered, one field for MAIL FROM and one for HELO,"
+        " for software that reads only that; fields of that name which do not say whose they are then go.",
+    )
+    explain: bool = key(
+        False,
+        "Where a domain's record fails the client, look its explanation (exp=) up and show it as evidence. It is the"
+        " domain's own text and costs a lookup.",
+    )
+
+
 class Dmarc(Section):
     """Whom to believe where DMARC fails. Entries are what was proved, never a From field: see `[trust] allow`."""
 

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from filterd.authres import claims_us, render
-from filterd.model.authentication import AuthResult
+from filterd.authres import claims_us, received_claims_us, received_spf, render
+from filterd.model.authentication import AuthResult, SpfResult
 from filterd.model.message import HeaderField
 from filterd.model.report import CheckReport
 from filterd.model.session import Envelope
@@ -18,11 +18,14 @@ from filterd.model.verdict import Action, DeleteHeader, Edit, InsertHeader, Verd
 OWN_PREFIX: Final = b"x-filterd-"
 SPAM_FLAG: Final = b"x-spam-flag"
 MAX_SYMBOLS: Final = 40  # named in X-Filterd-Score; the journal has them all
-_FIRST_LETTERS: Final = frozenset({b"x", b"X", b"a", b"A"})  # of all names that speak in our name
+RECEIVED_SPF: Final = "Received-SPF"
+_FIRST_LETTERS: Final = frozenset({b"x", b"X", b"a", b"A", b"r", b"R"})  # of all names that speak in our name
 _FOLD: Final = 78  # RFC 5322, section 2.1.1: characters a line should not exceed
 
 
-def forged(fields: Sequence[HeaderField], authserv_id: str) -> tuple[DeleteHeader, ...]:
+def forged(
+    fields: Sequence[HeaderField], authserv_id: str, *, writes_received_spf: bool = False
+) -> tuple[DeleteHeader, ...]:
     """Deletions of every field that speaks in our name, highest index first: MTAs renumber after each one."""
     seen: Counter[bytes] = Counter()
     found = []
@@ -35,6 +38,7 @@ def forged(fields: Sequence[HeaderField], authserv_id: str) -> tuple[DeleteHeade
             lower.startswith(OWN_PREFIX)
             or lower == SPAM_FLAG
             or (lower == b"authentication-results" and claims_us(value, authserv_id))
+            or (lower == b"received-spf" and received_claims_us(value, authserv_id, writing=writes_received_spf))
         ):
             found.append(DeleteHeader(name.decode("latin-1"), seen[lower]))
     return tuple(reversed(found))
@@ -60,6 +64,18 @@ def added(
     return tuple(InsertHeader(index, name, value) for index, (name, value) in enumerate(fields))
 
 
+def traced(
+    ours: Sequence[InsertHeader], spf: CheckReport | None, authserv_id: str, client: str, envelope: Envelope, helo: str
+) -> tuple[InsertHeader, ...]:
+    """Our own fields and below them Received-SPF, of MAIL FROM first (RFC 7208, section 9.1)."""
+    results = [result for result in (spf.auth_results if spf else ()) if isinstance(result, SpfResult)]
+    values = [
+        received_spf(result, authserv_id, client=client, sender=envelope.sender, helo=helo)
+        for result in reversed(results)
+    ]
+    return (*ours, *[InsertHeader(len(ours) + place, RECEIVED_SPF, value) for place, value in enumerate(values)])
+
+
 def edits(
     verdict: Verdict,
     fields: Sequence[HeaderField],
@@ -72,7 +88,8 @@ def edits(
     """
     if verdict.observed is not None or verdict.action not in {Action.ACCEPT, Action.ADD_HEADER}:
         return ()
-    return (*forged(fields, authserv_id), *ours)
+    writes = any(edit.name == RECEIVED_SPF for edit in ours)
+    return (*forged(fields, authserv_id, writes_received_spf=writes), *ours)
 
 
 def _score_line(verdict: Verdict) -> str:

@@ -14,7 +14,7 @@ from filterd.model.verdict import Action, Edit, InsertHeader, Verdict
 from filterd.pipeline.body import Body
 from filterd.pipeline.decide import Facts, decide
 from filterd.pipeline.digest import identify
-from filterd.pipeline.edits import added, edits
+from filterd.pipeline.edits import added, edits, traced
 from filterd.pipeline.lessons import learn
 from filterd.pipeline.reasons import Reason
 from filterd.pipeline.records import evidence_of, journal_row, log_message
@@ -157,6 +157,9 @@ def _conclude(end: _End, verdict: Verdict) -> Decision:
         ours = added(
             verdict, transaction.id, parts.authserv_id, transaction.reports, transaction.envelope, transaction.helo
         )
+        if parts.received_spf:
+            spf, client = transaction.reports.get("spf"), transaction.client.address
+            ours = traced(ours, spf, parts.authserv_id, client, transaction.envelope, transaction.helo)
     decision = Decision(verdict, edits(verdict, end.message.fields, ours, parts.authserv_id))
     seconds = parts.monotonic() - end.started
     row = journal_row(transaction, verdict, end.digest, seconds)

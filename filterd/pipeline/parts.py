@@ -88,3 +88,4 @@ class Parts:
     monotonic: Callable[[], float]
     randomness: Callable[[int], bytes]
     memory: Memory | None = None  # what is learnt of senders; None: nothing
+    received_spf: bool = False  # whether Received-SPF is written beside Authentication-Results

@@ -94,3 +94,12 @@ def test_declared() -> None:
     check = SpfCheck()
     assert (check.stage, check.needs) == (Stage.MAIL, ())
     assert all(foreseen(check, FakeView(), stage) == [] for stage in Stage)
+
+
+@pytest.mark.parametrize(("explain", "record", "asked"), [(True, BAD, True), (False, BAD, False), (True, GOOD, False)])
+def test_the_explanation_is_evidence_where_it_is_asked_for(explain: bool, record: list[str], asked: bool) -> None:  # noqa: FBT001  # columns of the table
+    """RFC 7208, section 6.2: the domain's own words on a failure; a lookup that else is not made."""
+    resolver = FakeResolver(txt={"sender.example": [f"{record[0]} exp=why.example"], "why.example": ["not from %{i}"]})
+    report = run(SpfCheck(explain=explain), FakeView(), resolver)
+    assert ("not from 192.0.2.1" in report.findings[0].evidence) is asked
+    assert ("why.example" in [question.name for question in resolver.asked]) is asked

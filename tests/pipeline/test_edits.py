@@ -1,5 +1,7 @@
 """Forged fields out, ours in."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from filterd.model.message import HeaderField
 from filterd.model.report import CheckReport, Finding, Outcome
 from filterd.model.session import Envelope
 from filterd.model.verdict import Action, DeleteHeader, InsertHeader, ScoredSymbol, Verdict
-from filterd.pipeline.edits import MAX_SYMBOLS, added, edits, forged
+from filterd.pipeline.edits import MAX_SYMBOLS, added, edits, forged, traced
 from tests.pipeline.fakes import US, reports_of
 
 AR = b"Authentication-Results"
@@ -54,6 +56,7 @@ def test_five_forged_fields_among_five_foreign_ones_are_the_ones_that_go(first: 
         (b"X-Filterd-Score", b" -100.00 accept"),
         (b"x-FILTERD-anything-at-all", b""),
         (b"X-Spam-Flag", b" NO"),
+        (b"received-SPF", b" pass (mx.filterd.test: 192.0.2.1 may send) client-ip=192.0.2.1"),
     ],
 )
 @pytest.mark.threat("AR-02")
@@ -100,6 +103,29 @@ def test_our_fields_stand_on_top_results_first() -> None:
     ]
     assert ours[0].value == f"{US};\r\n\tspf=pass smtp.mailfrom=anna@sender.test"
     assert [edit.value for edit in ours[1:]] == ["ID1", "1.25 accept"]
+
+
+def test_received_spf_stands_below_them_where_it_is_wanted() -> None:
+    """MAIL FROM first: a reader that takes the topmost takes that one (RFC 7208, section 9.1)."""
+    hello = SpfResult(SpfStatus.NONE, "mail.sender.test", SpfScope.HELO, "no record")
+    report = replace(SPF, auth_results=(hello, *SPF.auth_results))
+    ours = added(_verdict(), "ID1", US, {"spf": report}, SENDER, "mail.sender.test")
+    all_of_them = traced(ours, report, US, "192.0.2.1", SENDER, "mail.sender.test")
+    assert all_of_them[: len(ours)] == ours
+    assert [(edit.index, edit.name, edit.value.split()[:3:2]) for edit in all_of_them[len(ours) :]] == [
+        (3, "Received-SPF", ["pass", "identity=mailfrom;"]),
+        (4, "Received-SPF", ["none", "identity=helo;"]),
+    ]
+    assert traced(ours, None, US, "192.0.2.1", SENDER, "") == ours
+
+
+@pytest.mark.threat("AR-03")
+def test_where_we_write_received_spf_a_nameless_one_goes() -> None:
+    """It would be read as ours; another server's stays, as it does where we write none."""
+    nameless, foreign = (b"Received-SPF", b" pass"), (b"Received-SPF", b" fail receiver=mx.other.test")
+    ours = traced((), SPF, US, "192.0.2.1", SENDER, "mail.sender.test")
+    assert edits(_verdict(), [nameless, foreign], ours, US) == (DeleteHeader("Received-SPF", 1), *ours)
+    assert edits(_verdict(), [nameless, foreign], (), US) == ()
 
 
 def test_a_tagged_message_is_flagged() -> None:
