@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Protocol
 
 from filterd.checks.contract import View
-from filterd.dkim import MAX_SIGNATURES, key_question, signature_hints, verify
+from filterd.dkim import MAX_SIGNATURES, STRANGER, key_question, nearness, signature_hints, verify
 from filterd.dns.plans import warm
-from filterd.domains import is_subdomain, normalise
+from filterd.domains import normalise
 from filterd.model.authentication import DkimResult, DkimStatus, SignatureFacts
 from filterd.model.dns import Answer, AnswerStatus, Plan, Question, RRType
 from filterd.model.inspection import Author
@@ -83,16 +83,14 @@ def hints(values: Sequence[bytes]) -> list[tuple[str, str]]:
 
 
 def _ranked(signatures: Sequence[SignatureFacts], author: Author) -> list[SignatureFacts]:
-    """Those of the author's own domain first, then of names above or below it, then the others."""
+    """Those of the author's own domain first, then those of its organisation, then the others."""
     domains = {mailbox.domain for mailbox in author.mailboxes if mailbox.domain}
-
-    def rank(facts: SignatureFacts) -> int:
-        if facts.domain in domains:
-            return 0
-        near = any(is_subdomain(facts.domain, one) or is_subdomain(one, facts.domain) for one in domains)
-        return 1 if near else 2
-
-    return sorted(signatures, key=rank)
+    if len(signatures) < 2 or not domains:  # noqa: PLR2004  # nothing to put in order
+        return list(signatures)
+    return sorted(
+        signatures,
+        key=lambda facts: min([nearness(facts.domain, one) for one in domains]) if facts.domain else STRANGER,
+    )
 
 
 def _verified(signatures: Sequence[SignatureFacts]) -> Plan[list[DkimResult]]:

@@ -25,8 +25,17 @@ ignored. A body without a final CRLF keeps blanks at its very end, as other impl
 
 from filterd.dkim.canonical import HashedBody
 from filterd.dkim.key import key_question
-from filterd.dkim.prepare import MAX_SIGNATURES, prepare
+from filterd.dkim.prepare import MAX_SIGNATURES, STRANGER, nearness, prepare
 from filterd.dkim.signature import signature_hints
 from filterd.dkim.verify import verify
 
-__all__ = ["MAX_SIGNATURES", "HashedBody", "key_question", "prepare", "signature_hints", "verify"]
+__all__ = [
+    "MAX_SIGNATURES",
+    "STRANGER",
+    "HashedBody",
+    "key_question",
+    "nearness",
+    "prepare",
+    "signature_hints",
+    "verify",
+]

@@ -8,17 +8,18 @@ from typing import Final
 from filterd.dkim.canonical import Body, BodyHash, HashedBody, relaxed_field, simple_field
 from filterd.dkim.signature import Signature, read_signature, signature_hints
 from filterd.dkim.tags import without_value
-from filterd.domains import is_subdomain
+from filterd.domains import is_subdomain, normalise, registrable
 from filterd.model.authentication import DkimStatus, SignatureFacts
 from filterd.model.message import HeaderField
 
 MAX_SIGNATURES: Final = 8  # signatures evaluated; RFC 6376, section 8.4: each costs a lookup and a public-key operation
 MAX_READ: Final = 64  # signature fields looked at when choosing those; a flood costs no more than this
+STRANGER: Final = 2  # the rank of a signer who has nothing to do with the author
 MAX_AUTHOR: Final = 1000  # last bytes of From in which its domain is looked for, to rank signatures only
 
 # Fields whose second copy a mail reader may show instead of the signed one (RFC 6376, sections 5.4.2 and 8.15).
 _SINGLETONS: Final = (b"from", b"subject", b"to", b"date")
-_DOMAIN: Final = re.compile(rb"@([A-Za-z0-9._-]{1,253})")
+_DOMAIN: Final = re.compile(rb"@([^\s<>()@,:;\"\\]{1,253})")
 
 
 class SignedHeader:
@@ -110,21 +111,33 @@ def prepare(fields: Sequence[HeaderField], body: Body | HashedBody, *, now: floa
     )
 
 
+def nearness(domain: str, author: str) -> int:
+    """How near a signer is to the author: 0 the same name, 1 one above or below or of one organisation, STRANGER.
+
+    The organisation is guessed by public suffixes, which is good enough to say whose signature is looked at first;
+    what is aligned DMARC finds out (RFC 9989, section 4.10).
+    """
+    if domain == author:
+        return 0
+    near = is_subdomain(domain, author) or is_subdomain(author, domain) or registrable(domain) == registrable(author)
+    return 1 if near else STRANGER
+
+
 def _author_domain(fields: Sequence[HeaderField], places: Sequence[int]) -> str:
     """A guess at From's domain, good enough to say which signatures matter most."""
     if not places:
         return ""
     found = _DOMAIN.findall(fields[places[0]][1][-MAX_AUTHOR:])
-    return found[-1].decode("ascii").lower() if found else ""
+    return (normalise(found[-1]) or "") if found else ""
 
 
 def _choose(places: Sequence[int], fields: Sequence[HeaderField], author: str) -> list[int]:
-    aligned: list[int] = []
+    ranked: list[tuple[int, int]] = []
     for place in places[:MAX_READ]:
         hints = signature_hints(fields[place][1])
-        if hints is not None and author and (is_subdomain(hints[0], author) or is_subdomain(author, hints[0])):
-            aligned.append(place)
-    chosen = set(aligned[:MAX_SIGNATURES])
+        if hints is not None and author and (rank := nearness(hints[0], author)) < STRANGER:
+            ranked.append((rank, place))
+    chosen = {place for _, place in sorted(ranked)[:MAX_SIGNATURES]}
     chosen.update([place for place in places if place not in chosen][: MAX_SIGNATURES - len(chosen)])
     return sorted(chosen)
 

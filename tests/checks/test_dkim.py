@@ -170,6 +170,14 @@ def test_a_signature_of_the_parent_domain_comes_before_strangers() -> None:
     assert [one.domain for one in results(judge(message))] == ["sender.example", "esp.example"]
 
 
+def test_signatures_of_the_author_s_organisation_come_before_strangers() -> None:
+    """A sibling's too: relaxed alignment goes by the organisation."""
+    message = MESSAGE.replace(b"@sender", b"@news.sender")
+    for domain in ("mail.sender.example", "esp.test"):
+        message = signed(message, domain)
+    assert [one.domain for one in results(judge(message))] == ["mail.sender.example", "esp.test"]
+
+
 @pytest.mark.threat("AUTH-06")
 def test_all_keys_are_asked_at_once_and_each_once() -> None:
     """However many signatures there are: one round trip, eight keys at most."""

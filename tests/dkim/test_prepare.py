@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filterd.dkim import MAX_SIGNATURES, HashedBody, prepare
+from filterd.domains import normalise
 from filterd.model.authentication import DkimStatus, SignatureFacts
 from tests.support.signing import SIGNED_AT, craft, split
 
@@ -84,6 +85,31 @@ def test_signature_of_the_author_among_many() -> None:
         facts = facts_of(message)
         assert [each.domain for each in facts] == [f"other{number}.test" for number in range(7)] + [domain]
         assert facts[-1].status is None
+
+
+@pytest.mark.threat("AUTH-06")
+@pytest.mark.parametrize(
+    ("sender", "domain"),
+    [
+        ("alice@news.example.test", "mail.example.test"),
+        ("alice@a.b.example.co.uk", "example.co.uk"),
+        ("alice@b\u00fccher.test", "xn--bcher-kva.test"),
+        ("alice@B\u00dcCHER.test", "mail.b\u00fccher.test"),
+    ],
+)
+def test_signature_of_the_author_s_organisation_among_many(sender: str, domain: str) -> None:
+    """One that relaxed alignment may accept is looked at, whatever its neighbours are."""
+    others = "".join(f"DKIM-Signature: d=other{number}.test; s=sel\r\n" for number in range(20)).encode()
+    message = MESSAGE.replace(b"alice@example.test", sender.encode())
+    facts = facts_of(others + craft(message, {"d": domain}))
+    assert facts[-1].status is None
+    assert facts[-1].domain == normalise(domain)
+
+
+def test_the_same_name_comes_before_the_same_organisation() -> None:
+    """Nine signers of one organisation, and among them the author itself, at the bottom."""
+    others = "".join(f"DKIM-Signature: d=d{number}.example.test; s=sel\r\n" for number in range(9)).encode()
+    assert facts_of(others + craft(MESSAGE, {}))[-1].domain == "example.test"
 
 
 @pytest.mark.parametrize("sender", [b"", b"From: nobody\r\n", b"From: a@\xff\r\n", b"From: \xff@example.test\r\n"])
