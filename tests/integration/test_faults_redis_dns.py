@@ -1,6 +1,7 @@
 """DNS answers shared through a real Redis: one host asks for all, and a Redis in trouble makes no message wait."""
 
 import itertools
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -58,6 +59,18 @@ class Host:
         """Those of them that speak of what the DNS says."""
         return [name for name in self.symbols(number) if name.startswith(("SPF_", "DMARC_", "IPREV_"))]
 
+    def counted(self, outcome: str) -> float:
+        """What the metrics page says of questions looked up in Redis."""
+        address = str(self.filterd.settings["metrics"]["listen"]).removeprefix("unix:")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(address)
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            with client.makefile("r") as page:
+                lines = page.read().splitlines()
+        name = f'filterd_dns_shared_total{{outcome="{outcome}"}} '
+        return next((float(line.removeprefix(name)) for line in lines if line.startswith(name)), 0.0)
+
     def learns(self, server: RedisServer) -> bool:
         """Whether the daemon believes an answer that stands in Redis alone."""
         number = next(NUMBERS)
@@ -107,14 +120,17 @@ def hosts(server: RedisServer) -> Iterator[list[Host]]:
     """Two daemons of one front each, behind one name server and one Redis."""
     with ExitStack() as running:
         dns = running.enter_context(DnsServer({}))
-        settings: Settings = {
-            "milter": {"workers": 1},
-            "dns": {"nameservers": [f"127.0.0.1:{dns.port}"]},
-            "redis": {"url": server.url},
-        }
-        yield [
-            Host(running.enter_context(Filterd(running.enter_context(open_folder()), settings)), dns) for _ in range(2)
-        ]
+        found = []
+        for _ in range(2):
+            folder = running.enter_context(open_folder())
+            settings: Settings = {
+                "milter": {"workers": 1},
+                "dns": {"nameservers": [f"127.0.0.1:{dns.port}"]},
+                "redis": {"url": server.url},
+                "metrics": {"listen": f"unix:{folder}/metrics.sock"},
+            }
+            found.append(Host(running.enter_context(Filterd(folder, settings)), dns))
+        yield found
 
 
 def asked(host: Host, number: int) -> set[tuple[str, str]]:
@@ -129,14 +145,17 @@ def test_one_host_asks_for_all(hosts: list[Host], server: RedisServer) -> None:
     first, second = hosts
     wait_until(lambda: second.learns(server) and first.teaches(server), "answers in Redis", RECOVERS)
     again: list[set[tuple[str, str]]] = []
+    hits = 0.0
     while len(again) < TURNS and all(again):  # a machine that is too busy for 5 ms asks itself, but not every time
         number = next(NUMBERS)
         questions = asked(first, number)
         assert {(f"d{number}.test", "TXT"), (f"_dmarc.d{number}.test", "TXT")} <= questions
         time.sleep(0.2)  # writes travel every 50 ms
+        hits = second.counted("hit")
         again.append(questions & asked(second, number))
         assert first.results(number) == second.results(number)
     assert again[-1] == set()
+    assert second.counted("hit") > hits
 
 
 @contextmanager
