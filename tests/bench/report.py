@@ -16,13 +16,15 @@ HEAD: Final = (
     *("CPU ms", "front", "insp.", "DNS ms", "asked", "wire", "hits", "loop"),
 )
 ROLES: Final = ("front", "inspector")
+NAMES: Final = 18  # questions of a message, all on the wire
+WIRE_BAR: Final = 0.9  # milliseconds of a front's CPU that they may add
 # What DESIGN.md asks for: case -> CPU share at most, throughput factor at least.
 BARS: Final = {"warm, all": (0.6, 2.0), "new names, all": (0.8, 1.5)}
 
 
 def tables(results: Results) -> str:
     """Everything, for the terminal."""
-    parts = [_load(results.figures), _paced(results.figures), _memory(results)]
+    parts = [_load(results.figures), _wire(results.figures), _paced(results.figures), _memory(results)]
     if any(one.system == PEER for one in results.figures):
         parts.insert(1, _ratios(results.figures))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -67,6 +69,36 @@ def _row(one: Figures) -> tuple[str, ...]:
         f"{one.wire:.1f}",
         hits,
         f"{one.loop:.0f}",
+    )
+
+
+def wire_cost(figures: Sequence[Figures]) -> list[tuple[int, float, float]]:
+    """Concurrency, and what new names add to a message: CPU of the fronts (ms), questions on the wire.
+
+    Each is the median over the rounds of the difference within the round. It holds all that is new about such names:
+    to parse their records and to remember them too.
+    """
+    groups = grouped(figures)
+    found = []
+    for (case, system, level), mine in groups.items():
+        warm = {one.round: one for one in groups.get(("warm, all", system, level), [])}
+        pairs = [(one, warm[one.round]) for one in mine if one.round in warm]
+        if (case, system) == ("new names, all", OURS) and pairs:
+            cpu = median([one.cpu.get("front", 0.0) - known.cpu.get("front", 0.0) for one, known in pairs])
+            found.append((level, cpu, median([one.wire - known.wire for one, known in pairs])))
+    return found
+
+
+def _wire(figures: Sequence[Figures]) -> str:
+    costs = wire_cost(figures)
+    rows = [("c", "front CPU ms", "on the wire", "us each", f"for {NAMES}", "bar")]
+    for level, cpu, wire in costs:
+        each = cpu / wire if wire else 0.0
+        rows.append(
+            (str(level), f"{cpu:.2f}", f"{wire:.1f}", f"{each * 1000:.0f}", f"{each * NAMES:.2f}", f"<= {WIRE_BAR}")
+        )
+    return (
+        _table("What new names add to a message: new names less warm, the median of the rounds", rows) if costs else ""
     )
 
 
