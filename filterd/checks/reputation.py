@@ -11,8 +11,6 @@ from filterd.model.session import TrustClass
 from filterd.reputation import (
     MAX_PEOPLE,
     OWN,
-    READ,
-    WROTE,
     Counts,
     Level,
     Memory,
@@ -127,15 +125,14 @@ def _acquaintance(
     """Whether all recipients know the author; only one whose address is proved can be known."""
     address = correspondent(author, view.envelope.sender, answers)
     recipients = view.envelope.recipients
-    known = memory.users(address) if address and 0 < len(recipients) <= MAX_PEOPLE else None
+    known = memory.people.known(address) if address and 0 < len(recipients) <= MAX_PEOPLE else None
     if known is None:
         return
     ours = {user(recipient.address) for recipient in recipients}
-    wrote = sum(WROTE + one in known for one in ours)
-    met = sum(WROTE + one in known or READ + one in known for one in ours)
-    if wrote == len(ours):
+    met = ours & (known.wrote | known.read)
+    if ours <= known.wrote:
         yield Finding(KNOWN, (address[:_MAX_EVIDENCE], "every recipient has written to this address"))
-    elif met == len(ours):
+    elif met == ours:
         yield Finding(EARLIER, (address[:_MAX_EVIDENCE], "every recipient has had good mail from this address"))
     elif not met and of_domain is not None and of_domain.weeks(view.now).total < _HALF:
         yield Finding(FIRST, (address[:_MAX_EVIDENCE], "neither the address nor its domain has written before"))

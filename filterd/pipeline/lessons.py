@@ -36,7 +36,7 @@ def learn(memory: Memory, transaction: Transaction, found: Score, verdict: Verdi
     outcome = judge(without_opinions(found, reports, rules, facts.hits), reports, tag)
     if transaction.trust in OWN:
         if outcome is Outcome.GOOD and transaction.trust is TrustClass.AUTHENTICATED:
-            memory.wrote(envelope.sender, recipients)
+            memory.people.wrote(envelope.sender, recipients)
         return
     network = memory.network(transaction.client.address)
     if outcome is None or not network:
@@ -48,7 +48,7 @@ def learn(memory: Memory, transaction: Transaction, found: Score, verdict: Verdi
         of_domain = judge(_again(reports, rules, facts.hits, OPINIONS | OF_CLIENT), reports, tag)
     memory.experienced(network, answers, outcome, of_domain, transaction.now)
     if outcome is Outcome.GOOD and (address := correspondent(facts.author, envelope.sender, answers)):
-        memory.met(address, recipients)
+        memory.people.met(address, recipients)
 
 
 def judge(found: Score, reports: Mapping[str, CheckReport], tag: float) -> Outcome | None:

@@ -20,7 +20,8 @@ from typing import Final
 from filterd.model.session import TrustClass
 from filterd.reputation.counts import FAST, SLOW, Addition, Counts, Outcome, Record, addition, counters
 from filterd.reputation.keys import domain_key, domain_of, network_key, network_of, pair_key, person
-from filterd.reputation.memory import MAX_PEOPLE, READ, WROTE, Memory, user
+from filterd.reputation.memory import Memory
+from filterd.reputation.people import MAX_PEOPLE, Known, user
 from filterd.reputation.responsible import Responsible, correspondent, proved, responsible
 from filterd.reputation.standing import Level, Standing, combine, evaluate
 from filterd.reputation.tally import Tally
@@ -31,11 +32,10 @@ __all__ = [
     "FAST",
     "MAX_PEOPLE",
     "OWN",
-    "READ",
     "SLOW",
-    "WROTE",
     "Addition",
     "Counts",
+    "Known",
     "Level",
     "Memory",
     "Outcome",

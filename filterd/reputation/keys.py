@@ -74,6 +74,12 @@ def pair_key(network: str, domain: str) -> str:
 
 
 @lru_cache(maxsize=_CACHE)
-def correspondents_key(address: str) -> str:
-    """The set of our users who know this correspondent."""
-    return f"known:{digest('correspondent', address)}"
+def wrote_key(address: str) -> str:
+    """The set of our users who have written to this correspondent."""
+    return f"known:w:{digest('correspondent', address)}"
+
+
+@lru_cache(maxsize=_CACHE)
+def read_key(address: str) -> str:
+    """The set of our users who have had good mail from this correspondent."""
+    return f"known:r:{digest('correspondent', address)}"

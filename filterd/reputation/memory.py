@@ -6,15 +6,12 @@ wanted; what was read stays in this process for a moment, and what this process 
 
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Final
 
 from filterd.domains import normalise
 from filterd.model.store import Store, StoreError
 from filterd.reputation.counts import Addition, Outcome, Record, addition, counters
 from filterd.reputation.keys import (
-    correspondents_key,
-    digest,
     domain_key,
     domain_of,
     network_key,
@@ -22,6 +19,7 @@ from filterd.reputation.keys import (
     pair_key,
     person,
 )
+from filterd.reputation.people import People
 from filterd.reputation.responsible import Responsible
 from filterd.reputation.standing import Level, evaluate
 from filterd.reputation.tally import Tally
@@ -31,20 +29,11 @@ from filterd.store.recent import Recent
 FRESH: Final = 30.0  # seconds in which the same is not read again: how late a front learns of what others saw
 KEEP: Final = 600.0  # seconds that what was read is at hand: longer than a message takes, or a store is silent
 PAUSE: Final = 2.0  # seconds without a question after one that failed: what one message waited for, others need not
-MAX_HELD: Final = 4_096  # records in this process, and as many correspondents; about 4 MB
+MAX_HELD: Final = 4_096  # records in this process; about 2 MB
 MAX_AUTHORS: Final = 4  # author domains foreseen for one envelope domain: each is two records to read
 MAX_ENVELOPES: Final = 1_024  # envelope domains whose authors are remembered in this process
 AUTHORS_FOR: Final = 86_400.0  # seconds
 SOURCE_CAP: Final = 10.0  # outcomes (decayed, of weeks) that one network brings a domain which has not authorised it
-
-WROTE: Final = "w"  # our user has written to the address
-READ: Final = "r"  # our user had good mail from it
-MEMBER_DIGITS: Final = 16  # hexadecimal, 64 bits: our users among themselves
-MAX_USERS: Final = 64  # of ours who are remembered for one correspondent, the last ones
-MAX_USERS_KEPT: Final = 1_024  # short names in this process
-MAX_PEOPLE: Final = 32  # recipients of one message that are remembered or looked for
-KNOWN_FOR: Final = 180 * 86_400  # seconds without mail after which two people are strangers again
-TOLD_FOR: Final = 6 * 3_600.0  # seconds in which the store is not told the same again
 
 
 class Memory:
@@ -61,6 +50,7 @@ class Memory:
     ) -> None:
         """`selectors` are read along at MAIL; `ours` says which addresses are no strangers'; `clock` counts seconds."""
         self.failures = 0  # questions that the store did not answer
+        self.people = People(tally, clock, FRESH)
         self._store = store
         self._tally = tally
         self._selectors = selectors
@@ -68,9 +58,7 @@ class Memory:
         self._clock = clock
         self._silent_until = float("-inf")
         self._records: Recent[str, tuple[float, Record]] = Recent(MAX_HELD, clock)
-        self._people: Recent[str, tuple[float, frozenset[str]]] = Recent(MAX_HELD, clock)
         self._authors: Recent[str, tuple[str, ...]] = Recent(MAX_ENVELOPES, clock)
-        self._told: Recent[tuple[str, str], bool] = Recent(MAX_HELD, clock)
 
     def network(self, address: str) -> str:
         """The network that stands for a client; empty for our own and for addresses that are not public."""
@@ -86,8 +74,7 @@ class Memory:
         domain = sender.rpartition("@")[2] if "@" in sender else ""
         for name in self.foreseen(sender):
             keys += [domain_key(name), pair_key(network, name)]
-        address = person(sender)
-        self._read(keys, correspondents_key(address) if address else "", normalise(domain) or "", now)
+        self._read(keys, person(sender), normalise(domain) or "", now)
 
     def foreseen(self, sender: str) -> tuple[str, ...]:
         """The domains that may turn out to answer for mail of this envelope sender."""
@@ -103,11 +90,6 @@ class Memory:
         """Whether the registrable domain of this name is known for good mail, as far as that is at hand."""
         record = self.record(domain_key(domain_of(domain)))
         return record is not None and evaluate(record, now).level is Level.GOOD
-
-    def users(self, address: str) -> frozenset[str] | None:
-        """Who knows this correspondent, as `WROTE` or `READ` and a name made by `user`; None: not at hand."""
-        held = self._people.get(correspondents_key(address))
-        return None if held is None else held[1]
 
     def answered(self, sender: str, domain: str) -> None:
         """This domain has answered for mail of the sender: foresee it next time."""
@@ -138,20 +120,6 @@ class Memory:
         speaks = answers.vouched or self._may_witness(pair, now)
         self._count((pair, domain_key(answers.domain)) if speaks else (pair,), addition(on_domain, now))
 
-    def met(self, address: str, recipients: Sequence[str]) -> None:
-        """Recipients of ours have had good mail from the address."""
-        key = correspondents_key(address)
-        for recipient in recipients[:MAX_PEOPLE]:
-            if member := user(recipient):
-                self._acquaint(key, READ + member)
-
-    def wrote(self, sender: str, recipients: Sequence[str]) -> None:
-        """Our user has written to these addresses."""
-        member = user(sender)
-        for recipient in recipients[:MAX_PEOPLE] if member else ():
-            if address := person(recipient):
-                self._acquaint(correspondents_key(address), WROTE + member)
-
     def _may_witness(self, pair: str, now: float) -> bool:
         record = self.record(pair)
         return record is not None and record.weeks(now).total < SOURCE_CAP
@@ -163,57 +131,34 @@ class Memory:
             if held is not None:
                 self._records.put(key, (held[0], held[1].added(new)), KEEP)
 
-    def _acquaint(self, key: str, member: str) -> None:
-        if self._told.get((key, member)):
-            return
-        self._told.put((key, member), value=True, seconds=TOLD_FOR)
-        self._tally.remember(key, member, KNOWN_FOR, MAX_USERS)
-        held = self._people.get(key)
-        if held is not None:
-            self._people.put(key, (held[0], held[1] | {member}), KEEP)
-
-    def _read(self, records: Sequence[str], people: str, selectors_of: str, now: float) -> None:
+    def _read(self, records: Sequence[str], correspondent: str, selectors_of: str, now: float) -> None:
         """Ask for everything at once that is not fresh; without an answer what is at hand goes on."""
         clock = self._clock()
         due = [key for key in records if _stale(self._records.get(key), clock)]
-        sets = [people] if people and _stale(self._people.get(people), clock) else []
-        if not due and not sets:
+        people = self.people.due(correspondent)
+        if not due and not people:
             return
-        selectors = self._selectors
-        also = selectors.due(selectors_of) if selectors is not None and selectors_of else None
-        if also is not None:
-            sets.append(also)
-        fetched = self._fetch([counter for key in due for counter in counters(key, now)], sets)
-        if fetched is None:
-            if selectors is not None and also is not None:
-                selectors.take(selectors_of, (), PAUSE)  # else the next to ask for them would wait as long again
-            return
-        values, members = fetched
-        for at, key in enumerate(due):
+        selectors = self._selectors.due(selectors_of) if self._selectors is not None and selectors_of else None
+        sets = people if selectors is None else (*people, selectors)
+        values, members = self._fetch([counter for key in due for counter in counters(key, now)], sets)
+        for at, key in enumerate(due if values else ()):
             self._records.put(key, (clock, Record.of(values[4 * at : 4 * at + 4], now)), KEEP)
-        if selectors is not None and also is not None:
-            selectors.take(selectors_of, members.pop())
-        for found in members:
-            self._people.put(people, (clock, frozenset(found)), KEEP)
+        if self._selectors is not None and selectors is not None:
+            # Without an answer none are remembered for a moment: else who asks for them next would wait as long again.
+            self._selectors.take(selectors_of, members[-1] if members else (), None if members else PAUSE)
+        if people and members:
+            self.people.take(correspondent, members[: len(people)])
 
-    def _fetch(
-        self, keys: Sequence[str], sets: Sequence[str]
-    ) -> tuple[list[bytes | None], list[tuple[str, ...]]] | None:
+    def _fetch(self, keys: Sequence[str], sets: Sequence[str]) -> tuple[list[bytes | None], list[tuple[str, ...]]]:
+        """What the store holds, or two empty lists where it is silent."""
         if self._clock() < self._silent_until:
-            return None
+            return [], []
         try:
             return self._store.fetch(keys, sets)
         except StoreError:
             self.failures += 1
             self._silent_until = self._clock() + PAUSE
-            return None
-
-
-@lru_cache(maxsize=MAX_USERS_KEPT)
-def user(address: str) -> str:
-    """A short name for one of our users, the same for all his sub-addresses; empty for what is no address."""
-    local, at, domain = person(address).rpartition("@")
-    return digest("user", f"{local.partition('+')[0]}@{domain}")[:MEMBER_DIGITS] if at else ""
+            return [], []
 
 
 def _stale(held: tuple[float, object] | None, now: float) -> bool:

@@ -61,7 +61,7 @@ def lived(memory: Memory, outcome: Turned, times: int = 20, answers: Responsible
 def test_a_good_past(memory: Memory) -> None:
     """A sender who was good here before is told so, with counts in words; the pair speaks for the network."""
     lived(memory, Turned.GOOD)
-    memory.met(SENDER, ["bob@us.example"])
+    memory.people.met(SENDER, ["bob@us.example"])
     report = judged(memory, seen(*PASS))
     assert symbols(report) == [
         "REPUTATION_DOMAIN_GOOD",
@@ -113,11 +113,11 @@ def test_first_contact(memory: Memory) -> None:
 def test_known_correspondent(memory: Memory) -> None:
     """Somebody our user has written to; only if all recipients have, and only where the address is proved."""
     memory.announced(NETWORK, SENDER, FakeView.now)
-    memory.wrote("bob@us.example", [SENDER])
+    memory.people.wrote("bob@us.example", [SENDER])
     assert symbols(judged(memory, seen(*PASS, recipients=("bob+x@us.example",)))) == ["KNOWN_CORRESPONDENT"]
     both = ("bob@us.example", "eve@us.example")
     assert symbols(judged(memory, seen(*PASS, recipients=both))) == []
-    memory.met(SENDER, ["eve@us.example"])
+    memory.people.met(SENDER, ["eve@us.example"])
     assert symbols(judged(memory, seen(*PASS, recipients=both))) == ["KNOWN_SENDER"]
     assert symbols(judged(memory, seen())) == []
     assert symbols(judged(memory, seen(*PASS, author="other@shop.example"))) == []

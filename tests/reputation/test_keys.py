@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filterd.reputation import domain_key, domain_of, network_key, network_of, pair_key, person, user
-from filterd.reputation.keys import correspondents_key
+from filterd.reputation.keys import read_key, wrote_key
 
 HOSTILE = ["", "\0", "a" * 5000, "x@y\r\nDEL", "\udc80@\udcff", "a@b@c", "*", "reputation:n:", "@", "..", "a b@c d"]
 
@@ -61,7 +61,7 @@ def test_people() -> None:
 @given(st.one_of(st.sampled_from(HOSTILE), st.text(max_size=400)))
 def test_hostile_names(name: str) -> None:
     """Any text is no name or one key of fixed length and plain letters, and never another kind's key."""
-    keys = [network_key(name), domain_key(name), pair_key(name, name), correspondents_key(name)]
+    keys = [network_key(name), domain_key(name), pair_key(name, name), wrote_key(name), read_key(name)]
     assert len(set(keys)) == len(keys)
     for key in keys:
         assert len(key) <= 40

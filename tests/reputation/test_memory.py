@@ -6,8 +6,7 @@ import pytest
 
 from filterd.model.session import Client
 from filterd.reputation import (
-    READ,
-    WROTE,
+    Known,
     Level,
     Memory,
     Outcome,
@@ -19,7 +18,8 @@ from filterd.reputation import (
     pair_key,
     user,
 )
-from filterd.reputation.memory import FRESH, MAX_PEOPLE, PAUSE, SOURCE_CAP
+from filterd.reputation.memory import FRESH, PAUSE, SOURCE_CAP
+from filterd.reputation.people import MAX_PEOPLE, MAX_USERS
 from filterd.store import MemoryStore, SelectorMemory, WriteBehind
 from filterd.store.writes import Write
 from tests.store.test_breaker import Clock
@@ -112,7 +112,7 @@ class TestReading:
         assert "selectors:mail.shop.example" in fronts.store.asked
         assert selectors.recall("mail.shop.example") == ()
         assert fronts.store.reads == 2
-        assert len(fronts.store.asked) == 4 + 8 + 2
+        assert len(fronts.store.asked) == 4 + 8 + 3
 
     def test_not_again_soon(self) -> None:
         """A busy sender is not read again for a while, and then is."""
@@ -248,33 +248,46 @@ class TestAcquaintance:
         """Whom our user writes to is known to him on all fronts, and to nobody else."""
         fronts = Fronts()
         one, other = fronts.front()[0], fronts.front()[0]
-        one.wrote("Bob+x@us.example", ["Anna@Mail.Shop.Example", "not an address"])
+        one.people.wrote("Bob+x@us.example", ["Anna@Mail.Shop.Example", "not an address"])
         fronts.flush()
         arrive(other)
-        assert other.users(SENDER) == frozenset({WROTE + user("bob@us.example")})
+        assert other.people.known(SENDER) == Known(wrote=frozenset({user("bob@us.example")}))
 
     def test_good_mail(self) -> None:
         """Earlier good mail makes a sender known to those who got it, at once in this front, in another word."""
         memory, _ = Fronts().front()
         arrive(memory)
-        memory.met(SENDER, ["bob@us.example"])
-        assert memory.users(SENDER) == frozenset({READ + user("bob@us.example")})
+        memory.people.met(SENDER, ["bob@us.example"])
+        assert memory.people.known(SENDER) == Known(read=frozenset({user("bob@us.example")}))
+
+    def test_nobody_is_crowded_out(self) -> None:
+        """However many have mail of a correspondent, those who wrote to him are remembered."""
+        fronts = Fronts()
+        one, other = fronts.front()[0], fronts.front()[0]
+        one.people.wrote("bob@us.example", [SENDER])
+        for number in range(2 * MAX_USERS):
+            one.people.met(SENDER, [f"user{number}@us.example"])
+        fronts.flush()
+        arrive(other)
+        known = other.people.known(SENDER)
+        assert known is not None
+        assert (known.wrote, len(known.read)) == (frozenset({user("bob@us.example")}), MAX_USERS)
 
     def test_bounded(self) -> None:
         """A message to a crowd makes a few of them known; nobody is told twice in a while."""
         fronts = Fronts()
         memory, _ = fronts.front()
         for _ in range(3):
-            memory.met(SENDER, [f"user{number}@us.example" for number in range(5_000)])
-            memory.wrote("bob@us.example", [f"x{number}@{number}.example" for number in range(5_000)])
+            memory.people.met(SENDER, [f"user{number}@us.example" for number in range(5_000)])
+            memory.people.wrote("bob@us.example", [f"x{number}@{number}.example" for number in range(5_000)])
         assert len(fronts.tallies[0]._batcher._queue) == 2 * MAX_PEOPLE
 
     def test_nobody(self) -> None:
         """The null sender writes to nobody."""
         fronts = Fronts()
         memory, _ = fronts.front()
-        memory.wrote("", ["anna@shop.example"])
-        memory.met(SENDER, ["", "postmaster"])
+        memory.people.wrote("", ["anna@shop.example"])
+        memory.people.met(SENDER, ["", "postmaster"])
         assert len(fronts.tallies[0]._batcher._queue) == 0
 
 
@@ -291,12 +304,12 @@ class TestSilence:
         assert (memory.failures, fronts.store.reads) == (1, 1)
         assert selectors.recall("mail.shop.example") == ()
         assert fronts.store.reads == 1
-        assert (memory.record(network_key(NETWORK)), memory.users(SENDER)) == (None, None)
+        assert (memory.record(network_key(NETWORK)), memory.people.known(SENDER)) == (None, None)
         fronts.clock.now += PAUSE + 0.1
         fronts.store.fail = False
         arrive(memory)
         assert memory.record(network_key(NETWORK)) is not None
-        assert memory.users(SENDER) == frozenset()
+        assert memory.people.known(SENDER) == Known()
 
     def test_what_is_at_hand_goes_on(self) -> None:
         """While the store is silent the last known state counts, for minutes."""
