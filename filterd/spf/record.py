@@ -12,7 +12,11 @@ from typing import Final, TypeAlias
 from filterd.model.authentication import SpfStatus
 from filterd.spf.macros import MacroString, parse_macro_string
 
-_CACHE: Final = 4096  # parsed records; the names of a day's mail repeat, and a record takes some kilobytes
+# Parsed records are kept, as the names of a day's mail repeat. Hostile ones take up to 27 bytes for each of their own:
+# long ones, which are rare, have few places, so that either kind has 14 MB at worst.
+MAX_SHORT: Final = 512  # characters
+_KEPT_SHORT: Final = 1_024  # records
+_KEPT_LONG: Final = 32  # records
 MAX_RECORD: Final = 16_384  # characters; the longest records seen are a quarter of that, parsing is linear
 MAX_EVIDENCE: Final = 100  # characters of a term that are repeated in a cause
 
@@ -133,11 +137,15 @@ def select(texts: Sequence[str]) -> list[str]:
     return [text for text in texts if text[:6].lower() == "v=spf1" and text[6:7] in {"", " "}]
 
 
-@lru_cache(maxsize=_CACHE)
 def parse(text: str) -> Record | RecordError:
-    """Read a whole record; section 4.6: an error anywhere in it is an error at once."""
+    """Read a whole record; section 4.6: an error anywhere in it is an error at once. What was read before is kept."""
     if len(text) > MAX_RECORD:
         return RecordError(f"record longer than {MAX_RECORD} characters")
+    return _short(text) if len(text) <= MAX_SHORT else _long(text)
+
+
+def read(text: str) -> Record | RecordError:
+    """Read a record of bearable length, whether or not it was read before."""
     terms: list[Mechanism] = []
     modifiers: dict[str, MacroString] = {}
     for word in text[6:].split(" "):
@@ -154,6 +162,10 @@ def parse(text: str) -> Record | RecordError:
             return RecordError(f"not a mechanism: {word[:MAX_EVIDENCE]}")
         terms.append(mechanism)
     return _assemble(terms, modifiers)
+
+
+_short: Final = lru_cache(maxsize=_KEPT_SHORT)(read)
+_long: Final = lru_cache(maxsize=_KEPT_LONG)(read)
 
 
 def _assemble(terms: list[Mechanism], modifiers: dict[str, MacroString]) -> Record:

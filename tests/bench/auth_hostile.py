@@ -21,7 +21,7 @@ from filterd.mime.address import read_author
 from filterd.model.authentication import DkimResult, DkimStatus, SpfResult, SpfScope, SpfStatus
 from filterd.model.inspection import Author, InspectionJob, Mailbox
 from filterd.pipeline.edits import forged
-from filterd.spf.record import parse as parse_spf
+from filterd.spf.record import read as read_spf
 from tests.arc.chains import MESSAGE as SEALABLE
 from tests.arc.chains import craft as seal
 from tests.spf.zones import check
@@ -176,7 +176,7 @@ def _records() -> Iterator[_Row]:
             "AUTH-09",
             f"{what} in a record",
             4_000,
-            _of_text(parse_spf.__wrapped__, word, "v=spf1 exists:", ".x.test -all"),
+            _of_text(read_spf, word, "v=spf1 exists:", ".x.test -all"),
         )
 
     def chain(size: int) -> Callable[[], object]:

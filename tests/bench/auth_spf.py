@@ -58,7 +58,7 @@ def _compare(bench: Bench, zone: dict[str, list[str]], client: str, what: str) -
         return str(complete(plan, resolver.lookup).status)
 
     def anew() -> str:
-        records.parse.cache_clear()
+        records._short.cache_clear()
         return ours()
 
     def theirs() -> str:

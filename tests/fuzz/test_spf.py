@@ -13,7 +13,7 @@ from filterd.dns.fake import FakeResolver
 from filterd.model.authentication import SpfStatus
 from filterd.spf.evaluate import MAX_AHEAD, MAX_CAUSE, MAX_QUESTIONS
 from filterd.spf.macros import MAX_NAME, MacroString, parse_macro_string
-from filterd.spf.record import MAX_EVIDENCE, Record, RecordError, parse, select
+from filterd.spf.record import MAX_EVIDENCE, Record, RecordError, read, select
 from filterd.spf.values import is_askable
 from tests.fuzz.engine import Target, fuzz
 from tests.spf.zones import CLIENT6
@@ -76,7 +76,7 @@ VALUES: Final = dict.fromkeys("slodiphvcrt", "a.b@c")
 def check(data: bytes) -> None:
     """Read the record, then let a message be judged by it."""
     text, other, sender, helo = [*data.decode("latin-1").split("\n", 3), "", "", ""][:4]
-    record = parse.__wrapped__(text)
+    record = read(text)
     if isinstance(record, Record):
         for term in record.terms:
             assert len(term.text) <= MAX_EVIDENCE

@@ -1,13 +1,16 @@
 """Records: RFC 7208, sections 4.5, 4.6, 5 and 6."""
 
 import ipaddress
+import tracemalloc
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from filterd.model.authentication import SpfStatus
-from filterd.spf.record import MAX_RECORD, Kind, Networks, Record, RecordError, parse, select
+from filterd.spf import record as record_module
+from filterd.spf.record import MAX_RECORD, MAX_SHORT, Kind, Networks, Record, RecordError, parse, read, select
 
 
 @pytest.mark.parametrize(
@@ -128,6 +131,21 @@ def test_longest_record() -> None:
     padded = "v=spf1 " + "a " * (MAX_RECORD // 2)
     assert isinstance(parse(padded[:MAX_RECORD]), Record)
     assert parse(padded + "-all") == RecordError(f"record longer than {MAX_RECORD} characters")
+
+
+@pytest.mark.threat("AUTH-10")
+@pytest.mark.parametrize("word", ["ip4:10.{}.0.0/24 ", "a:%{{d1r-}}%{{l}}.{}.x ", "x{}=%{{d}}%{{d}}%{{d}}%{{d}} "])
+@pytest.mark.parametrize(("cache", "size"), [(record_module._short, MAX_SHORT), (record_module._long, MAX_RECORD)])
+def test_hostile_records_do_not_fill_the_memory(cache: Any, size: int, word: str) -> None:
+    """Where every place is taken by another record as large as it may be, they are 16 MB."""
+    texts = [("v=spf1 " + "".join(word.format(each + start) for each in range(900)))[:size] for start in range(8)]
+    tracemalloc.start()
+    try:
+        kept = [read(text) for text in texts]
+        each = tracemalloc.get_traced_memory()[0] / len(kept)
+    finally:
+        tracemalloc.stop()
+    assert (each + size) * cache.cache_info().maxsize < 16 << 20
 
 
 @given(st.text(alphabet="ipa46mx:/.%{d}=-+?~0123 \x00\u00e9el", max_size=60))
