@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
+from filterd.checks.spf import SpfCheck
 from filterd.inspectors import InspectorBusy, InspectorCrashed, InspectorDied, InspectorFailure, InspectorTimeout
 from filterd.model.custody import Evidence
 from filterd.model.inspection import Author, Inspection, Mailbox, RuleHit
 from filterd.model.report import CheckReport, Outcome, Stage
 from filterd.model.session import Client, Envelope, Recipient
-from filterd.model.verdict import Action, DeleteHeader, SmtpReply
+from filterd.model.verdict import Action, DeleteHeader, InsertHeader, SmtpReply
 from filterd.pipeline.deferral import MAX_DEFERRAL
 from filterd.pipeline.finish import MARGIN, Decision, finish
 from filterd.pipeline.runner import Runner
+from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.transaction import Peer, Transaction
 from tests.pipeline.fakes import LIMITS, NOW, FakeCheck, FakeCustodian, FakeInspectors, Front, Gate, everywhere
 from tests.support.process import wait_until
@@ -55,6 +57,27 @@ def test_a_clean_message_is_accepted_with_our_fields(front: Front) -> None:
     assert (decision.verdict.action, decision.verdict.reply) == (Action.ACCEPT, None)
     assert decision.edits[0] == DeleteHeader("Authentication-Results", 1)
     assert len(decision.edits) == 4
+
+
+@pytest.mark.threat("AR-03")
+def test_received_spf_is_written_where_it_is_wanted(front: Front) -> None:
+    """Two fields below ours, and one that somebody sent without saying whose it is goes; off, both stay out of it."""
+    forged = (b"Received-SPF", b" pass")
+    for wanted in (False, True):
+        parts = replace(front.parts(), schedule=Schedule.of((SpfCheck(),)), received_spf=wanted)
+        transaction = Transaction(parts, Peer(Client("198.51.100.7")))
+        transaction.hello("mail.sender.test")
+        transaction.mail("anna@sender.test", (), {})
+        transaction.header(*forged)
+        transaction.end_of_headers()
+        edits = finish(transaction).edits
+        transaction.close()
+        named = [
+            (type(edit), edit.value.split()[0] if isinstance(edit, InsertHeader) else "")
+            for edit in edits
+            if isinstance(edit, InsertHeader | DeleteHeader) and edit.name == "Received-SPF"
+        ]
+        assert named == ([(DeleteHeader, ""), (InsertHeader, "none"), (InsertHeader, "none")] if wanted else [])
 
 
 def test_the_inspector_is_told_what_is_known(front: Front) -> None:
