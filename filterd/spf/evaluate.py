@@ -19,6 +19,7 @@ MAX_QUESTIONS: Final = 40  # lookups that the order needs; no honest record come
 MAX_AHEAD: Final = 20  # lookups that are asked before the order has reached them, and may turn out not to be needed
 MAX_CAUSE: Final = 200  # characters
 
+_LOCAL: Final = frozenset("ls")  # macros that hold the sender's local part
 _ODD: Final = re.compile(r"[^ -~]")
 
 
@@ -130,6 +131,9 @@ class _Evaluation:
                 continue
             frame.index = index
             self.count_term()
+            # RFC 8616, section 4: a term that expands a local part beyond ASCII matches nothing; include is no error.
+            if not self.values.plain and term.target is not None and not _LOCAL.isdisjoint(term.target.letters):
+                continue
             matched = yield from _MATCHERS[term.kind](self, term, domain)
             if matched is not None:
                 return _Judgement(term.qualifier, f"{term.text} {matched}".rstrip()[:MAX_CAUSE], domain, record)

@@ -64,6 +64,11 @@ class Values:
         )
 
     @property
+    def plain(self) -> bool:
+        """Whether the sender's local part is ASCII."""
+        return self.local_part.isascii()
+
+    @property
     def rtype(self) -> RRType:
         """The record type that holds addresses of the client's family."""
         return RRType.A if self.version == _IPV4 else RRType.AAAA
