@@ -89,7 +89,7 @@ class Channel:
 
 
 class Server:
-    """A name server: its sockets and its health."""
+    """A name server: its sockets and its health; `down_until` is 0 while it is well."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Server:
         self._turn = 0
         self._failures = 0
         self._since = 0.0  # of the first failure behind its last answer
-        self._down_until = 0.0
+        self.down_until = 0.0
 
     def channel(self) -> tuple[Channel, int]:
         """A socket and an id that is free on it. OSError where none can be opened."""
@@ -143,10 +143,10 @@ class Server:
 
     def answered(self) -> None:
         """It lives."""
-        if self._down_until:
+        if self.down_until:
             _log.info(Event.RESOLVER_RETURNED, server=str(self.address))
         self._failures = 0
-        self._down_until = 0.0
+        self.down_until = 0.0
 
     def failed(self, now: float) -> None:
         """It gave no answer in time, or nobody listens."""
@@ -154,13 +154,13 @@ class Server:
             self._since = now
         self._failures += 1
         if self._failures >= FAILURES:
-            if not self._down_until:
+            if not self.down_until:
                 _log.warning(Event.RESOLVER_FAILING, server=str(self.address))
-            self._down_until = now + DOWN
+            self.down_until = now + DOWN
 
     def down(self, now: float) -> bool:
         """True while others should be asked first."""
-        return now < self._down_until
+        return now < self.down_until
 
     def silent(self, now: float, seconds: float) -> bool:
         """True where it is down and has answered nothing for so long."""
