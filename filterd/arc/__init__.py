@@ -9,8 +9,9 @@ result, and `vouched` adds what the sealers that the operator lists say they fou
     verify.py   with their keys (steps 4 and 6)
     trust.py    what listed sealers vouch for
 
-This package, its check, one line of checks/registry.py and one stage of the inspector are all there is of ARC: it can
-be taken out, as draft-ietf-dmarc-arc-to-historic recommends no longer to rely on it. A chain that passes says who
+This package, its check, one line of checks/registry.py, one stage of the inspector and what checks/dmarc.py (an
+override) and checks/earlier.py (one line) take from it are all there is of ARC: it can be taken out, as
+draft-ietf-dmarc-arc-to-historic recommends no longer to rely on it. A chain that passes says who
 handled a message, never that it is good: anybody can seal. So it counts only for sealers that the operator lists.
 
 Deviations: a key that could not be fetched leaves the result open, where RFC 8617 has `fail`; older message signatures
