@@ -15,8 +15,8 @@ result. `signature_hints` reads just enough of a field to ask for the key before
 How results are told apart: `permerror` where the signature or its key record breaks the RFC (6376, section 6.1:
 PERMFAIL before any mathematics), `fail` where the body hash or the signature does not match, `policy` for what is not
 acceptable whether or not it verifies (RFC 8301: rsa-sha1, RSA keys outside 1024 to 4096 bits), `neutral` for what we do
-not implement and for failures under a key in testing mode, `temperror` where DNS did not answer or the body is longer
-than what is read of it.
+not implement and for failures under a key in testing mode, `temperror` where DNS did not answer or the message is
+longer than what is read of it.
 
 Deviations: a From field that the signature does not cover is a permerror, whatever h= says (RFC 6376, section 8.15
 allows it). A rsa-sha1 signature is not verified at all. A clock may be 300 s wrong. q= and x= are honoured, z= is

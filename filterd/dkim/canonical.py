@@ -178,7 +178,7 @@ def body_hashes(body: Body, forms: Collection[BodyForm]) -> dict[BodyForm, BodyH
 class HashedBody:
     """A body that remembers its hashes: DKIM and ARC ask for the same ones. It lives no longer than the body does.
 
-    `whole` is False where `body` is only the beginning of a longer one: no hash of that verifies or refutes anything.
+    `whole` is False where body or header are only the beginning of a longer message: nothing verifies or refutes that.
     """
 
     def __init__(self, body: Body, *, whole: bool = True) -> None:

@@ -90,8 +90,8 @@ def prepare(fields: Sequence[HeaderField], body: Body | HashedBody, *, now: floa
     """What each of at most 8 DKIM-Signature fields amounts to, in the order they stand in. Never raises.
 
     Where there are more, those of From's own domain go first. `now` is epoch seconds. Facts without a status still need
-    the key; the others are final. Extra memory is a few chunks, whatever the body's size. Where the body is not whole,
-    what depends on it is a temperror.
+    the key; the others are final. Where the message is not whole, what depends on it is a temperror. Extra memory is a
+    few chunks, whatever the body's size.
     """
     header = SignedHeader(fields)
     places = header.places(b"dkim-signature")
@@ -146,13 +146,13 @@ def _facts(place: int, entry: Signature, header: SignedHeader, body: BodyHash | 
     status: DkimStatus | None = None
     reason = ""
     limit = entry.body_form.limit
-    if not header.places(b"from"):
+    if body is None:
+        # Not even l= helps: where the beginning ends in blanks or line ends, its canonical form is not the whole's.
+        status, reason = DkimStatus.TEMPERROR, "message is longer than what is read of it"
+    elif not header.places(b"from"):
         status, reason = DkimStatus.PERMERROR, "no From field"
     elif not header.covers_from(entry.names):
         status, reason = DkimStatus.PERMERROR, "a From field is not signed"
-    elif body is None:
-        # Not even l= helps: where the beginning ends in blanks or line ends, its canonical form is not the whole's.
-        status, reason = DkimStatus.TEMPERROR, "body is longer than what is read of it"
     elif limit is not None and limit > body.size:
         status, reason = DkimStatus.PERMERROR, "l= is larger than the body"  # RFC 6376, section 3.5
     elif body.digest != entry.body_hash:

@@ -16,19 +16,22 @@ from filterd.heuristics.mentioned import mentioned
 from filterd.heuristics.urls import Url, hosts_of, parse_url
 from filterd.html import Page
 from filterd.inspection.streams import Streams, StreamScanner, Texts
+from filterd.ipc.messages import MAX_HEADER
 from filterd.mime import symbols
 from filterd.mime.address import read_author
+from filterd.mime.limits import MAX_FIELDS
 from filterd.mime.message import Message
 from filterd.mime.symbols import clip, finding
 from filterd.mime.tree import parse
 from filterd.mime.words import decode_words
 from filterd.model.authentication import ArcFacts, SignatureFacts
 from filterd.model.inspection import Author, Inspection, InspectionJob
-from filterd.model.message import header_block
+from filterd.model.message import HeaderField, header_block
 from filterd.model.report import Finding
 
 MAX_SUBJECT: Final = 1_000  # characters of the Subject kept
 MAX_PROBLEMS: Final = 50
+MAX_INTACT: Final = MAX_HEADER // 2  # bytes of header fields, their names and values; what is larger may have been cut
 MAX_URL_TEXT: Final = 500_000  # characters of all URLs listed; real mail has some thousands
 
 
@@ -133,14 +136,20 @@ def _signed(
     """What is signed, by DKIM and by ARC: the body is hashed once for both."""
     signatures: tuple[SignatureFacts, ...] = ()
     chain: ArcFacts | None = None
-    hashed = dkim.HashedBody(body, whole=len(body) >= work.job.body_size)
+    hashed = dkim.HashedBody(body, whole=len(body) >= work.job.body_size and _intact(work.job.fields))
     with work.stage("dkim"):
         signatures = prepare(work.job.fields, hashed, now=work.job.now)
     with work.stage("arc"):
         chain = arc.prepare(work.job.fields, hashed, now=work.job.now)
         if chain.instance and not hashed.whole:
-            chain = None  # a part of the body verifies nothing, and refutes nothing
+            chain = None  # a part of the message verifies nothing, and refutes nothing
     return signatures, chain
+
+
+def _intact(fields: tuple[HeaderField, ...]) -> bool:
+    """Whether these are the header's fields as they came: of too many the last ones arrive in one piece, or cut off."""
+    size = sum([len(name) + len(value) for name, value in fields])
+    return len(fields) <= MAX_FIELDS and size <= MAX_INTACT
 
 
 def _heuristics(

@@ -123,7 +123,7 @@ def test_a_body_that_was_not_read_whole_is_unknown() -> None:
     resolver = FakeResolver()
     report = run(DkimCheck(Memory()), FakeView(inspection=Inspection(signatures=facts)), resolver)
     assert (report.outcome, symbols(report)) == (Outcome.UNKNOWN, ["DKIM_TEMPERROR"])
-    assert report.cause == f"body is longer than what is read of it: {KEY}"
+    assert report.cause == f"message is longer than what is read of it: {KEY}"
     assert resolver.asked == []
 
 

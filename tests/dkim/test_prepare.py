@@ -160,7 +160,7 @@ def test_a_body_of_which_a_part_was_read(tags: dict[str, str], cut: int) -> None
     fields, body = split(craft(MESSAGE, tags))
     hashed = HashedBody(body[:cut], whole=False)
     (facts,) = prepare(fields, hashed, now=SIGNED_AT)
-    assert (facts.status, facts.reason) == (DkimStatus.TEMPERROR, "body is longer than what is read of it")
+    assert (facts.status, facts.reason) == (DkimStatus.TEMPERROR, "message is longer than what is read of it")
     assert (facts.domain, hashed.hashes(())) == ("example.test", {})
 
 

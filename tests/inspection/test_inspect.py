@@ -156,6 +156,18 @@ def test_a_signature_over_a_body_that_was_not_read_whole_is_a_temperror(rest: in
     assert (facts.status, facts.domain) == (DkimStatus.TEMPERROR, "sender.example")
 
 
+@pytest.mark.threat("AUTH-01", "AUTH-06")
+@pytest.mark.parametrize("more", [((b"X-Pad", b" x"),) * 1_000, ((b"X-Pad", b" " * 250_000),) * 2])
+def test_a_signature_under_a_header_that_was_not_read_whole_is_a_temperror(more: tuple[HeaderField, ...]) -> None:
+    """Of very many fields the last arrive in one piece, of very long ones not at all: a From may be among them."""
+    message = sign(SEALED, "sender.example", "s")
+    fields, start = split(message)
+    for fill, status, chain in ((more, DkimStatus.TEMPERROR, False), (more[:1], None, True)):
+        job = InspectionJob("x", (*fields, *fill), len(message) - start, 60, 1_767_268_800.0)
+        facts = inspect(job, memoryview(message)[start:], None)
+        assert ([one.status for one in facts.signatures], facts.arc is not None) == ([status], chain)
+
+
 def test_the_body_is_hashed_once_for_dkim_and_arc(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ask for the relaxed form of all of it."""
     asked: list[int] = []
