@@ -25,6 +25,7 @@ TYPE_CODES: Final = {
     RRType.AAAA: 28,
 }
 _CNAME: Final = TYPE_CODES[RRType.CNAME]
+_NS: Final = TYPE_CODES[RRType.NS]
 _SOA: Final = TYPE_CODES[RRType.SOA]
 _OPT: Final = 41
 _CLASS_IN: Final = 1
@@ -171,7 +172,7 @@ def _negative(
 ) -> Reply:
     """NXDOMAIN or NODATA with the time it may be kept (RFC 2308, section 5), or why this is not an answer."""
     rcode = flags & 0x000F
-    keep = -1
+    keep, delegated = -1, False
     for index in range(sum(counts)):
         offset = skip_name(packet, offset)
         rtype, _, record_ttl, length = _record(packet, offset)
@@ -182,13 +183,17 @@ def _negative(
             if length < _SOA_FIXED:
                 raise ValueError("SOA record too short")
             keep = min(record_ttl if record_ttl <= _MAX_TTL else 0, int.from_bytes(packet[offset - 4 : offset], "big"))
+        elif rtype == _NS and index < counts[0]:
+            delegated = True
         elif rtype == _OPT and record_ttl >> 24:
             # RFC 6891, section 6.1.3: the upper bits of the rcode; BADVERS looks like NOERROR without them.
             rcode |= record_ttl >> 24 << 4
             return Reply(AnswerStatus.TEMPFAIL, rcode=rcode, cause=f"rcode {rcode}")
     authoritative, recursive = flags & 0x0400, flags & 0x0080
-    if not recursive and not (authoritative and complete):
-        # A referral, or an alias into a zone this server does not know: no answer, and above all not "no data".
+    # RFC 2308, section 2.2: what has name servers and no SOA is a referral, where neither stands it is "no data".
+    referral = delegated and keep < 0 and not authoritative and rcode != NXDOMAIN
+    if not recursive and (referral or not complete):
+        # That, or an alias into a zone this server does not know: no answer, and above all not "no data".
         return Reply(AnswerStatus.TEMPFAIL, rcode=rcode, cause="no recursion")
     status = AnswerStatus.NXDOMAIN if rcode == NXDOMAIN else AnswerStatus.NODATA
     # RFC 2308, section 5: without an SOA the answer should not be kept; 0 leaves that to the cache's least time.

@@ -276,3 +276,19 @@ def test_badvers_is_no_empty_answer() -> None:
     message = dns.message.make_response(dns.message.make_query("a.test", "A", use_edns=0), recursion_available=True)
     message.set_rcode(dns.rcode.BADVERS)
     assert decode(message.to_wire(), question).rcode == 16
+
+
+@pytest.mark.parametrize(("rcode", "status"), [(0, AnswerStatus.NODATA), (3, AnswerStatus.NXDOMAIN)])
+def test_an_answer_without_records_is_negative_whatever_its_flags(rcode: int, status: AnswerStatus) -> None:
+    """RFC 2308, section 2.2: without name servers in it, it is no referral, also where neither AA nor RA is set."""
+    message = dns.message.make_response(dns.message.make_query("a.test", "A"))
+    message.set_rcode(dns.rcode.Rcode(rcode))
+    assert decode(message.to_wire(), Question("a.test", RRType.A)).status is status
+
+
+def test_name_servers_beside_an_soa_are_no_referral() -> None:
+    """RFC 2308, section 2.2.1, NODATA type 1: both may stand in the authority section."""
+    message = dns.message.make_response(dns.message.make_query("a.test", "A"))
+    message.authority.append(dns.rrset.from_text("test.", 300, "IN", "NS", "ns.test."))
+    message.authority.append(dns.rrset.from_text("test.", 300, "IN", "SOA", "ns.test. h.test. 1 2 3 4 60"))
+    assert decode(message.to_wire(), Question("a.test", RRType.A)).status is AnswerStatus.NODATA

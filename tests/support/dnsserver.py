@@ -345,7 +345,9 @@ class DnsServer:
             soa = self.zone.soa() if fault in {"nxdomain", "nodata"} else b""
             return query[:2] + struct.pack(">5H", 0x8180 | RCODES[fault], 1, 0, int(bool(soa)), 0) + section + soa
         if fault == "referral":
-            return query[:2] + struct.pack(">5H", 0x8000, 1, 0, 0, 0) + section
+            # The root's name servers: the root's name, type NS, class IN, a TTL, and a name of two labels.
+            servers = struct.pack(">BHHIH", 0, 2, 1, 300, 9) + b"\2ns\4test\0"
+            return query[:2] + struct.pack(">5H", 0x8000, 1, 0, 1, 0) + section + servers
         if fault == "tc":
             return query[:2] + self._answer(section, name, code, 0 if transport == "udp" else limit)
         good = query[:2] + self._answer(section, name, code, limit)
