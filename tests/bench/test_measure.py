@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 from tests.bench.measure import Process, cpu, memory, spent, tree
 from tests.bench.passes import Figures, merged
-from tests.bench.report import ratios
+from tests.bench.report import ratios, wire_cost
 
 BURN = """
 import os, time
@@ -53,6 +54,17 @@ def test_quotients_are_taken_within_a_round() -> None:
     mine = [figures("filterd", 0, 1, 300), figures("filterd", 1, 4, 100), figures("filterd", 2, 2, 200)]
     theirs = [figures("rspamd", 0, 2, 100), figures("rspamd", 1, 8, 50), figures("rspamd", 2, 4, 100)]
     assert ratios(mine + theirs) == [("warm, all", 8, "filterd", 0.5, 2.0, 1.0)]
+
+
+def test_differences_are_taken_within_a_round() -> None:
+    """What new names cost: the median of differences in the fronts alone, with the questions on the wire."""
+    warm = [replace(figures("filterd", turn, 0, 1), cpu={"front": cpu_ms}) for turn, cpu_ms in ((0, 2), (1, 4), (2, 2))]
+    new = [
+        replace(one, case="new names, all", cpu={"front": one.cpu["front"] + more, "inspector": 9}, wire=16)
+        for one, more in zip(warm, (1, 2, 3), strict=True)
+    ]
+    others = [replace(one, system="rspamd") for one in new]
+    assert wire_cost([*warm, *new, *others]) == [(8, 2, 16)]
 
 
 def test_rounds_merge_to_medians() -> None:
