@@ -13,6 +13,7 @@ from filterd.mime.symbols import UNSCANNABLE, UNSCANNABLE_CRASH, UNSCANNABLE_HTM
 from filterd.model.dns import Plan
 from filterd.model.inspection import RULE_PREFIX, Inspection, RuleHit
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
+from filterd.score.stages import WHY, RuleStage, stage_of
 
 MAX_EVIDENCE: Final = 5  # places named for one symbol; the rest is counted
 # A page that was not parsed was scanned all the same.
@@ -46,11 +47,12 @@ class YaraCheck:
 
 
 def _findings(hits: tuple[RuleHit, ...]) -> tuple[Finding, ...]:
-    """One finding for each symbol, in order of appearance."""
+    """One finding for each symbol, in order of appearance; of rules in test nothing is said."""
     places: dict[str, dict[str, None]] = {}
     for hit in hits:
-        if hit.symbol.startswith(RULE_PREFIX):
-            places.setdefault(hit.symbol, {})[clip(f"{hit.rule} in {hit.part}")] = None
+        if hit.symbol.startswith(RULE_PREFIX) and stage_of(hit.meta) is not RuleStage.TEST:
+            why = f" ({hit.meta[WHY]})" if WHY in hit.meta else ""
+            places.setdefault(hit.symbol, {})[clip(f"{hit.rule} in {hit.part}{why}")] = None
     return tuple([Finding(symbol, _shown(tuple(found))) for symbol, found in places.items()])
 
 

@@ -19,7 +19,7 @@ from filterd.pipeline.lessons import learn
 from filterd.pipeline.reasons import Reason
 from filterd.pipeline.records import evidence_of, journal_row, log_message
 from filterd.pipeline.transaction import Transaction
-from filterd.score import Score, score
+from filterd.score import Score, score, settle
 from filterd.telemetry.events import Event
 
 STRIKES: Final = 2  # inspectors a message may end before it is held unread
@@ -102,7 +102,8 @@ def _inspect(end: _End) -> tuple[str, str]:
         trust=transaction.trust.value,
     )
     try:
-        transaction.inspection = parts.inspectors.inspect(job, end.message.body_fd, end.deadline - MARGIN)
+        facts = parts.inspectors.inspect(job, end.message.body_fd, end.deadline - MARGIN)
+        transaction.inspection = settle(facts, transaction.now, {})
     except InspectorFailure as error:
         return _failed(end, error)
     return "", ""

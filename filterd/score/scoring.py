@@ -9,9 +9,9 @@ from filterd.model.inspection import RULE_PREFIX, RuleHit
 from filterd.model.report import CheckReport, Finding
 from filterd.model.verdict import Action, ScoredSymbol
 from filterd.score.rules import MAX_WEIGHT, ScoreRules, SymbolRule
+from filterd.score.stages import SILENT, RuleStage, stage_of
 
 YARA: Final = "yara"  # the check a rule hit is counted under where no report names its symbol
-SILENT: Final = frozenset({"test", "shadow"})  # stages of a rule that is shown and not counted
 _UNKNOWN: Final = SymbolRule(0.0)  # a symbol that has no row shows up and weighs nothing
 _ACTIONS: Final = {str(action): action for action in Action}
 
@@ -29,11 +29,10 @@ class Score:
 def score(reports: Sequence[CheckReport], rules: ScoreRules, hits: Sequence[RuleHit] = ()) -> Score:
     """Add up the findings of all reports and the YARA rules that matched, in their order.
 
-    A hit under a symbol that is no rule's own is nobody's finding and does not count.
+    A hit under a symbol that is no rule's own is nobody's finding and does not count; one in test is no part of it.
     """
-    hits = [hit for hit in hits if hit.symbol.startswith(RULE_PREFIX)]
-    # Of several rules with one symbol the first that counts speaks for it: later entries win here.
-    by_symbol = {hit.symbol: hit for hit in [*hits[::-1], *filter(_counts, hits[::-1])]} if hits else {}
+    hits = [hit for hit in hits if hit.symbol.startswith(RULE_PREFIX) and stage_of(hit.meta) is not RuleStage.TEST]
+    by_symbol = _speakers(hits[::-1]) if hits else {}
     symbols: list[ScoredSymbol] = []
     running: dict[tuple[str, bool], float] = {}
     seen: set[str] = set()
@@ -55,6 +54,12 @@ def score(reports: Sequence[CheckReport], rules: ScoreRules, hits: Sequence[Rule
             floor, floor_symbol = rule.floor, name
     # Weights are decimal fractions: without rounding, ten times 0.1 would stay under a threshold of 1.
     return Score(round(total, 6), tuple(symbols), None if floor is Action.ACCEPT else floor, floor_symbol)
+
+
+def _speakers(hits: Sequence[RuleHit]) -> dict[str, RuleHit]:
+    """Who speaks for a symbol of several rules: the last that is enforced, else the last that counts, else the last."""
+    enforced = [hit for hit in hits if stage_of(hit.meta) is RuleStage.ENFORCE]
+    return {hit.symbol: hit for hit in [*hits, *filter(_counts, hits), *enforced]}
 
 
 def _findings(reports: Sequence[CheckReport], hits: Sequence[RuleHit]) -> Iterator[tuple[str, Finding]]:
@@ -82,7 +87,8 @@ def _of_hit(hit: RuleHit, row: SymbolRule | None) -> SymbolRule:
     """What a YARA rule's author declared (meta `score` and `action`), overridden by its row in scores.toml."""
     if not _counts(hit):
         return SymbolRule(0.0, hit.rule)
-    declared = _ACTIONS.get(str(hit.meta.get("action", "")))
+    enforced = stage_of(hit.meta) is RuleStage.ENFORCE
+    declared = _ACTIONS.get(str(hit.meta.get("action", ""))) if enforced else None
     if row is None:
         return SymbolRule(_number(hit.meta.get("score")), hit.rule, "", declared)
     # A row that says nothing of a floor leaves the author's: raising a weight must not lift a hold by accident.
@@ -90,7 +96,7 @@ def _of_hit(hit: RuleHit, row: SymbolRule | None) -> SymbolRule:
 
 
 def _counts(hit: RuleHit) -> bool:
-    return hit.meta.get("stage") not in SILENT
+    return stage_of(hit.meta) not in SILENT
 
 
 def _number(value: object) -> float:

@@ -7,7 +7,7 @@ rule double_extension_program
         severity = "high"
         description = "A program or script whose name shows a document's extension before its own"
         owner = "filterd"
-        stage = "score"
+        stage = "enforce"
     condition:
         filename matches /\.(pdf|docx?|xlsx?|pptx?|rtf|txt|csv|jpe?g|png|gif|html?|zip)[ ._\-]{0,100}\.(exe|scr|com|pif|bat|cmd|vbs|vbe|jse?|wsf|wsh|hta|lnk|ps1|msi|cpl|jar|iso|img|vhdx?)$/i
 }
@@ -21,7 +21,7 @@ rule right_to_left_name
         severity = "high"
         description = "A file name that turns the reading direction to hide its extension"
         owner = "filterd"
-        stage = "score"
+        stage = "enforce"
     condition:
         filename contains "\xe2\x80\xae" or filename contains "\xe2\x81\xa7"
 }

@@ -7,7 +7,7 @@ rule windows_program_in_archive
         severity = "high"
         description = "A Windows program inside of an archive"
         owner = "filterd"
-        stage = "score"
+        stage = "enforce"
     condition:
         filepath contains "/" and uint16(0) == 0x5A4D and
         uint32(0x3C) < 0x10000 and uint32(uint32(0x3C)) == 0x00004550
@@ -22,7 +22,7 @@ rule program_named_as_document
         severity = "high"
         description = "A program under the name of a document or picture"
         owner = "filterd"
-        stage = "score"
+        stage = "enforce"
     condition:
         (uint16(0) == 0x5A4D or uint32(0) == 0x464C457F) and size > 64 and
         filename matches /\.(pdf|docx?|xlsx?|pptx?|rtf|txt|csv|jpe?g|png|gif|html?)$/i

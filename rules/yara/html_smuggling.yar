@@ -7,7 +7,7 @@ rule html_builds_a_file
         severity = "high"
         description = "A page whose script decodes a file and hands it to the browser as a download"
         owner = "filterd"
-        stage = "score"
+        stage = "enforce"
     strings:
         $script = "<script" nocase
         $blob = /new\s{1,20}Blob\s{0,20}\(/

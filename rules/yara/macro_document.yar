@@ -7,7 +7,7 @@ rule macro_runs_by_itself
         severity = "high"
         description = "Macro text that runs when a document is opened and starts programs or fetches files"
         owner = "filterd"
-        stage = "score"
+        stage = "enforce"
     strings:
         $open = /\bSub\s{1,20}(Auto_?Open|Document_?Open|Workbook_?Open|Auto_?Close|AutoExec)\b/ nocase
         $shell = /\bShell\s{0,20}\(/ nocase
@@ -30,7 +30,7 @@ rule document_loads_template
         severity = "high"
         description = "An Office document that fetches its template from elsewhere"
         owner = "filterd"
-        stage = "score"
+        stage = "enforce"
     strings:
         $type = "/relationships/attachedTemplate\""
         $external = /Target\s{0,5}=\s{0,5}"(https?|ftp|file|mhtml):[^"]{1,500}"/ nocase

@@ -25,7 +25,7 @@ rule pdf_launches_program
         severity = "high"
         description = "A PDF that starts a program"
         owner = "filterd"
-        stage = "score"
+        stage = "enforce"
     strings:
         $launch = /\/S\s{0,5}\/Launch\b/
         $target = /\/(Win|Unix|Mac)\s{0,5}[(<]/

@@ -7,7 +7,7 @@ rule script_starts_program
         severity = "high"
         description = "A Windows script, sent as a file, that starts programs or fetches files"
         owner = "filterd"
-        stage = "score"
+        stage = "enforce"
     strings:
         $shell = "WScript.Shell" nocase
         $application = "Shell.Application" nocase
@@ -37,7 +37,7 @@ rule shortcut_runs_interpreter
         severity = "high"
         description = "A Windows shortcut that starts an interpreter"
         owner = "filterd"
-        stage = "score"
+        stage = "enforce"
     strings:
         $clsid = { 01 14 02 00 00 00 00 00 C0 00 00 00 00 00 00 46 }
         $power = "powershell" ascii wide nocase

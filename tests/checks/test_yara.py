@@ -1,6 +1,7 @@
 """The YARA check: the inspector's hits as a report that scoring counts once."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 import pytest
@@ -12,7 +13,7 @@ from filterd.model.dns import Answer, Question
 from filterd.model.inspection import Inspection, RuleHit
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
 from filterd.model.verdict import Action
-from filterd.score import Score, ScoreRules, SymbolRule, score
+from filterd.score import Score, ScoreRules, SymbolRule, score, settle
 
 RULES = ScoreRules(MappingProxyType({"YARA_LIGHT": SymbolRule(2.0), "DNSWL_HIGH": SymbolRule(-5.0)}), {})
 
@@ -111,11 +112,40 @@ def test_a_hit_counts_once_and_for_this_check() -> None:
     ]
 
 
-def test_a_rule_under_test_is_shown_and_weighs_nothing() -> None:
+def test_a_rule_in_shadow_is_shown_and_one_in_test_is_not_and_neither_weighs_anything() -> None:
     """Stages test and shadow let a team see what a rule would hit before it bites."""
     result = weighed(hit("YARA_NEW", score=9, action="reject", stage="shadow"), hit("YARA_LIGHT", stage="test"))
     assert (result.total, result.floor) == (0.0, None)
-    assert [one.finding.symbol for one in result.symbols] == ["YARA_NEW", "YARA_LIGHT"]
+    assert [one.finding.symbol for one in result.symbols] == ["YARA_NEW"]
+
+
+def test_only_an_enforced_rule_sets_its_action() -> None:
+    """One that scores adds its points and leaves the rest to them; without a stage an action is meant."""
+    scored = weighed(hit("YARA_A", score=4, action="reject", stage="score"))
+    enforced = weighed(hit("YARA_A", score=4, action="reject", stage="enforce"))
+    unsaid = weighed(hit("YARA_A", score=4, action="reject"))
+    assert [(one.total, one.floor) for one in (scored, enforced, unsaid)] == [
+        (4.0, None),
+        (4.0, Action.REJECT),
+        (4.0, Action.REJECT),
+    ]
+
+
+def test_an_enforced_rule_speaks_before_one_that_scores() -> None:
+    """Of two with one symbol the order of the files does not decide."""
+    result = weighed(
+        hit("YARA_X", score=1, action="reject", stage="score"),
+        hit("YARA_X", "two", score=4, action="quarantine", stage="enforce"),
+    )
+    assert (result.total, result.floor) == (4.0, Action.QUARANTINE)
+
+
+def test_a_rule_that_has_expired_says_so() -> None:
+    """The evidence names the day; nothing is counted any more."""
+    facts = Inspection(hits=(hit("YARA_A", score=4, action="reject", expires="2026-01-31"),), rule_set="set")
+    facts = settle(facts, datetime(2026, 2, 1, tzinfo=UTC).timestamp(), {})
+    assert report(*facts.hits).findings == (Finding("YARA_A", ("rule in 1 (expired 2026-01-31)",)),)
+    assert (weighed(*facts.hits).total, weighed(*facts.hits).floor) == (0.0, None)
 
 
 def test_a_counted_rule_speaks_for_a_symbol_it_shares() -> None:
