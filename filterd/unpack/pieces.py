@@ -1,0 +1,23 @@
+"""What a document's reader hands out, counted by the message's budget."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+from filterd.unpack.budget import Budget
+from filterd.unpack.types import Data
+
+Piece: TypeAlias = tuple[str, tuple[str, ...], bytes, bool]  # name, other names, content, encrypted
+Reader: TypeAlias = Callable[[Data, str, Budget], Iterator[Piece]]  # of content that stands at a path
+
+
+def hand_out(budget: Budget, path: str, name: str, content: Data, *others: str) -> Iterator[Piece]:
+    """One piece, or none where it is one too many; what is beyond the budget is cut off and said."""
+    if not budget.take_file(path):
+        return
+    # What a document holds is as long as it is there: no ratio of its own.
+    allowance = budget.allowance(len(content))
+    if len(content) > allowance:
+        budget.overdrawn(len(content), f"{path}/{name}")
+        content = content[:allowance]
+    budget.spend(len(content))
+    yield name, others, bytes(content), False
