@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from filterd.dns.fake import FakeResolver
 from filterd.dns.plans import complete
@@ -21,7 +22,7 @@ from filterd.spf.evaluate import MAX_VOIDS
 from tests.spf.oracles import RECEIVER, ask_pyspf, ask_spftrace
 from tests.spf.suite import Zone as SuiteZone
 from tests.spf.suite import cases
-from tests.spf.zones import CLIENT, CLIENT6, NOW, Zone, check, tame_zones
+from tests.spf.zones import CLIENT, CLIENT6, NOW, REVERSE, Zone, check, tame_zones
 
 SENDER, HELO = "alice@d0.test", "helo.test"
 EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # zones take a while
@@ -95,6 +96,51 @@ def _judged(case: dict[str, Any], zone: dict[str, Any]) -> SpfResult:
         explain=True,
     )
     return complete(plan, SuiteZone(zone).lookup)
+
+
+# Terms at the edge of the grammar, on either side of it. Read differently and therefore absent: pyspf ignores REDIRECT
+# in capitals, refuses any modifier that is there twice and takes %{d0}; spftrace takes an address with a zone, and makes
+# a permerror of a literal name with an empty or overlong label.
+EDGES = [
+    *("ip4:", "ip4:1.2.3", "ip4:192.0.2.1", "ip4:192.0.2.1/", "ip4:192.0.2.1/033", "ip4:192.0.2.01", "ip4:0.0.0.0/0"),
+    *("ip4:192.0.2.1:25", "?ip4:192.0.2.1", "ip6:::/0", "ip6:2001:db8::1", "ip6:2001:db8::1/129", "ip6:1.2.3.4"),
+    *("ip6:::ffff:192.0.2.1", "ip6:2001:DB8::/32", "ip6:[2001:db8::1]", "ip6:2001:db8", "a", "A", "a:", "a/24", "a/"),
+    *("a//", "a//64", "a/24//64", "a/24/64", "a//64/24", "a:client.test", "a:client.test/33", "a:client.test//"),
+    *("a:client.test.", "a:cli%ent.test", "a:%{d}", "a:%{D}", "a:%{x}.test", "a:%{d", "a:%{}", "a:%{d1r-+}"),
+    *("a:%{l}.%{d}", "a:%{i}.test", "a:%%.test", "a:%_.test", "a:%-x.test", "a:client", "a:1.2", "a:test.1a", "a:x.-a"),
+    *("a:x.a-", "a:x.a_b", "a:client.test:", "a:client.test/24x", "~a:client.test", "mx", "mx/24", "mx:client.test"),
+    *("mx:client.test/00", "ptr", "ptr:client.test", "ptr/24", "exists", "exists:", "exists:client.test"),
+    *("exists:client.test/24", "exists:%{l1r+-}.test", "include", "include:", "include:d1.test", "include:d9.test"),
+    *("include:%{d1}.d1.test", "all", "-all", "ALL", "all:", "all/24", "redirect=", "redirect=d1.test"),
+    *(
+        "redirect=d9.test",
+        "redirect:d1.test",
+        "+redirect=d1.test",
+        "exp=",
+        "exp=why.test",
+        "exp=%{x}",
+        "foo",
+        "foo:bar",
+    ),
+    *("foo=%", "foo=%{d}", "f-o.o_=x", "1foo=x", "=x", "-foo=bar", "--all", "+", "-", "v=spf1", "include=d1.test"),
+    *("all=", "ip4=1.2.3.4"),
+]
+
+
+@EXAMPLES
+@given(
+    st.lists(st.sampled_from(EDGES), min_size=1, max_size=3, unique=True),
+    st.sampled_from(["", " ", " -all", " ~all"]),
+    st.sampled_from(["v=spf1 ip4:192.0.2.1 -all", "v=spf1 -all", "v=spf1 foo", "nothing"]),
+)
+def test_both_at_the_edge_of_the_grammar(words: list[str], end: str, other: str) -> None:
+    """What is a term and what spoils a record is the same for all three."""
+    txt = {"d0.test": [f"V=spf1  {'  '.join(words)}{end}"], "d1.test": [other], "why.test": ["no"]}
+    a = {"client.test": [CLIENT], "d0.test": ["192.0.2.9"]}
+    zone = Zone(txt, a, {"d0.test": ["client.test"], "client.test": ["client.test"]}, {REVERSE: ["client.test"]})
+    ours = str(check(zone.resolver()).status)
+    for ask in (ask_pyspf, ask_spftrace):
+        assert ask(zone.resolver().lookup, CLIENT, SENDER, HELO)[0] == ours
 
 
 def test_explanation_is_fetched_on_fail_only() -> None:
