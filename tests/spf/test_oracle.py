@@ -99,8 +99,8 @@ def _judged(case: dict[str, Any], zone: dict[str, Any]) -> SpfResult:
 
 
 # Terms at the edge of the grammar, on either side of it. Read differently and therefore absent: pyspf ignores REDIRECT
-# in capitals, refuses any modifier that is there twice and takes %{d0}; spftrace takes an address with a zone, and makes
-# a permerror of a literal name with an empty or overlong label.
+# in capitals, refuses any modifier that is there twice and takes %{d0}; spftrace takes an address with a zone, and a
+# literal name with an empty or overlong label is a permerror to it.
 EDGES = [
     *("ip4:", "ip4:1.2.3", "ip4:192.0.2.1", "ip4:192.0.2.1/", "ip4:192.0.2.1/033", "ip4:192.0.2.01", "ip4:0.0.0.0/0"),
     *("ip4:192.0.2.1:25", "?ip4:192.0.2.1", "ip6:::/0", "ip6:2001:db8::1", "ip6:2001:db8::1/129", "ip6:1.2.3.4"),
