@@ -13,6 +13,10 @@ MAX_BYTES: Final = 200_000_000  # unpacked bytes of one message
 MAX_RATIO: Final = 200  # unpacked to packed; text reaches 20, deflate's own limit is 1,032
 RATIO_FROM: Final = 1_000_000  # unpacked bytes below which the ratio proves nothing
 MAX_MEMBER: Final = 50_000_000  # bytes of one member held in memory, as much as of a message
+MAX_PICTURES: Final = 20  # pictures of one message in which codes are looked for
+MAX_PIXELS: Final = 8_000_000  # pixels of them all, as decoded; ten to forty milliseconds a million
+MAX_LINKS: Final = 10_240  # of all documents of one message
+MAX_LINK: Final = 2_000  # characters of one
 _MOST_FINDINGS: Final = 100
 
 
@@ -34,20 +38,33 @@ class Member:
 
 @dataclass(slots=True)
 class Budget:
-    """Shared by all archives of one message; also gathers their findings."""
+    """Shared by all archives of one message; also gathers their findings.
+
+    `links` are addresses that documents lead to, `codes` the texts of two-dimensional codes with the picture's path.
+    """
 
     depth: int = MAX_DEPTH
     files: int = MAX_FILES
     bytes: int = MAX_BYTES
     ratio: int = MAX_RATIO
+    pictures: int = MAX_PICTURES
+    pixels: int = MAX_PIXELS
     findings: list[Finding] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    codes: list[tuple[str, str]] = field(default_factory=list)
     stopped: bool = False
 
     def note(self, symbol: str, *evidence: str) -> None:
-        """Keep a finding, once."""
+        """Keep a finding, once; many of one kind push no other out."""
         found = finding(symbol, *evidence)
-        if len(self.findings) < _MOST_FINDINGS and found not in self.findings[-8:]:
+        room = len(self.findings) < _MOST_FINDINGS or symbol not in [one.symbol for one in self.findings]
+        if room and found not in self.findings[-8:]:
             self.findings.append(found)
+
+    def link(self, target: str) -> None:
+        """Keep an address that a document leads to; one more than are looked at is kept, and said by who looks."""
+        if target and len(self.links) <= MAX_LINKS:
+            self.links.append(target[:MAX_LINK])
 
     def stop(self, reason: str, path: str) -> None:
         """Nothing more is unpacked from this message."""
