@@ -11,7 +11,7 @@ from typing import Final
 import authres
 import pytest
 
-from filterd.authres import claims_us, render
+from filterd.authres import claims_us, received_claims_us, received_spf, render
 from filterd.model.authentication import (
     AuthResult,
     DkimResult,
@@ -25,6 +25,7 @@ from filterd.model.authentication import (
     SpfStatus,
 )
 from tests.authres.strict import read
+from tests.authres.test_received import FIELD
 from tests.fuzz.corpus import values
 from tests.fuzz.engine import Target, fuzz
 from tests.fuzz.worst import assert_linear, fill
@@ -91,6 +92,8 @@ def check(value: bytes) -> None:
         squashed = re.sub(rb'[\s"\\]', b"", value.lower())
         assert not ours or b"filterd" in squashed or b"filterd" in re.sub(rb"\([^()]*\)", b"", squashed)
     assert not ours or claims_us(b" (x) " + value, OURS)
+    named = received_claims_us(value, OURS, writing=False)
+    assert not named or received_claims_us(value, OURS, writing=True)
     written(value.decode("utf-8", "surrogateescape"))
 
 
@@ -112,6 +115,11 @@ def written(text: str) -> None:
         ("dmarc", "fail"),
         ("iprev", "fail"),
     ]
+    trace = received_spf(
+        SpfResult(SpfStatus.FAIL, text, SpfScope.MAILFROM, text), OURS, client=text, sender=text, helo=text
+    )
+    assert FIELD.fullmatch(trace.replace("\r\n\t", " "))
+    assert received_claims_us(trace.encode(), OURS, writing=False)
 
 
 TARGET: Final = Target("authres", check, SEEDS, TOKENS, runs=1_000, largest=2_048)
