@@ -66,7 +66,18 @@ def _package(data: Data, position: int) -> Package | None:
     size = _LONG.unpack_from(data, position)[0]
     content = data[position + 4 : position + 4 + size]
     name = temporary.partition(b"\0")[0].decode("latin-1")
+    label = _unicode_label(data, position + 4 + size) or label
     return Package(label, source, name, content, link=False, whole=len(content) == size)
+
+
+def _unicode_label(data: Data, position: int) -> str:
+    """The second of three Unicode strings behind the content, where they are there: command, label, path."""
+    for number in range(2):
+        size = int.from_bytes(bytes(data[position : position + 4]), "little")
+        if number:
+            return bytes(data[position + 4 : position + 4 + min(size * 2, MAX_TEXT)]).decode("utf-16-le", "replace")
+        position += 4 + size * 2
+    return ""
 
 
 def _zero_ended(data: Data, position: int) -> tuple[str, int]:

@@ -7,6 +7,8 @@ from typing import Final
 from filterd.mime import symbols
 from filterd.mime.parameters import names as candidate_names
 from filterd.unpack.budget import Budget, Member
+from filterd.unpack.documents import READERS
+from filterd.unpack.pieces import Piece
 from filterd.unpack.streams import StreamError, bunzip, gunzip, inflate, unxz
 from filterd.unpack.types import Data, detect
 from filterd.unpack.zipfile import ENCRYPTED, Entry, list_members
@@ -32,12 +34,11 @@ def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, 
     for kind in types:
         if kind in _CLOSED:
             budget.note(symbols.UNSCANNABLE_ARCHIVE, kind, path)
-        elif kind == "zip" or kind in _STREAMS:
+        elif kind == "zip" or kind in _STREAMS or kind in READERS:
             if depth >= budget.depth:
                 budget.stop("archives too deep", path)
                 return
-            members = _zip(data, path, budget) if kind == "zip" else _stream(data, kind, path, name, budget)
-            for member_name, others, content, encrypted in members:
+            for member_name, others, content, encrypted in _members(data, types, kind, path, name, budget):
                 member = Member(
                     f"{path}/{member_name}",
                     tuple(candidate_names((member_name, *others))),
@@ -49,6 +50,17 @@ def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, 
                 yield member
                 if content and not budget.stopped:
                     yield from _open(content, member.types, member.path, member_name, depth + 1, budget)
+
+
+def _members(data: Data, types: tuple[str, ...], kind: str, path: str, name: str, budget: Budget) -> Iterator[Piece]:
+    """What is directly inside content of this kind."""
+    if kind == "zip":
+        # Office stores the theme of a document as a zip inside the compound file, in pieces where it is long: it is
+        # looked into, but says nothing about the file.
+        return _zip(data, path, budget, inner=types[0] == "ole")
+    if kind in READERS:
+        return READERS[kind](data, path, budget)
+    return _stream(data, kind, path, name, budget)
 
 
 def _stream(
@@ -69,12 +81,12 @@ def _stream(
     yield from _spent(inner, (), content, len(data), allowance, path, budget)
 
 
-def _zip(data: Data, path: str, budget: Budget) -> Iterator[tuple[str, tuple[str, ...], bytes, bool]]:
-    """The members of both views of a zip."""
+def _zip(data: Data, path: str, budget: Budget, *, inner: bool) -> Iterator[Piece]:
+    """The members of both views of a zip; of one inside something else damage is not said."""
     listing = list_members(data)
-    if listing.broken:
+    if listing.broken and not inner:
         budget.note(symbols.UNSCANNABLE_ARCHIVE, f"zip: {listing.broken}", path)
-    for doubt in listing.doubts:
+    for doubt in () if inner else listing.doubts:
         budget.note(symbols.AMBIGUOUS_ARCHIVE, doubt, path)
     if listing.overlap:
         # Members that share their bytes unpack to many times the file without any of them being large.
@@ -95,7 +107,8 @@ def _zip(data: Data, path: str, budget: Budget) -> Iterator[tuple[str, tuple[str
         try:
             content = _member(packed, entry, allowance)
         except StreamError as error:
-            budget.note(symbols.UNSCANNABLE_ARCHIVE, f"{entry.name}: {error}", path)
+            if not inner:
+                budget.note(symbols.UNSCANNABLE_ARCHIVE, f"{entry.name}: {error}", path)
             content = error.partial
         yield from _spent(entry.name, others, content, len(packed), allowance, path, budget)
         if budget.stopped:

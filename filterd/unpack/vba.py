@@ -28,7 +28,7 @@ _RECORD: Final = struct.Struct("<HL")
 
 
 def decompress(data: bytes, start: int = 0, most: int = MAX_SOURCE) -> bytes:
-    """The compressed container at `start` (2.4.1) as far as it can be read, about `most` bytes at most. Never raises."""
+    """What is compressed at `start` (2.4.1), as far as it can be read, `most` bytes or a chunk more. Never raises."""
     if data[start : start + 1] != b"\x01":
         return b""
     out = bytearray()
@@ -75,8 +75,9 @@ def _chunk(data: bytes, position: int, end: int, out: bytearray) -> None:
 
 def _copy(out: bytearray, back: int, length: int) -> None:
     """Copy from what is already there, which may be what is being written."""
-    source = bytes(out[-back:])
-    out += (source * (length // back + 1))[:length]
+    begin = len(out) - back
+    source = bytes(out[begin : begin + length])
+    out += (source * (length // len(source) + 1))[:length]
 
 
 def sources(compound: Compound, path: str, budget: Budget) -> Iterator[Piece]:

@@ -1,0 +1,85 @@
+"""What is in a compound file: documents, their macros and objects, mail."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from filterd.mime import symbols
+from filterd.unpack import msg, ole_excel, ole_slides, ole_word, vba
+from filterd.unpack.budget import Budget
+from filterd.unpack.ole import Compound, Entry, open_compound
+from filterd.unpack.ole_objects import EQUATION, package_pieces
+from filterd.unpack.pieces import Piece, hand_out
+from filterd.unpack.types import Data
+
+MAX_OBJECTS: Final = 1_000  # streams of one file that hold embedded files
+_LOCKED: Final = frozenset({"encryptedpackage", "encryptedsummary", "\x09drmcontent"})
+_STORED: Final = frozenset({"package", "contents", "embeddedodf"})
+_NATIVE: Final = "\x01ole10native"
+_OBJECT: Final = re.compile(r"_\d{5,}|MBD[0-9A-F]{4,}", re.IGNORECASE)
+_KNOWN: Final = frozenset({"worddocument", "workbook", "book", "powerpoint document"})
+_TITLE: Final = 60  # characters of a storage's name that are shown
+
+
+def pieces(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
+    """Macros, embedded files, attachments; the rest as findings."""
+    compound = open_compound(data)
+    names = {entry.name.lower() for entry in compound.entries}
+    readable = not names & _LOCKED and not ole_slides.locked(compound)
+    for entry in compound.entries:
+        if entry.stream and entry.name.lower() in _KNOWN:
+            readable = _document(compound, entry, path, budget) and readable
+    if not readable:
+        budget.note(symbols.OFFICE_ENCRYPTED, path)
+        budget.note(symbols.UNSCANNABLE_ENCRYPTED, "an encrypted document", path)
+    yield from vba.sources(compound, path, budget)
+    for entry in compound.entries:
+        if entry.stream and entry.name.lower() == "powerpoint document" and readable:
+            yield from ole_slides.pieces(compound, entry, path, budget)
+    yield from _objects(compound, path, budget)
+    if msg.is_message(names):
+        yield from msg.pieces(compound, path, budget)
+    if compound.broken:
+        budget.note(symbols.UNSCANNABLE_DOCUMENT, f"ole: {compound.broken}", path)
+
+
+def _document(compound: Compound, entry: Entry, path: str, budget: Budget) -> bool:
+    """The findings of one document; True where it is not encrypted."""
+    name = entry.name.lower()
+    if name == "worddocument":
+        return ole_word.look(compound, entry, path, budget)
+    if name in ("workbook", "book"):
+        return ole_excel.look(compound, entry, path, budget)
+    return True
+
+
+def _objects(compound: Compound, path: str, budget: Budget) -> Iterator[Piece]:
+    """Embedded files, formulas and controls."""
+    count = 0
+    for entry in compound.entries:
+        name = entry.name.lower()
+        if not entry.stream:
+            if entry.clsid in EQUATION:
+                budget.note(symbols.OFFICE_EQUATION, _where(entry), path)
+            elif entry.path and _OBJECT.fullmatch(entry.name):
+                budget.note(symbols.OFFICE_EMBEDDED, _where(entry), path)
+            continue
+        if name == "equation native":
+            budget.note(symbols.OFFICE_EQUATION, _where(entry), path)
+        elif name == "\x03ocxname":
+            budget.note(symbols.OFFICE_ACTIVEX, _where(entry), path)
+        elif name == _NATIVE or (name in _STORED and entry.size):
+            count += 1
+            if count > MAX_OBJECTS or budget.stopped:
+                budget.note(symbols.UNSCANNABLE_DOCUMENT, "more objects than are read", path)
+                return
+            content = compound.read(entry)
+            if name == _NATIVE:
+                yield from package_pieces(content, _where(entry), path, budget, symbols.OFFICE_EMBEDDED)
+            else:
+                yield from hand_out(budget, path, _where(entry), content)
+
+
+def _where(entry: Entry) -> str:
+    """An entry's place as text."""
+    return "/".join([part.replace("\x01", "").replace("\x03", "")[:_TITLE] for part in entry.path]) or "root"
