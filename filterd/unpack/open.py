@@ -8,6 +8,7 @@ from filterd.mime import symbols
 from filterd.mime.parameters import names as candidate_names
 from filterd.unpack.budget import Budget, Member
 from filterd.unpack.documents import READERS
+from filterd.unpack.image import FORMATS, look
 from filterd.unpack.pieces import Piece
 from filterd.unpack.streams import StreamError, bunzip, gunzip, inflate, unxz
 from filterd.unpack.types import Data, detect
@@ -34,6 +35,8 @@ def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, 
     for kind in types:
         if kind in _CLOSED:
             budget.note(symbols.UNSCANNABLE_ARCHIVE, kind, path)
+        elif kind in FORMATS:
+            look(data, kind, path, budget)
         elif kind == "zip" or kind in _STREAMS or kind in READERS:
             if depth >= budget.depth:
                 budget.stop("archives too deep", path)

@@ -59,6 +59,7 @@ _HTML: Final = re.compile(
     re.IGNORECASE,
 )
 _SVG: Final = re.compile(rb"<svg[\s>]", re.IGNORECASE)
+_BEFORE_PDF: Final = frozenset({"", "png", "jpeg", "gif", "bmp", "riff", "tiff", "html", "svg", "xml", "exe", "elf"})
 _ARJ_HEADER: Final = (30, 2_600)  # bytes a first header may have
 _RAR_OLD: Final = b"\x52\x45\x7e\x5e"
 ARCHIVES: Final = frozenset({"zip", "gzip", "bzip2", "xz", "zstd", "7z", "rar", "cab", "arj"})
@@ -74,8 +75,8 @@ def detect(data: Data) -> tuple[str, ...]:
         found.append(start)
     if len(data) > _ISO and bytes(data[_ISO : _ISO + 5]) == b"CD001":
         found.append("iso")
-    if not start and b"%PDF-" in head:
-        # Readers look for the mark in the first kilobyte.
+    if start in _BEFORE_PDF and b"%PDF-" in head:
+        # Readers look for the mark in the first kilobyte. What holds files may hold a whole document there.
         found.append("pdf")
     if start != "zip" and _ends_as_zip(data):
         found.append("zip")

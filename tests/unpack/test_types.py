@@ -49,6 +49,21 @@ def test_polyglot_has_both_types(data: bytes, kind: str) -> None:
     assert detect(data + buffer.getvalue()) == (kind, "zip")
 
 
+@pytest.mark.parametrize("front", [b"GIF89a" + bytes(100), b"<html><!--", b"MZ\x90\0"])
+@pytest.mark.threat("MIME-14")
+def test_pdf_behind_something_else(front: bytes) -> None:
+    """A document that begins within the first kilobyte is one to its readers."""
+    assert detect(front + b"%PDF-1.7")[1:] == ("pdf",)
+
+
+def test_a_document_stored_in_an_archive_is_its_member_alone() -> None:
+    """The archive is not a document for that."""
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.pdf", "%PDF-1.7")
+    assert detect(buffer.getvalue()) == ("zip",)
+
+
 @pytest.mark.parametrize("tail", [b"\x20\0", b"\0\0PK\x05\x06"], ids=["cut comment", "second end record"])
 @pytest.mark.threat("ZIP-03")
 def test_zip_behind_something_with_an_odd_end(tail: bytes) -> None:

@@ -1,0 +1,118 @@
+"""PDF documents: scripts, actions, addresses, files inside.
+
+qpdf (by pikepdf) reads and mends; every object is written out once by its C++ code and only those that name something
+of interest are walked. Nothing is rendered. Objects that only an earlier revision of the file has are not looked at.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from io import BytesIO
+from typing import Final
+
+from pikepdf import Object, PasswordError, Pdf, PikepdfError
+from pikepdf.settings import qpdf_limit_errors, set_qpdf_limits
+
+from filterd.mime import symbols
+from filterd.unpack.budget import Budget
+from filterd.unpack.pdf_actions import Walk
+from filterd.unpack.pdf_streams import LEAST_FLATE, STREAM_FILTERS
+from filterd.unpack.pieces import Piece
+from filterd.unpack.types import Data, detect
+
+MAX_OBJECTS: Final = 50_000  # of one document, 17 microseconds each; manuals of 500 pages have some ten thousand
+MAX_WRITTEN: Final = 12_000_000  # bytes of all objects without their streams; in memory they take twenty times that
+_MAX_WARNINGS: Final = 200  # of qpdf about one document, which then gives up
+_MAX_CONTAINER: Final = 50_000  # items of an array or dictionary; page trees have some thousands
+_TELLING: Final = re.compile(
+    rb"/(?:JS|JavaScript|URI|Launch|EF|EmbeddedFile|XFA|SubmitForm|GoToR|GoToE|ImportData|Thread|AA|OpenAction|Image)\b"
+)
+_OBJECT: Final = re.compile(rb"\d\s{1,10}obj\b")
+_SPACE: Final = b"\0\t\n\f\r \xef\xbb\xbf"
+# What pikepdf raises for hostile files besides its own.
+FAILURES: Final = (PikepdfError, ValueError, TypeError, RuntimeError, LookupError, ArithmeticError, AttributeError)
+
+
+class _Source(BytesIO):
+    """The file, with a name that is the same each time: qpdf's messages begin with it."""
+
+    def __repr__(self) -> str:
+        return "pdf"
+
+
+@cache
+def _limits() -> None:
+    """What one stream or object may take; these hold for the process, and are set once."""
+    set_qpdf_limits(
+        doc_max_warnings=_MAX_WARNINGS,
+        parser_max_container_size=_MAX_CONTAINER,
+        max_stream_filters=STREAM_FILTERS,
+        flate_max_memory=LEAST_FLATE,
+        png_max_memory=LEAST_FLATE,
+        run_length_max_memory=LEAST_FLATE,
+        tiff_max_memory=LEAST_FLATE,
+        dct_max_memory=LEAST_FLATE,
+    )
+
+
+def read_pdf(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
+    """Scripts, forms and embedded files; addresses and findings go to the budget. Never raises."""
+    if _OBJECT.search(data) is None:
+        return  # a file without objects, or a text that speaks of the format
+    _limits()
+    before = qpdf_limit_errors()
+    try:
+        with Pdf.open(_Source(data)) as pdf:
+            yield from _read(pdf, data, path, budget)
+            if pdf.get_warnings():
+                budget.note(symbols.PDF_DAMAGED, path)
+    except PasswordError:
+        budget.note(symbols.PDF_ENCRYPTED, path)
+        budget.note(symbols.UNSCANNABLE_ENCRYPTED, "pdf", path)
+    except FAILURES as error:
+        if begins(data):
+            budget.note(symbols.UNSCANNABLE_DOCUMENT, f"pdf: {error}", path)
+    except MemoryError:
+        budget.note(symbols.UNSCANNABLE_BOMB, "pdf: no memory left", path)
+    if qpdf_limit_errors() != before:
+        # Beyond its limits qpdf leaves out what is there: streams of objects become nothing.
+        budget.note(symbols.UNSCANNABLE_BOMB, "pdf: a stream or object beyond the limits", path)
+
+
+def begins(data: Data) -> bool:
+    """True where the document stands at the start, or behind blanks; readers also take other bytes in front."""
+    return bytes(data[:64]).lstrip(_SPACE)[:5] == b"%PDF-"
+
+
+def _read(pdf: Pdf, data: Data, path: str, budget: Budget) -> Iterator[Piece]:
+    """What an opened document holds."""
+    others = [kind for kind in detect(data) if kind != "pdf"]
+    if others:
+        budget.note(symbols.PDF_POLYGLOT, *others, path)
+    elif not begins(data):
+        budget.note(symbols.PDF_DAMAGED, "bytes in front", path)
+    if pdf.is_encrypted:
+        budget.note(symbols.PDF_ENCRYPTED, path)
+    walk = Walk(path, budget)
+    written = 0
+    for number, found in enumerate(pdf.objects):
+        if number == MAX_OBJECTS or written > MAX_WRITTEN:
+            budget.note(
+                symbols.UNSCANNABLE_DOCUMENT, f"pdf: more than {MAX_OBJECTS} objects or {MAX_WRITTEN} bytes", path
+            )
+            break
+        text = _written(found)
+        written += len(text)
+        if _TELLING.search(text) is not None:
+            yield from walk.look(found)
+        if budget.stopped:
+            break
+    yield from walk.finish(pdf)
+
+
+def _written(found: Object) -> bytes:
+    """An object as text: of a stream its dictionary, of what is no container nothing."""
+    kind = found._type_name  # noqa: SLF001  # pikepdf has no public name for it
+    if kind == "stream":
+        return found.stream_dict.unparse(resolved=True)
+    return found.unparse(resolved=True) if kind in ("dictionary", "array") else b""
