@@ -20,10 +20,14 @@ _HARMLESS: Final = frozenset({b"excel"})
 
 def field_command(instruction: str) -> str:
     """The field's instruction where it is a DDE one, also where it is spelt by numbers; else empty."""
-    quoted = _QUOTE.match(instruction)
-    if quoted is not None:
-        instruction = "".join([chr(int(number)) for number in quoted[1].split()])
+    instruction = quoted(instruction) or instruction
     return instruction.strip()[:MAX_COMMAND] if _DDE.match(instruction) else ""
+
+
+def quoted(instruction: str) -> str:
+    """What a QUOTE field of character numbers stands for, empty for other fields."""
+    match = _QUOTE.match(instruction)
+    return "".join([chr(int(number)) for number in match[1].split()]) if match is not None else ""
 
 
 def cell_commands(data: bytes) -> tuple[str, ...]:
@@ -31,7 +35,7 @@ def cell_commands(data: bytes) -> tuple[str, ...]:
     if b"|" not in data or b"!" not in data:
         return ()
     found = [
-        match[0].strip(b",;\t").decode("latin-1")[:MAX_COMMAND]
+        match[0].strip(b',;\t"').decode("latin-1")[:MAX_COMMAND]
         for match in _CELL.finditer(data)
         if match[1].lower() not in _HARMLESS
     ]

@@ -1,11 +1,47 @@
 """Which reader opens which kind of document."""
 
+from collections.abc import Iterator
 from typing import Final
 
-from filterd.unpack import ole_office, pdf
-from filterd.unpack.pieces import Reader
+from filterd.mime import symbols
+from filterd.unpack import ole_office, ooxml, xlsb
+from filterd.unpack.budget import Budget
+from filterd.unpack.dde import cell_commands
+from filterd.unpack.pieces import Piece, Reader
+from filterd.unpack.types import Data
+
+_SYLK: Final = b"ID;"
+_SYLK_MACRO: Final = b"\nO;"
+_MARKS: Final = b" \t\r\n\xef\xbb\xbf\xff\xfe\0"
+
+
+def text(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
+    """Tables as text, and XML that does not say so."""
+    head = bytes(data[:64])
+    if head.lstrip(_MARKS)[:1] == b"<":
+        yield from ooxml.pieces(data, path, budget)
+        return
+    whole = bytes(data)
+    if head.startswith(_SYLK) and any(b";E" in line for line in _lines(whole, _SYLK_MACRO)):
+        budget.note(symbols.OFFICE_XLM, "SYLK", path)
+        if b"NN;NAuto_" in whole:
+            budget.note(symbols.OFFICE_MACRO_AUTOEXEC, "Auto_Open", path)
+    for command in cell_commands(whole):
+        budget.note(symbols.OFFICE_DDE, command, path)
+
+
+def _lines(data: bytes, begin: bytes) -> Iterator[bytes]:
+    """The lines with this beginning."""
+    position = 0
+    while (position := data.find(begin, position)) >= 0:
+        end = data.find(b"\n", position + 1)
+        yield data[position + 1 : end if end >= 0 else len(data)]
+        position += 1
+
 
 READERS: Final[dict[str, Reader]] = {
     "ole": ole_office.pieces,
-    "pdf": pdf.read_pdf,
+    "xml": ooxml.pieces,
+    "text": text,
+    "data": xlsb.pieces,
 }

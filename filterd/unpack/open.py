@@ -12,7 +12,7 @@ from filterd.unpack.image import FORMATS, look
 from filterd.unpack.pieces import Piece
 from filterd.unpack.streams import StreamError, bunzip, gunzip, inflate, unxz
 from filterd.unpack.types import Data, detect
-from filterd.unpack.zipfile import ENCRYPTED, Entry, list_members
+from filterd.unpack.zipfile import ENCRYPTED, Entry, Listing, list_members
 
 _STORED: Final = 0
 _DEFLATED: Final = 8
@@ -38,10 +38,12 @@ def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, 
         elif kind in FORMATS:
             look(data, kind, path, budget)
         elif kind == "zip" or kind in _STREAMS or kind in READERS:
-            if depth >= budget.depth:
-                budget.stop("archives too deep", path)
-                return
+            if kind == "text" and not name:
+                continue  # a message's own words
             for member_name, others, content, encrypted in _members(data, types, kind, path, name, budget):
+                if depth >= budget.depth:
+                    budget.stop("archives too deep", path)
+                    return
                 member = Member(
                     f"{path}/{member_name}",
                     tuple(candidate_names((member_name, *others))),
@@ -87,10 +89,8 @@ def _stream(
 def _zip(data: Data, path: str, budget: Budget, *, inner: bool) -> Iterator[Piece]:
     """The members of both views of a zip; of one inside something else damage is not said."""
     listing = list_members(data)
-    if listing.broken and not inner:
-        budget.note(symbols.UNSCANNABLE_ARCHIVE, f"zip: {listing.broken}", path)
-    for doubt in () if inner else listing.doubts:
-        budget.note(symbols.AMBIGUOUS_ARCHIVE, doubt, path)
+    if not inner:
+        _doubts(listing, path, budget)
     if listing.overlap:
         # Members that share their bytes unpack to many times the file without any of them being large.
         budget.stop("overlapping members", path)
@@ -116,6 +116,14 @@ def _zip(data: Data, path: str, budget: Budget, *, inner: bool) -> Iterator[Piec
         yield from _spent(entry.name, others, content, len(packed), allowance, path, budget)
         if budget.stopped:
             return
+
+
+def _doubts(listing: Listing, path: str, budget: Budget) -> None:
+    """What is odd about a zip as a whole."""
+    if listing.broken:
+        budget.note(symbols.UNSCANNABLE_ARCHIVE, f"zip: {listing.broken}", path)
+    for doubt in listing.doubts:
+        budget.note(symbols.AMBIGUOUS_ARCHIVE, doubt, path)
 
 
 def _spent(
