@@ -48,8 +48,13 @@ _MODIFIER: Final = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=(.*)", re.DOTALL)
 _MECHANISM: Final = re.compile(r"([-+?~]?)([A-Za-z][A-Za-z0-9_.-]*)(.*)", re.DOTALL)
 _DUAL_CIDR: Final = re.compile(r"(?:/(0|[1-9][0-9]?))?(?://(0|[1-9][0-9]{0,2}))?\Z")
 _LDH: Final = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z-]*[0-9A-Za-z])?")
+# Section 5.6: numbers have no leading zeros.
 _OCTET: Final = r"(0|[1-9][0-9]?|1[0-9][0-9]|2[0-4][0-9]|25[0-5])"
-_IP4: Final = re.compile(rf"{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}")  # section 5.6, qnum: no leading zeros
+_IP4: Final = re.compile(
+    rf"([-+?~]?)ip4:{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}(?:/(0|[1-9]|[12][0-9]|3[0-2]))?",
+    re.IGNORECASE | re.ASCII,
+)
+_LENGTH6: Final = re.compile(r"0|[1-9][0-9]?|1[01][0-9]|12[0-8]")
 _IPV4: Final = 4
 _BITS4: Final = 32
 _BITS6: Final = 128
@@ -207,17 +212,17 @@ def _domain_spec(text: str) -> MacroString | None:
 
 
 def _mechanism(word: str) -> Mechanism | None:
+    if (network := _IP4.fullmatch(word)) is not None:
+        return _network4(network)
     match = _MECHANISM.fullmatch(word)
-    if match is None:
+    kind = None if match is None else _KINDS.get(match[2].lower())
+    if match is None or kind is None or kind is Kind.IP4:
         return None
-    kind = _KINDS.get(match[2].lower())
     qualifier, rest, text = _QUALIFIERS[match[1]], match[3], word[:MAX_EVIDENCE]
-    if kind is Kind.ALL and not rest:
-        return Mechanism(kind, qualifier, text)
-    if kind is None or kind is Kind.ALL:
-        return None
-    if kind in {Kind.IP4, Kind.IP6}:
-        return _network(kind, qualifier, rest, text)
+    if kind is Kind.ALL:
+        return None if rest else Mechanism(kind, qualifier, text)
+    if kind is Kind.IP6:
+        return _network6(qualifier, rest, text)
     return _lookup(kind, qualifier, rest, text)
 
 
@@ -242,30 +247,22 @@ def _lookup(kind: Kind, qualifier: SpfStatus, rest: str, text: str) -> Mechanism
     return None if target is None else Mechanism(kind, qualifier, text, target, 0, shift4, shift6)
 
 
-def _network(kind: Kind, qualifier: SpfStatus, rest: str, text: str) -> Mechanism | None:
-    """Read ip4: or ip6: (section 5.6); host bits that are set do not matter."""
+def _network4(match: re.Match[str]) -> Mechanism:
+    """What an ip4 term says (section 5.6); host bits that are set do not matter."""
+    sign, *octets, length = match.groups()
+    shift = _BITS4 - int(length) if length else 0
+    network = int.from_bytes(bytes(map(int, octets)), "big") >> shift
+    return Mechanism(Kind.IP4, _QUALIFIERS[sign], match[0], None, network, shift, shift)
+
+
+def _network6(qualifier: SpfStatus, rest: str, text: str) -> Mechanism | None:
+    """Read what stands behind ip6 (section 5.6)."""
     address, slash, length = rest[1:].partition("/")
-    bits = _BITS4 if kind is Kind.IP4 else _BITS6
-    if not rest.startswith(":") or "%" in address or (slash and not _is_length(length, bits)):
+    if not rest.startswith(":") or "%" in address or (slash and _LENGTH6.fullmatch(length) is None):
         return None
-    network = _number(kind, address)
-    if network is None:
-        return None
-    shift = bits - int(length) if slash else 0
-    return Mechanism(kind, qualifier, text, None, network >> shift, shift, shift)
-
-
-def _number(kind: Kind, address: str) -> int | None:
-    if kind is Kind.IP4:
-        match = _IP4.fullmatch(address)
-        return None if match is None else int.from_bytes(bytes(map(int, match.groups())), "big")
+    shift = _BITS6 - int(length) if slash else 0
     try:
-        return int(ipaddress.IPv6Address(address))
+        network = int(ipaddress.IPv6Address(address)) >> shift
     except ValueError:
         return None
-
-
-def _is_length(text: str, bits: int) -> bool:
-    return (
-        text.isascii() and text.isdigit() and len(text) <= len("128") and str(int(text)) == text and int(text) <= bits
-    )
+    return Mechanism(Kind.IP6, qualifier, text, None, network, shift, shift)
