@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from filterd.mime import symbols
-from filterd.unpack import ole_office, ooxml, xlsb
+from filterd.unpack import ole_office, ooxml, pdf, rtf, xlsb
 from filterd.unpack.budget import Budget
 from filterd.unpack.dde import cell_commands
 from filterd.unpack.pieces import Piece, Reader
@@ -41,7 +41,9 @@ def _lines(data: bytes, begin: bytes) -> Iterator[bytes]:
 
 READERS: Final[dict[str, Reader]] = {
     "ole": ole_office.pieces,
+    "pdf": pdf.read_pdf,
     "xml": ooxml.pieces,
+    "rtf": rtf.pieces,
     "text": text,
     "data": xlsb.pieces,
 }
