@@ -2,7 +2,6 @@
 
 import io
 import os
-import resource
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Final
 import msgspec
 import yara
 
-from filterd.ipc.messages import NOBODY
+from filterd.yarascan.apart import confine
 from filterd.yarascan.cache import Kept, digest_of
 from filterd.yarascan.check import check
 from filterd.yarascan.externals import EXTERNALS
@@ -19,7 +18,6 @@ from filterd.yarascan.sources import RuleFile
 
 FILE_SECONDS: Final = 60  # CPU of checking one file, its last good text included
 JOINT_SECONDS: Final = 300  # CPU of compiling all files together; 6,000 public rules take some seconds
-COMPILE_MEMORY: Final = 2 << 30  # bytes of address space
 _ENDED: Final = "ended the compiler (crash, time or memory limit)"
 _PROGRESS: Final = 8  # bytes of the number that the child leaves behind
 
@@ -110,14 +108,7 @@ def _in_child(files: Sequence[RuleFile], last: Mapping[str, str]) -> tuple[int, 
 def _child(files: Sequence[RuleFile], last: Mapping[str, str], progress: int, answer: int) -> None:
     status = 1
     try:
-        for number in (signal.SIGTERM, signal.SIGPROF):
-            signal.signal(number, signal.SIG_DFL)
-        if os.geteuid() == 0:
-            os.setgroups([])
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
-        resource.setrlimit(resource.RLIMIT_AS, (COMPILE_MEMORY, COMPILE_MEMORY))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        confine()
 
         def report(number: int) -> None:
             os.pwrite(progress, number.to_bytes(_PROGRESS, "big"), 0)

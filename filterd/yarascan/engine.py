@@ -16,7 +16,7 @@ MAX_STRINGS: Final = 3  # strings of a hit that are shown
 MAX_DETAILED: Final = 200  # hits of one stream that show strings; of the rest the rule says enough
 MAX_SHOWN: Final = 160  # characters of one string shown
 MAX_NAMED: Final = 3  # slow files that are named
-_SYMBOL: Final = re.compile(RULE_PREFIX + r"[A-Z0-9_]{1,59}")
+SYMBOL: Final = re.compile(RULE_PREFIX + r"[A-Z0-9_]{1,59}")
 
 
 class Scan(NamedTuple):
@@ -103,7 +103,7 @@ def symbol_of(rule: str, meta: dict[str, str | int | bool]) -> str:
     A symbol in another form than YARA_ and capitals is not taken: it could be a check's.
     """
     declared = meta.get("symbol")
-    fits = isinstance(declared, str) and _SYMBOL.fullmatch(declared) is not None
+    fits = isinstance(declared, str) and SYMBOL.fullmatch(declared) is not None
     return str(declared) if fits else RULE_PREFIX + rule.upper()
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,6 +56,21 @@ def read_files(directory: Path) -> tuple[tuple[RuleFile, ...], tuple[str, ...]]:
     return tuple([_read(path, directory) for path in paths[:MAX_FILES]]), tuple(problems)
 
 
+def read_paths(paths: Sequence[Path]) -> tuple[tuple[RuleFile, ...], tuple[str, ...]]:
+    """The rule files named and those below the directories named, each once; and what is wrong, in words."""
+    files: dict[Path, RuleFile] = {}
+    problems: list[str] = []
+    for path in paths:
+        if path.is_dir():
+            found, wrong = read_files(path)
+            problems += wrong
+        else:
+            found = (_read(path, path.parent),)
+        for file in found:
+            files.setdefault(file.path.absolute(), file)
+    return tuple(files.values()), tuple(problems)
+
+
 def _read(path: Path, directory: Path) -> RuleFile:
     namespace = str(path.relative_to(directory).with_suffix(""))
     try:
@@ -63,7 +79,7 @@ def _read(path: Path, directory: Path) -> RuleFile:
             return RuleFile(path, namespace, "", f"{path}: is no regular file")
         if status.st_size > MAX_FILE:
             return RuleFile(path, namespace, "", f"{path}: larger than {MAX_FILE} bytes")
-        return RuleFile(path, namespace, path.read_text("utf-8", "surrogateescape"))
+        return RuleFile(path, namespace, path.read_bytes().decode("utf-8", "surrogateescape"))
     except OSError as error:
         return RuleFile(path, namespace, "", _why(error))
 
@@ -80,7 +96,11 @@ def _why(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}"
 
 
+def modules(text: str) -> frozenset[str]:
+    """The modules a file imports."""
+    return frozenset([match["module"] for match in _IMPORT.finditer(text) if match["module"] is not None])
+
+
 def foreign_modules(text: str) -> tuple[str, ...]:
     """The modules a file imports that rules may not have."""
-    names = {match["module"] for match in _IMPORT.finditer(text) if match["module"] is not None}
-    return tuple(sorted(names - MODULES))
+    return tuple(sorted(modules(text) - MODULES))
