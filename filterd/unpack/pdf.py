@@ -22,11 +22,15 @@ from filterd.unpack.types import Data, detect
 
 MAX_OBJECTS: Final = 50_000  # of one document, 17 microseconds each; manuals of 500 pages have some ten thousand
 MAX_WRITTEN: Final = 12_000_000  # bytes of all objects without their streams; in memory they take twenty times that
+MAX_MARKS: Final = 1_000_000  # blanks and brackets outside of streams; what stands between two takes 140 bytes
+_MARKS: Final = b" \t\r\n\f\0[]()<>/"
 _MAX_WARNINGS: Final = 200  # of qpdf about one document, which then gives up
 _MAX_CONTAINER: Final = 50_000  # items of an array or dictionary; page trees have some thousands
 _TELLING: Final = re.compile(
     rb"/(?:JS|JavaScript|URI|Launch|EF|EmbeddedFile|XFA|SubmitForm|GoToR|GoToE|ImportData|Thread|AA|OpenAction|Image)\b"
 )
+_LEFT_OUT: Final = re.compile(r"error reading object|bad_alloc|limit")  # warnings behind which something is missing
+_STREAM: Final = re.compile(rb"endstream|stream[\r\n]")
 _OBJECT: Final = re.compile(rb"\d\s{1,10}obj\b")
 _SPACE: Final = b"\0\t\n\f\r \xef\xbb\xbf"
 # What pikepdf raises for hostile files besides its own.
@@ -59,13 +63,15 @@ def read_pdf(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
     """Scripts, forms and embedded files; addresses and findings go to the budget. Never raises."""
     if _OBJECT.search(data) is None:
         return  # a file without objects, or a text that speaks of the format
+    if _marks(data) > MAX_MARKS:
+        budget.note(symbols.UNSCANNABLE_DOCUMENT, f"pdf: more than {MAX_MARKS} items", path)
+        return
     _limits()
     before = qpdf_limit_errors()
     try:
         with Pdf.open(_Source(data)) as pdf:
             yield from _read(pdf, data, path, budget)
-            if pdf.get_warnings():
-                budget.note(symbols.PDF_DAMAGED, path)
+            _warned(pdf, path, budget)
     except PasswordError:
         budget.note(symbols.PDF_ENCRYPTED, path)
         budget.note(symbols.UNSCANNABLE_ENCRYPTED, "pdf", path)
@@ -94,15 +100,14 @@ def _read(pdf: Pdf, data: Data, path: str, budget: Budget) -> Iterator[Piece]:
     if pdf.is_encrypted:
         budget.note(symbols.PDF_ENCRYPTED, path)
     walk = Walk(path, budget)
-    written = 0
+    written = marks = 0
     for number, found in enumerate(pdf.objects):
-        if number == MAX_OBJECTS or written > MAX_WRITTEN:
-            budget.note(
-                symbols.UNSCANNABLE_DOCUMENT, f"pdf: more than {MAX_OBJECTS} objects or {MAX_WRITTEN} bytes", path
-            )
+        if number == MAX_OBJECTS or written > MAX_WRITTEN or marks > MAX_MARKS:
+            budget.note(symbols.UNSCANNABLE_DOCUMENT, f"pdf: more than {number} objects of {written} bytes", path)
             break
         text = _written(found)
         written += len(text)
+        marks += _marks_in(text)
         if _TELLING.search(text) is not None:
             yield from walk.look(found)
         if budget.stopped:
@@ -110,8 +115,37 @@ def _read(pdf: Pdf, data: Data, path: str, budget: Budget) -> Iterator[Piece]:
     yield from walk.finish(pdf)
 
 
-def _written(found: Object) -> bytes:
+def _marks(data: Data) -> int:
+    """How many items may stand outside of streams; a document that hides some from this look meets the memory limit."""
+    whole = bytes(data)
+    count = start = 0
+    for match in _STREAM.finditer(whole):
+        if match[0] == b"endstream":
+            start = match.end() if start < 0 else start
+        elif start >= 0:
+            count += _marks_in(whole[start : match.start()])
+            start = -1
+    return count + (_marks_in(whole[start:]) if start >= 0 else 0)
+
+
+def _marks_in(text: bytes) -> int:
+    return len(text) - len(text.translate(None, _MARKS))
+
+
+def _warned(pdf: Pdf, path: str, budget: Budget) -> None:
+    """Say what qpdf had to mend, or could not."""
+    found = pdf.get_warnings()
+    missing = next((text for text in found if _LEFT_OUT.search(text) is not None), "")
+    if missing:
+        budget.note(symbols.UNSCANNABLE_DOCUMENT, missing, path)
+    elif found:
+        budget.note(symbols.PDF_DAMAGED, path)
+
+
+def _written(found: Object | None) -> bytes:
     """An object as text: of a stream its dictionary, of what is no container nothing."""
+    if found is None:
+        return b""  # null, or what could not be read
     kind = found._type_name  # noqa: SLF001  # pikepdf has no public name for it
     if kind == "stream":
         return found.stream_dict.unparse(resolved=True)

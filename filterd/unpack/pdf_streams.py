@@ -11,7 +11,7 @@ from filterd.unpack.budget import Budget
 from filterd.unpack.pieces import Piece
 from filterd.unpack.streams import StreamError, inflate
 
-LEAST_FLATE: Final = 4_000_000  # bytes that qpdf may inflate of one stream: those of objects are hundreds of kB at most
+LEAST_FLATE: Final = 2_000_000  # bytes that qpdf may inflate of one stream: those of objects are hundreds of kB at most
 STREAM_FILTERS: Final = 8  # of one stream; one or two are usual
 _PICTURES: Final = frozenset({"/DCTDecode", "/JPXDecode", "/CCITTFaxDecode", "/JBIG2Decode"})
 _ZLIB: Final = 15  # window bits of RFC 1950
