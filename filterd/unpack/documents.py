@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from filterd.mime import symbols
-from filterd.unpack import ole_office, ooxml, pdf, rtf, xlsb
+from filterd.unpack import lnk, ole_office, onenote, ooxml, pdf, rtf, tnef, xlsb
 from filterd.unpack.budget import Budget
 from filterd.unpack.dde import cell_commands
 from filterd.unpack.pieces import Piece, Reader
@@ -44,6 +44,9 @@ READERS: Final[dict[str, Reader]] = {
     "pdf": pdf.read_pdf,
     "xml": ooxml.pieces,
     "rtf": rtf.pieces,
+    "lnk": lnk.pieces,
+    "onenote": onenote.pieces,
+    "tnef": tnef.pieces,
     "text": text,
     "data": xlsb.pieces,
 }
