@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from filterd.mime import symbols
-from filterd.unpack import lnk, ole_office, onenote, ooxml, pdf, rtf, tnef, xlsb
+from filterd.unpack import eml, lnk, ole_office, onenote, ooxml, pdf, rtf, tnef, xlsb
 from filterd.unpack.budget import Budget
 from filterd.unpack.dde import cell_commands
 from filterd.unpack.pieces import Piece, Reader
@@ -16,10 +16,13 @@ _MARKS: Final = b" \t\r\n\xef\xbb\xbf\xff\xfe\0"
 
 
 def text(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
-    """Tables as text, and XML that does not say so."""
-    head = bytes(data[:64])
-    if head.lstrip(_MARKS)[:1] == b"<":
+    """Messages, tables as text, and XML that does not say so."""
+    head = bytes(data[: eml.HEAD])
+    if head[:64].lstrip(_MARKS)[:1] == b"<":
         yield from ooxml.pieces(data, path, budget)
+        return
+    if eml.is_message(head):
+        yield from eml.pieces(data, path, budget)
         return
     whole = bytes(data)
     if head.startswith(_SYLK) and any(b";E" in line for line in _lines(whole, _SYLK_MACRO)):
@@ -39,6 +42,14 @@ def _lines(data: bytes, begin: bytes) -> Iterator[bytes]:
         position += 1
 
 
+def unknown(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
+    """Parts of workbooks, and the wrapper of macros in documents saved as web pages."""
+    if bytes(data[: len(ooxml.ACTIVE_MIME)]) == ooxml.ACTIVE_MIME:
+        yield from ooxml.unwrapped("oledata.mso", bytes(data), path, budget)
+    else:
+        yield from xlsb.pieces(data, path, budget)
+
+
 READERS: Final[dict[str, Reader]] = {
     "ole": ole_office.pieces,
     "pdf": pdf.read_pdf,
@@ -48,5 +59,5 @@ READERS: Final[dict[str, Reader]] = {
     "onenote": onenote.pieces,
     "tnef": tnef.pieces,
     "text": text,
-    "data": xlsb.pieces,
+    "data": unknown,
 }

@@ -38,7 +38,7 @@ _REMOTE: Final = re.compile(
 _ORDINARY: Final = frozenset({"hyperlink", "image", "video", "audio", "media"})
 _EMBEDDED: Final = frozenset({"oleobject", "package", "afchunk"})
 _MACRO_SHEETS: Final = frozenset({"xlmacrosheet", "xlintlmacrosheet"})
-_ACTIVE_MIME: Final = b"ActiveMime"
+ACTIVE_MIME: Final = b"ActiveMime"
 _ACTIVE_MIME_DATA: Final = 0x32  # bytes of its header
 
 
@@ -153,12 +153,12 @@ def _binaries(text: bytes, path: str, budget: Budget) -> Iterator[Piece]:
         except binascii.Error:
             budget.note(symbols.UNSCANNABLE_DOCUMENT, "an embedded file in broken base64", path)
             continue
-        yield from _binary(name.lstrip("/") or f"binary-{number}", content, path, budget)
+        yield from unwrapped(name.lstrip("/") or f"binary-{number}", content, path, budget)
 
 
-def _binary(name: str, content: bytes, path: str, budget: Budget) -> Iterator[Piece]:
+def unwrapped(name: str, content: bytes, path: str, budget: Budget) -> Iterator[Piece]:
     """One file: what stands in an ActiveMime wrapper is deflated."""
-    if content.startswith(_ACTIVE_MIME):
+    if content.startswith(ACTIVE_MIME):
         allowance = budget.allowance(len(content))
         try:
             inner, _ = inflate(content[_ACTIVE_MIME_DATA:], allowance, 15)
