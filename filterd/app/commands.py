@@ -4,11 +4,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from filterd.app.daemon import quarantine_of
-from filterd.app.front import LiveFront, Resolving, shared_state
+from filterd.app.front import LiveFront, Resolving, StartError, shared_state
 from filterd.app.nursery import FULL, nursery_settings
 from filterd.app.site import Site
 from filterd.checks.registry import ALL
@@ -18,11 +19,12 @@ from filterd.model.custody import Evidence, JournalRow
 from filterd.model.message import RawMessage
 from filterd.operations import doctor
 from filterd.operations.doctor import Diagnosis, Level
-from filterd.pipeline.parts import Parts
+from filterd.pipeline.parts import Inspect, Parts
 from filterd.quarantine import Quarantine
 from filterd.store import MemoryStore
 from filterd.telemetry import Metrics, configure
 
+LOOK_SECONDS: Final = 0.5  # between two looks whether the nursery that loads rules still lives
 INSPECTOR_SECONDS: Final = 30.0  # doctor waits that long for one inspector; a cold compile of large rules takes a part
 
 
@@ -60,6 +62,29 @@ def open_scanner(site: Site, jobs: int = 0) -> Iterator[tuple[Parts, int]]:
             finally:
                 front.close()
         finally:
+            nursery.stop()
+
+
+@contextmanager
+def open_inspectors(config: Config, rules: Path, jobs: int = 0, *, reader: str = "") -> Iterator[tuple[Inspect, int]]:
+    """Inspectors with the rules of that folder alone, and how many there are. StartError.
+
+    `reader` as in NurserySettings, empty for the daemon's own.
+    """
+    workers = jobs or len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory(prefix="filterd-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        settings = replace(nursery_settings(config, folder / "cache"), rules=str(rules.resolve()), phrases="")
+        nursery = start_nursery(folder, replace(settings, reader=reader or settings.reader))
+        pool = InspectorPool(nursery.path, workers)
+        try:
+            while not pool.wait_ready(LOOK_SECONDS):
+                if not nursery.alive():  # it has said why itself
+                    raise StartError("no inspectors: the rules do not load")
+            yield pool, workers
+        finally:
+            pool.close()
             nursery.stop()
 
 

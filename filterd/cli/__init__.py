@@ -2,7 +2,7 @@
 
 import typer
 
-from filterd.cli import configuration, daemon, dnsbl, explain, quarantine, scan
+from filterd.cli import configuration, daemon, dnsbl, explain, quarantine, rules, scan
 
 app = typer.Typer(
     name="filterd",
@@ -21,6 +21,7 @@ app.command()(explain.explain)
 app.add_typer(configuration.app, name="config")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(dnsbl.app, name="dnsbl")
+app.add_typer(rules.app, name="rules")
 
 
 def main() -> None:

@@ -1,11 +1,12 @@
 """Samples beside a rule file: what its rules must match, and what they must not.
 
 `<family>.samples/hit/<rule>[.anything]` must be matched by that rule, nothing in `<family>.samples/miss` by any rule of
-the family. A sample that ends in .b64 is base64; `<sample>.externals` sets external variables, one `name = value` a
-line. The samples are the team's own files, not mail.
+the family. A sample that ends in .b64 is base64, one in .gz.b64 is compressed besides; `<sample>.externals` sets
+external variables, one `name = value` a line. The samples are the team's own files, not mail.
 """
 
 import base64
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from filterd.yarascan.externals import EXTERNALS
 from filterd.yarascan.sources import SAMPLES, RuleFile, read_files
 
 ENCODED: Final = ".b64"
+COMPRESSED: Final = ".gz.b64"
+MAX_SAMPLE: Final = 10_000_000  # bytes
 VARIABLES: Final = ".externals"
 
 
@@ -98,10 +101,24 @@ def _read(path: Path) -> Sample:
         data = path.read_bytes()
         if path.suffix == ENCODED:
             data = base64.b64decode(data)
+        if path.name.endswith(COMPRESSED):
+            data = _unzipped(data)
         given = _variables(path.with_name(path.name + VARIABLES))
     except (OSError, ValueError) as error:
         return Sample(path, b"", {}, str(error) if str(path) in str(error) else f"{path}: {error}")
     return Sample(path, data, EXTERNALS | {"size": len(data)} | given)
+
+
+def _unzipped(data: bytes) -> bytes:
+    """What gzip made small; ValueError where it is none or too much."""
+    unpacker = zlib.decompressobj(31)
+    try:
+        found = unpacker.decompress(data, MAX_SAMPLE)
+    except zlib.error as error:
+        raise ValueError(f"is no gzip: {error}") from None
+    if not unpacker.eof:
+        raise ValueError(f"is cut short, or larger than {MAX_SAMPLE} bytes")
+    return found
 
 
 def _matching(rules: yara.Rules, sample: Sample) -> set[str]:

@@ -27,3 +27,20 @@ rule program_named_as_document
         (uint16(0) == 0x5A4D or uint32(0) == 0x464C457F) and size > 64 and
         filename matches /\.(pdf|docx?|xlsx?|pptx?|rtf|txt|csv|jpe?g|png|gif|html?)$/i
 }
+
+rule program_written_as_text
+{
+    meta:
+        symbol = "YARA_PROGRAM_AS_TEXT"
+        score = 5
+        action = "quarantine"
+        severity = "high"
+        description = "A Windows program in base64 inside of a text or page"
+        owner = "filterd"
+        stage = "enforce"
+    strings:
+        $usual = "TVqQAAMAAAAEAAAA//8AALgAAAA"
+        $bare = "TVpQAAIAAAAEAA8A//8AALgAAAA"
+    condition:
+        (part_type startswith "text/" or filetype == "html") and any of them
+}

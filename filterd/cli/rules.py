@@ -1,0 +1,137 @@
+"""filterd rules: what rule files hold, whether they are right, and what stage a rule is at."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from filterd.cli import rules_measure
+from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
+from filterd.operations.rules import RulesCommandError, ask, next_step
+
+app = typer.Typer(help="Live with YARA rules. Example: filterd rules check rules/yara", no_args_is_help=True)
+Paths = Annotated[
+    list[Path] | None, typer.Argument(metavar="[PATH]...", help="Rule files or folders; default: the daemon's rules.")
+]
+RuleName = Annotated[str, typer.Argument(metavar="RULE", help="The rule's name, as rules list shows it.")]
+RulesOption = Annotated[Path | None, typer.Option("--rules", help="Rule file or folder; default: the daemon's rules.")]
+app.command()(rules_measure.profile)
+app.command()(rules_measure.backtest)
+
+
+@app.command()
+def check(
+    paths: Paths = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors.")] = False,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say what is wrong with rule files, by file and line; exit 1 where there are errors.
+
+    Errors: what does not compile, modules that rules may not have, names that two rules share, metadata that cannot be
+    meant. Warnings: patterns that are slow or have no bound, metadata that is missing, rules that have expired.
+
+    Example: filterd rules check --strict my-rules/
+    """
+    counts = {"error": 0, "warning": 0}
+    looked: dict[str, Any] = {}
+    for row in _asked("check", _where(paths, config)):
+        if "severity" in row:
+            counts[row["severity"]] += 1
+        else:
+            looked = row
+            row = {**row, "errors": counts["error"], "warnings": counts["warning"]}  # noqa: PLW2901  # the last one
+        if json:
+            print_json(row)
+        elif "severity" in row:
+            place = f"{row['path']}:{row['line']}" if row["line"] else row["path"]
+            typer.echo(safe(f"{place}: {row['severity']}: {row['text']} [{row['kind']}]"))
+    if not json:
+        files, rules = looked.get("files", 0), looked.get("rules", 0)
+        typer.echo(f"{rules} rules in {files} files: {counts['error']} errors, {counts['warning']} warnings", err=True)
+    if counts["error"] or (strict and counts["warning"]):
+        raise typer.Exit(1)
+
+
+@app.command(name="test")
+def try_samples(paths: Paths = None, json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Try rules on the samples beside them: FAMILY.samples/hit and miss; exit 1 where they disagree.
+
+    A file in hit is named after the rule that must match it; nothing in miss may be matched by any rule of the family.
+
+    Example: filterd rules test rules/yara/eicar.yar
+    """
+    files = samples = wrong = 0
+    for row in _asked("test", _where(paths, config)):
+        files += 1
+        samples += row["samples"]
+        wrong += len(row["problems"])
+        if json:
+            print_json(row)
+        else:
+            for problem in row["problems"]:
+                typer.echo(safe(problem))
+    if not json:
+        typer.echo(f"{samples} samples of {files} files: {wrong} disagreements", err=True)
+    if wrong:
+        raise typer.Exit(1)
+
+
+@app.command(name="list")
+def list_rules(paths: Paths = None, json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Show the rules: name, file, stage, symbol, owner, expiry.
+
+    Example: filterd rules list --json | jq -r 'select(.stage == "shadow") | .rule'
+    """
+    rows = list(_asked("list", _where(paths, config)))
+    if json:
+        for row in rows:
+            print_json(row)
+        return
+    columns = ("rule", "file", "stage", "symbol", "owner", "expires")
+    print_table(columns, [_cells(row) for row in rows])
+
+
+@app.command()
+def promote(rule: RuleName, rules: RulesOption = None, json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Move a rule one stage on in its source file: test, shadow, score, enforce. Nothing else in the file changes.
+
+    Example: filterd rules promote my_rule
+    """
+    _move("promote", rule, rules, config, json=json)
+
+
+@app.command()
+def demote(rule: RuleName, rules: RulesOption = None, json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Move a rule one stage back in its source file: enforce, score, shadow, test. Nothing else in the file changes.
+
+    Example: filterd rules demote my_rule
+    """
+    _move("demote", rule, rules, config, json=json)
+
+
+def _move(word: str, rule: str, rules: Path | None, config: Path | None, *, json: bool) -> None:
+    (moved,) = _asked(word, [rule, *_where([rules] if rules else None, config)])
+    if json:
+        print_json(moved)
+        return
+    typer.echo(safe(f"{moved['file']}:{moved['line']}: {moved['rule']}: {moved['before']} -> {moved['after']}"))
+    typer.echo(safe(f"{next_step(moved)}."))
+
+
+def _where(paths: list[Path] | None, config: Path | None) -> list[str]:
+    """The rule files meant: absolute, so that none looks like an option."""
+    return [str(path.absolute()) for path in paths or [configuration(config).rules_directory / "yara"]]
+
+
+def _asked(word: str, arguments: list[str]) -> Iterator[dict[str, Any]]:
+    try:
+        yield from ask(word, arguments)
+    except RulesCommandError as error:
+        fail(safe(str(error)))
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    stage = f"{row['stage']} (expired)" if row["expired"] else row["stage"]
+    return (row["rule"], f"{row['namespace']}:{row['line']}", stage, row["symbol"], row["owner"], row["expires"])

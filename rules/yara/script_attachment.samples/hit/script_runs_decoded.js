@@ -1,0 +1,1 @@
+eval(unescape("%78"))

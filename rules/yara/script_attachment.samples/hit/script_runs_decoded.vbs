@@ -1,0 +1,1 @@
+ExecuteGlobal StrReverse("1 xoBgsM")
