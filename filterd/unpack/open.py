@@ -6,6 +6,7 @@ from typing import Final
 
 from filterd.mime import symbols
 from filterd.mime.parameters import names as candidate_names
+from filterd.unpack.active import as_shown
 from filterd.unpack.budget import Budget, Member
 from filterd.unpack.documents import READERS
 from filterd.unpack.image import FORMATS, look
@@ -22,12 +23,13 @@ _STREAMS: Final[dict[str, Callable[[Data, int], bytes]]] = {"gzip": gunzip, "bzi
 _SUFFIXES: Final = (".gz", ".bz2", ".xz")
 
 
-def unpack(data: Data, path: str, name: str, depth: int, budget: Budget) -> Iterator[Member]:
+def unpack(data: Data, path: str, name: str, depth: int, budget: Budget, declared: str = "") -> Iterator[Member]:
     """All members of `data`, those of inner archives behind their own; nothing where it is no archive.
 
-    `depth` counts the archives around `data`. Never raises; what was not unpacked is in the budget's findings.
+    `depth` counts the archives around `data`; `declared` is the content type that the mail gives. Never raises; what
+    was not unpacked is in the budget's findings.
     """
-    yield from _open(data, detect(data), path, name, depth, budget)
+    yield from _open(data, as_shown(detect(data), (name,), declared), path, name, depth, budget)
 
 
 def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, budget: Budget) -> Iterator[Member]:
@@ -54,7 +56,8 @@ def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, 
                 )
                 yield member
                 if content and not budget.stopped:
-                    yield from _open(content, member.types, member.path, member_name, depth + 1, budget)
+                    kinds = as_shown(member.types, member.names)
+                    yield from _open(content, kinds, member.path, member_name, depth + 1, budget)
 
 
 def _members(data: Data, types: tuple[str, ...], kind: str, path: str, name: str, budget: Budget) -> Iterator[Piece]:
