@@ -31,7 +31,10 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One message under examination. Everything in it is hostile text; times are epoch seconds."""
+    """One message under examination. Everything in it is hostile text; times are epoch seconds.
+
+    `codes` are the texts of two-dimensional codes in pictures, with the pictures' paths.
+    """
 
     message: Message
     author: Author = Author()  # noqa: RUF009  # frozen: sharing one default is safe
@@ -48,6 +51,7 @@ class Subject:
     helo: str = ""
     client_address: str = ""
     phrases: Phrases = field(default_factory=Phrases)
+    codes: tuple[tuple[str, str], ...] = ()
 
 
 Evidence: TypeAlias = tuple[str, ...] | None

@@ -3,8 +3,10 @@
 from typing import Final
 
 from filterd.heuristics.subject import Evidence, Heuristic, Subject
+from filterd.heuristics.urls import extract
 
 _MANY_HOSTS: Final = 50  # different hosts in one message
+_FEW: Final = 200  # visible characters: "scan the code to see your document" has fewer, a letter has more
 _USUAL_PORTS: Final = frozenset({"", "80", "443", "8080", "8443"})
 
 
@@ -49,6 +51,24 @@ def url_limit(subject: Subject) -> Evidence:
     return () if subject.urls_cut else None
 
 
+def qr_link(subject: Subject) -> Evidence:
+    """A picture holds a code that leads somewhere: it is read by a telephone, past what guards the desk."""
+    for text, path in subject.codes:
+        if _leads(text):
+            return (text, path)
+    return None
+
+
+def qr_link_only(subject: Subject) -> Evidence:
+    """Such a code, and hardly a word beside it."""
+    return qr_link(subject) if len("".join(subject.visible.split())) < _FEW else None
+
+
+def _leads(text: str) -> bool:
+    """Whether a code's text is or holds a URL."""
+    return bool(extract([text], [text])[0])
+
+
 TABLE: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("URL_IP_HOST", url_ip_host),
     ("URL_USERINFO", url_userinfo),
@@ -57,4 +77,6 @@ TABLE: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("URL_SHORTENER", url_shortener),
     ("URL_MANY", url_many),
     ("URL_LIMIT", url_limit),
+    ("QR_LINK", qr_link),
+    ("QR_LINK_ONLY", qr_link_only),
 )

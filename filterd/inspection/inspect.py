@@ -108,7 +108,7 @@ def inspect(
         work.findings += [finding(symbols.UNSCANNABLE_HTML, page.cause) for page in texts.pages if page.cause][:1]
     addresses: tuple[str, ...] = ()
     with work.stage("urls"):
-        links = [link.target for page in texts.pages for link in page.links]
+        links = [link.target for page in texts.pages for link in page.links] + texts.links
         shown = [*texts.plain, *[page.text for page in texts.pages]]
         addresses = mentioned(message.first(b"reply-to"), links, shown)
     subject = _heuristics(work, message, author, texts, tuple(streams.files), phrases or Phrases())
@@ -162,7 +162,8 @@ def _heuristics(
     title = visible = ""
     with work.stage("urls"):
         title = clean(decode_words(message.first(b"subject"))[:MAX_SUBJECT])
-        urls, cut = extract((*texts.plain, *[page.text for page in texts.pages]), _targets(texts.pages))
+        codes = [text for text, _ in texts.codes]
+        urls, cut = extract((*texts.plain, *[page.text for page in texts.pages], *codes), _targets(texts, codes))
         labels = tuple(_labels(texts.pages))
         visible = "\n".join([*texts.plain, *[page.text for page in texts.pages]])
     subject = Subject(
@@ -181,6 +182,7 @@ def _heuristics(
         work.job.helo,
         work.job.client_address,
         phrases,
+        tuple(texts.codes),
     )
     with work.stage("heuristics"):
         found, failed = run_all(subject)
@@ -191,9 +193,13 @@ def _heuristics(
     return subject
 
 
-def _targets(pages: list[Page]) -> Iterator[str]:
-    """Everything a document leads to or loads."""
-    for page in pages:
+def _targets(texts: Texts, codes: list[str]) -> Iterator[str]:
+    """Everything that documents and codes lead to or load."""
+    yield from texts.links
+    yield from codes
+    for page in texts.pages:
+        if page.base:
+            yield page.base
         yield from [link.target for link in page.links]
         yield from page.forms
         yield from [source for source in page.sources if source[:5].lower() != "data:"]

@@ -50,10 +50,12 @@ class StreamScanner(Protocol):
 
 @dataclass(slots=True)
 class Texts:
-    """Plain texts and HTML documents in order."""
+    """Plain texts and HTML documents in order; where documents lead, and codes in pictures with their paths."""
 
     plain: list[str] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    codes: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Streams:
@@ -66,10 +68,10 @@ class Streams:
         self.facts: list[PartFacts] = []
         self.files: list[File] = []
         self.hits: list[RuleHit] = []
-        self.texts = Texts()
+        self._budget = Budget()
+        self.texts = Texts(links=self._budget.links, codes=self._budget.codes)
         self.problems: list[str] = []
         self._doubts: list[Finding] = []
-        self._budget = Budget()
         self._scanner = scanner
         self._stage = stage
         self._symbols: set[str] = set()
@@ -150,23 +152,30 @@ class Streams:
         if not html and not (shown and part.content_type.startswith("text/")):
             return
         with self._stage("text"):
-            if self._text_left <= 0:
-                self._doubts.append(finding(UNSCANNABLE_PARTS, f"more than {MAX_TEXTS} bytes of text"))
-                return
-            self._text_left -= min(len(data), MAX_TEXT)
-            text = decode(data, part.charset)
             if html:
-                if len(self.texts.pages) < MAX_PAGES:
-                    self.texts.pages.append(read_page(text))
-                else:
-                    self._doubts.append(finding(UNSCANNABLE_HTML, f"more than {MAX_PAGES} documents"))
-            else:
-                self.texts.plain.append(text)
+                self._page(data, part.charset)
+            elif self._has_room(data):
+                self.texts.plain.append(decode(data, part.charset))
+
+    def _page(self, data: Data, charset: str) -> None:
+        """An HTML document, in a part or unpacked."""
+        if len(self.texts.pages) >= MAX_PAGES:
+            self._doubts.append(finding(UNSCANNABLE_HTML, f"more than {MAX_PAGES} documents"))
+        elif self._has_room(data):
+            self.texts.pages.append(read_page(decode(data, charset)))
+
+    def _has_room(self, data: Data) -> bool:
+        """Whether there is room for one more text."""
+        if self._text_left <= 0:
+            self._doubts.append(finding(UNSCANNABLE_PARTS, f"more than {MAX_TEXTS} bytes of text"))
+            return False
+        self._text_left -= min(len(data), MAX_TEXT)
+        return True
 
     def _unpack(self, part: Part, data: Data) -> None:
         """Archives and files written into text."""
         name = _first(part.filenames)
-        for member in unpack(data, part.path, name, 0, self._budget):
+        for member in unpack(data, part.path, name, 0, self._budget, part.content_type):
             self._member(member, part.depth)
         if part.content_type.startswith("text/plain"):
             for inner, content in uuencoded(data):
@@ -200,6 +209,9 @@ class Streams:
         self.files.append(
             File(path, member.names, "", member.types, member.depth, len(member.data), member.encrypted, macro)
         )
+        if member.types[0] in _PAGES:
+            with self._stage("text"):
+                self._page(member.data, "")
 
     def _scan(self, data: Data, path: str, name: str, part_type: str, depth: int, kind: str) -> list[str]:
         """Rule hits of one stream; the rules' names."""
@@ -242,6 +254,7 @@ class Streams:
             self.problems.append(clip(f"yara: {path}: {cause}"))
 
 
+_PAGES: Final = frozenset({"html", "svg"})
 _SHOWN: Final = frozenset({"text/plain", "text/html", "text/enriched", "text/calendar"})
 
 

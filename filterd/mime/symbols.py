@@ -165,6 +165,8 @@ HEURISTICS: Final = frozenset(
         "MISSING_SUBJECT",
         "MISSING_TO",
         "MIXED_SCRIPT_WORDS",
+        "QR_LINK",
+        "QR_LINK_ONLY",
         "REPLYTO_DIFFERS_FREEMAIL",
         "SUBJECT_ALL_CAPS",
         "SUBJECT_FAKE_REPLY",

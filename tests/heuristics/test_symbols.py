@@ -13,6 +13,7 @@ from filterd.inspection.inspect import inspect
 from filterd.mime.header import split
 from filterd.mime.symbols import HEURISTICS
 from filterd.model.inspection import Inspection, InspectionJob
+from tests.support.pictures import code, saved
 
 RULES: Final = Path(__file__).resolve().parents[2] / "rules"
 NOW: Final = 1_767_268_800.0  # 2026-01-01 12:00 UTC
@@ -111,6 +112,8 @@ CASES: Final[dict[str, bytes]] = {
     "URL_SHORTENER": mail("See https://bit.ly/abc\r\n"),
     "URL_MANY": mail(" ".join([f"http://h{number}.test/" for number in range(60)])),
     "URL_LIMIT": mail(" ".join([f"http://x.test/{number}" for number in range(10_300)])),
+    "QR_LINK": attached("a.png", saved(code()), "image/png"),
+    "QR_LINK_ONLY": attached("a.png", saved(code()), "image/png"),
     "ATTACH_EXECUTABLE": attached("a.zip", zipped("in/setup.exe", b"MZ\x90\0\x03")),
     "ATTACH_SCRIPT": attached("a.js", b"var a = 1;"),
     "ATTACH_DISK_IMAGE": attached("a.bin", bytes(32_769) + b"CD001"),

@@ -1,0 +1,187 @@
+"""filterd rules: what is printed, what the exit says, and what is written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from filterd.cli import app
+
+pytestmark = pytest.mark.integration  # each command starts a process of its own
+
+RULE = """rule needle {
+  meta:
+    description = "d"
+    owner = "team"
+    severity = "low"
+    stage = "shadow"
+    score = 3
+    expires = "2020-01-31"
+  strings:
+    $a = "needle"
+  condition: $a
+}
+"""
+OTHER = RULE.replace("needle", "other").replace('    expires = "2020-01-31"\n', "")
+
+
+class Commands:
+    """The commands over a folder of rules with one family in it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Write the rule and its samples."""
+        self.folder = folder
+        self.rules = folder / "rules"
+        for kind, name, text in (("hit", "needle.txt", "a needle"), ("miss", "hay.txt", "hay")):
+            path = self.rules / "a.samples" / kind / name
+            path.parent.mkdir(parents=True)
+            path.write_text(text)
+        self.write(RULE)
+
+    def write(self, text: str, name: str = "a") -> Path:
+        """Write a rule file."""
+        path = self.rules / f"{name}.yar"
+        path.write_text(text)
+        return path
+
+    def run(self, *arguments: str) -> Result:
+        """One command, as from a shell."""
+        return CliRunner().invoke(app, ["rules", *arguments])
+
+    def rows(self, *arguments: str) -> list[dict[str, Any]]:
+        """What it prints with --json."""
+        return [json.loads(line) for line in self.run(*arguments, "--json").stdout.splitlines()]
+
+    def mail(self, **texts: str) -> Path:
+        """An index over messages, by name; the first letter of a name is its label."""
+        folder = self.folder / "mail"
+        folder.mkdir(exist_ok=True)
+        for name, text in texts.items():
+            (folder / f"{name}.eml").write_text(f"Subject: x\nContent-Type: text/plain\n\n{text}\n")
+        index = folder / "index.tsv"
+        index.write_text("".join(f"{name[0]}\tsource\t{name}.eml\n" for name in texts))
+        return index
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Commands:
+    """The commands."""
+    return Commands(tmp_path)
+
+
+def test_check_names_file_and_line(commands: Commands) -> None:
+    """A warning does not fail unless it is to; an error does."""
+    path = commands.rules / "a.yar"
+    done = commands.run("check", str(commands.rules))
+    assert done.exit_code == 0
+    assert done.stdout == f"{path}:1: warning: expired 2020-01-31: it is as in shadow [metadata]\n"
+    assert "1 rules in 1 files: 0 errors, 1 warnings" in done.stderr
+    assert commands.run("check", "--strict", str(commands.rules)).exit_code == 1
+    commands.write(RULE.replace("$a\n}", "$b\n}"))
+    done = commands.run("check", str(path))
+    assert done.exit_code == 1
+    assert f'{path}:11: error: undefined string "$b" [syntax]' in done.stdout
+
+
+def test_check_as_json(commands: Commands) -> None:
+    """One object for each complaint, and one that sums up."""
+    complaint, looked = commands.rows("check", str(commands.rules))
+    assert (complaint["line"], complaint["severity"], complaint["kind"], complaint["rule"]) == (
+        1,
+        "warning",
+        "metadata",
+        "needle",
+    )
+    assert looked == {"files": 1, "rules": 1, "errors": 0, "warnings": 1}
+
+
+def test_a_path_that_is_none_fails(commands: Commands) -> None:
+    """With words, and the exit of a failure."""
+    done = commands.run("check", str(commands.rules / "none.yar"))
+    assert done.exit_code == 1
+    assert "no such file or directory" in done.stderr
+
+
+def test_samples_are_tried(commands: Commands) -> None:
+    """Agreement is silent; what disagrees is named, and the command fails."""
+    done = commands.run("test", str(commands.rules))
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "2 samples of 1 files: 0 disagreements" in done.stderr
+    (commands.rules / "a.samples" / "miss" / "hay.txt").write_text("needle")
+    done = commands.run("test", str(commands.rules))
+    assert (done.exit_code, done.stdout) == (1, f"{commands.rules}/a.samples/miss/hay.txt: needle matches\n")
+
+
+def test_the_rules_are_listed(commands: Commands) -> None:
+    """Where there is no terminal, a line each; one that has expired says so."""
+    done = commands.run("list", str(commands.rules))
+    assert done.stdout == "needle\ta:1\tshadow (expired)\tYARA_NEEDLE\tteam\t2020-01-31\n"
+    (row,) = commands.rows("list", str(commands.rules))
+    assert (row["rule"], row["stage"], row["expired"], row["score"]) == ("needle", "shadow", True, "3")
+
+
+def test_a_rule_is_moved_on_and_back(commands: Commands) -> None:
+    """Its file says so and nothing else, and the command says what to do next."""
+    done = commands.run("promote", "needle", "--rules", str(commands.rules))
+    assert f"{commands.rules}/a.yar:1: needle: shadow -> score\nIt adds 3 points." in done.stdout
+    assert (commands.rules / "a.yar").read_text() == RULE.replace('"shadow"', '"score"')
+    (moved,) = commands.rows("demote", "needle", "--rules", str(commands.rules))
+    assert (moved["before"], moved["after"]) == ("score", "shadow")
+    assert (commands.rules / "a.yar").read_text() == RULE
+    commands.run("demote", "needle", "--rules", str(commands.rules))
+    done = commands.run("demote", "needle", "--rules", str(commands.rules))
+    assert (done.exit_code, done.stderr) == (1, "needle is at stage test already, the first\n")
+
+
+def test_backtest_tells_by_label(commands: Commands) -> None:
+    """What an index calls its messages is counted apart; a message that is not there is a problem, not a miss."""
+    index = commands.mail(spam1="a needle", spam2="hay", ham1="hay")
+    done = commands.run("backtest", str(commands.rules / "a.yar"), "--against", str(index))
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[:4] == [
+        f"{commands.folder}/mail/spam1.eml (s): needle",
+        "h: 0 of 1 hit (0.00 %)",
+        "s: 1 of 2 hit (50.00 %)",
+        "  needle: 1 s",
+    ]
+    index.write_text(index.read_text() + "h\tsource\tgone.eml\n")
+    *rows, total = commands.rows("backtest", str(commands.rules / "a.yar"), "--against", str(index))
+    assert [row["rules"] for row in rows] == [{"needle": ["1"]}, {}, {}, {}]
+    assert rows[3]["problem"].startswith("cannot be read")
+    assert (total["messages"], total["hit"], total["problems"]) == (4, 1, 1)
+    assert total["rules"] == {"needle": {"s": 1}}
+
+
+def test_backtest_goes_on_from_its_state(commands: Commands) -> None:
+    """What was done is not done again, and a state of other rules is refused."""
+    index = commands.mail(spam1="a needle", ham1="hay")
+    state = commands.folder / "state"
+    arguments = ("backtest", str(commands.rules / "a.yar"), "--against", str(index), "--state", str(state))
+    commands.run(*arguments)
+    head, first, second = state.read_text().splitlines(keepends=True)
+    marked = first.replace('{"needle":', '{"marked":')
+    state.write_text(head + marked + second[:20])  # as an interrupted run leaves it
+    *rows, total = commands.rows(*arguments)
+    assert total["rules"] == {"marked": {"s": 1}}
+    assert [row["label"] for row in rows] == ["s", "h"]
+    assert len(state.read_text().splitlines()) == 3
+    commands.write(RULE + "\n")
+    done = commands.run(*arguments)
+    assert done.exit_code == 1
+    assert "is of other rules or messages" in done.stderr
+
+
+def test_profile_times_files_and_rules(commands: Commands) -> None:
+    """Every file, and every rule of the slowest ones."""
+    commands.write(OTHER, "b")
+    folder = commands.mail(spam1="a needle").parent
+    rows = commands.rows("profile", "--rules", str(commands.rules), "--messages", str(folder))
+    assert {(row["kind"], row["name"].rpartition("/")[2]) for row in rows} == {
+        ("file", "a"),
+        ("file", "b"),
+        ("rule", "needle"),
+        ("rule", "other"),
+    }
+    assert all(row["ms"] >= 0 for row in rows)
