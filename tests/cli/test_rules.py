@@ -82,7 +82,7 @@ def test_check_names_file_and_line(commands: Commands) -> None:
     commands.write(RULE.replace("$a\n}", "$b\n}"))
     done = commands.run("check", str(path))
     assert done.exit_code == 1
-    assert f'{path}:11: error: undefined string "$b" [syntax]' in done.stdout
+    assert f'{path}:12: error: undefined string "$b" [syntax]' in done.stdout
 
 
 def test_check_as_json(commands: Commands) -> None:
