@@ -157,7 +157,8 @@ def _word(found: _Object, text: bytes, match: re.Match[bytes], *, ignored: bool)
         return match.end()
     size = max(0, int(match["number"] or b"0") if match["number"] != b"-" else 0)
     found.odd["bin"] = None
-    found.add(text[match.end() : match.end() + size], digits=False, ignored=ignored)
+    if size:
+        found.add(text[match.end() : match.end() + size], digits=False, ignored=ignored)
     return min(match.end() + size, len(text))
 
 

