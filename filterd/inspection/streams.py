@@ -10,14 +10,18 @@ from typing import Final, Protocol
 
 from filterd.heuristics import File
 from filterd.html import Page, read_page
-from filterd.mime.charset import decode
-from filterd.mime.decode import Data, base64_readings, looks_base64
-from filterd.mime.embedded import uuencoded
+from filterd.mime.buried import buried, opens_as_message
+from filterd.mime.charset import decode, transcoded
+from filterd.mime.decode import Data
+from filterd.mime.embedded import embedded
 from filterd.mime.limits import MAX_TEXT
+from filterd.mime.macintosh import data_fork
 from filterd.mime.message import Part
+from filterd.mime.parameters import names as candidate_names
 from filterd.mime.symbols import (
     AMBIGUOUS_ENCODING,
     UNSCANNABLE_HTML,
+    UNSCANNABLE_PARTIAL,
     UNSCANNABLE_PARTS,
     UNSCANNABLE_YARA,
     clip,
@@ -27,6 +31,7 @@ from filterd.model.inspection import InspectionJob, PartFacts, RuleHit
 from filterd.model.report import Finding
 from filterd.unpack import Budget, Member, detect, unpack
 from filterd.unpack.office import has_macros
+from filterd.unpack.types import TEXTS
 from filterd.yarascan.engine import Scan
 
 MAX_HITS: Final = 1_000  # rule hits kept of one message; beyond it only the first of each symbol is
@@ -97,14 +102,14 @@ class Streams:
     def part(self, part: Part) -> None:
         """One leaf: all its readings scanned, the likeliest described."""
         readings = part.contents()
-        if not part.encodings and looks_base64(part.raw):
-            decoded = base64_readings(part.raw)[0]
-            if detect(decoded)[0] not in ("data", "text"):
-                self._doubts.append(finding(AMBIGUOUS_ENCODING, "undeclared base64", part.path))
-            readings = (*readings, decoded)
-        types = detect(readings[0])
-        if len(readings) > 1 and part.encodings:
-            self._disagreement(part, readings, types)
+        kinds = [detect(reading) for reading in readings]
+        types = tuple(dict.fromkeys([kinds[0][0], *[kind for found in kinds for kind in found if kind not in _VAGUE]]))
+        if len(readings) > 1:
+            self._disagreement(part, kinds)
+        if kinds[0][0] in _VAGUE or kinds[0][0] in TEXTS:
+            text = transcoded(readings[0], part.charset)
+            if text is not None:
+                readings, kinds = (*readings, text), [*kinds, detect(text)]
         if not part.encodings and part.content_type in _SHOWN and _NUL.search(part.raw) is not None:
             # Programs stop at it, skip it or show what follows.
             self._doubts.append(finding(AMBIGUOUS_ENCODING, "NUL in a text", part.path))
@@ -114,16 +119,15 @@ class Streams:
             rules += self._scan(reading, part.path, _first(part.filenames), part.content_type, part.depth, types[0])
         self._describe(part, readings[0], types, shown, tuple(dict.fromkeys(rules)))
         self._read(part, readings[0], types, shown)
-        for reading in readings:
+        for reading, found in zip(readings, kinds, strict=True):
             with self._stage("unpack"):
-                self._unpack(part, reading)
+                self._unpack(part, reading, found[0])
 
-    def _disagreement(self, part: Part, readings: tuple[Data, ...], types: tuple[str, ...]) -> None:
+    def _disagreement(self, part: Part, kinds: list[tuple[str, ...]]) -> None:
         """Readings that give different kinds of content are two different messages to two clients."""
-        for other in readings[1:]:
-            kinds = detect(other)
-            if kinds[0] != types[0] and kinds[0] not in ("data", "text"):
-                self._doubts.append(finding(AMBIGUOUS_ENCODING, types[0], kinds[0], part.path))
+        for other in kinds[1:]:
+            if other[0] != kinds[0][0] and other[0] not in _VAGUE:
+                self._doubts.append(finding(AMBIGUOUS_ENCODING, kinds[0][0], other[0], part.path))
                 return
 
     def _describe(self, part: Part, data: Data, types: tuple[str, ...], shown: bool, rules: tuple[str, ...]) -> None:  # noqa: FBT001  # one of several facts, by position
@@ -172,17 +176,53 @@ class Streams:
         self._text_left -= min(len(data), MAX_TEXT)
         return True
 
-    def _unpack(self, part: Part, data: Data) -> None:
-        """Archives and files written into text."""
-        name = _first(part.filenames)
-        for member in unpack(data, part.path, name, 0, self._budget, part.content_type):
+    def _unpack(self, part: Part, data: Data, kind: str) -> None:
+        """Archives, files written into text, and parts that nobody declared."""
+        for member in unpack(data, part.path, _first(part.filenames), 0, self._budget, part.content_type):
             self._member(member, part.depth)
-        if part.content_type.startswith("text/plain"):
-            for inner, content in uuencoded(data):
-                path = f"{part.path}/{inner}"
-                self._member(Member(path, (inner,), content, detect(content), 1), part.depth)
-                for member in unpack(content, path, inner, 1, self._budget):
-                    self._member(member, part.depth)
+        if kind in TEXTS or kind in _VAGUE:
+            self._written(part, data)
+
+    def _written(self, part: Part, data: Data) -> None:
+        """What is written into a text."""
+        fork = data_fork(data)
+        if fork is not None:
+            self._inside(part, fork[0] or "data", fork[1])
+        for found in embedded(data, self._budget.allowance(len(data))):
+            if found.missing:
+                self._doubts.append(finding(UNSCANNABLE_PARTIAL, found.missing, part.path))
+            if found.content and self._budget.take_file(part.path):
+                self._budget.spend(len(found.content))
+                self._inside(part, found.name, found.content)
+        self._buried(data, part.path, part.depth, doubts=opens_as_message(part))
+
+    def _buried(self, data: Data, path: str, depth: int, *, doubts: bool) -> None:
+        """Parts that stand in a text. Each reading of one may hold more of them, so all draw on the budget."""
+        message = buried(data, path, depth)
+        if message is None:
+            return
+        if doubts:
+            self._doubts += message.findings
+        for inner in message.parts:
+            if self._budget.bytes < inner.raw.nbytes:
+                self._budget.stop("too many bytes", path)
+            if not self._budget.take_file(path):
+                return
+            self._budget.spend(inner.raw.nbytes)
+            self.part(inner)
+
+    def _inside(self, part: Part, name: str, content: bytes) -> None:
+        """A file found in a part that is no archive."""
+        kinds = detect(content)
+        if not name and kinds[0] not in _VAGUE:
+            self._doubts.append(finding(AMBIGUOUS_ENCODING, "undeclared base64", part.path))
+        names = tuple(candidate_names((name,))) if name else ()
+        path = f"{part.path}/{_first(names) or 'base64'}"
+        self._member(Member(path, names, content, kinds, 1), part.depth)
+        for member in unpack(content, path, name, 1, self._budget):
+            self._member(member, part.depth)
+        if kinds[0] in TEXTS:
+            self._buried(content, path, part.depth + 1, doubts=False)
 
     def _member(self, member: Member, depth: int) -> None:
         """Keep and scan something unpacked."""
@@ -254,6 +294,7 @@ class Streams:
             self.problems.append(clip(f"yara: {path}: {cause}"))
 
 
+_VAGUE: Final = frozenset({"data", "text"})  # kinds that say nothing
 _PAGES: Final = frozenset({"html", "svg"})
 _SHOWN: Final = frozenset({"text/plain", "text/html", "text/enriched", "text/calendar"})
 

@@ -48,6 +48,32 @@ def codec_for(charset: str) -> str | None:
     return info.name
 
 
+@functools.lru_cache(maxsize=256)
+def _spells_ascii(codec: str) -> bool:
+    """Whether ASCII bytes mean ASCII text under a codec, whatever stands before them."""
+    return codec.startswith("utf-8") or (
+        _PLAIN.decode(codec, "replace") == _PLAIN.decode("ascii") and not codec.startswith(("iso2022", "utf-7", "hz"))
+    )
+
+
+_PLAIN: Final = bytes(range(32, 127))
+_SHIFTS: Final = {"utf-7": b"+", "hz": b"~"}  # what begins text of another kind; the others' is an escape
+
+
+def transcoded(data: bytes | memoryview, charset: str) -> bytes | None:
+    """A text in UTF-8 where scanning its bytes would not see what a client shows: UTF-16, UTF-7, EBCDIC, escapes."""
+    head = bytes(data[:64])
+    codec = codec_for(charset)
+    wide = head[:2] in _MARKS or head.count(b"\0") * 3 > len(head) > 1
+    if not wide and (codec is None or _spells_ascii(codec)):
+        return None
+    shifted = codec is not None and codec.startswith(("iso2022", "utf-7", "hz"))
+    if not wide and shifted and _SHIFTS.get(codec or "", b"\x1b") not in bytes(data[:MAX_TEXT]):
+        return None
+    narrow = codec is None or _spells_ascii(codec)
+    return decode(data, "" if narrow else charset).encode("utf-8", "replace")
+
+
 def decode(data: bytes | memoryview, charset: str) -> str:
     """At most MAX_TEXT bytes of `data` as text; what cannot be decoded becomes U+FFFD. Never raises.
 

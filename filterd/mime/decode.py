@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from filterd.mime.embedded import uudecoded
+from filterd.mime.embedded import base64_run, uudecoded
 
 Data: TypeAlias = bytes | memoryview
 
@@ -21,7 +21,6 @@ _PADDING: Final = re.compile(rb"=+")
 # A "=" that is neither an escape nor a soft line break, where readings part.
 _QP_ODD: Final = re.compile(rb"=(?!\r?\n|[0-9A-F]{2})")
 _QP_BLANKS: Final = re.compile(rb"=[ \t]++\r?\n")
-_LOOKS_BASE64: Final = re.compile(rb"\s*+[A-Za-z0-9+/]{60,}+={0,2}\r?\n")
 _BLOCK: Final = 65_536  # bytes of lines that are split at once
 MAX_SEGMENTS: Final = 1_000  # base64 streams behind one another in one part; one is right
 UUENCODE: Final = "uuencode"  # no standard has it, clients do, under several names
@@ -43,11 +42,6 @@ def readings(raw: memoryview, encodings: tuple[str, ...]) -> tuple[Data, ...]:
         else:
             found.append(raw)
     return tuple(found)
-
-
-def looks_base64(raw: memoryview) -> bool:
-    """True where undeclared content begins with a full line of base64."""
-    return _LOOKS_BASE64.match(raw, 0, 2_000) is not None
 
 
 def base64_readings(raw: memoryview) -> list[Data]:
@@ -77,9 +71,13 @@ def _doubtful(data: bytes, plain: bytes | None) -> list[Data]:
         found[plain] = None
     found[_segments(data)] = None
     if b"=" in data:
+        # What stands behind the first padding is a file of its own to those who take each stream for one.
+        found[_segments(data[data.index(b"=") :].lstrip(b"="))] = None
         found[_decode_clean(data.translate(None, _NOT_BASE64))] = None  # padding is junk to some
     if b"-" in data or b"_" in data:
         found[_decode_clean(data.translate(_URL_SAFE, _NOT_URL_SAFE))] = None
+    if run := base64_run(data):
+        found[run] = None  # the text in front of it is none of its business
     if _uneven(data):
         # A decoder that works line by line drops what does not fill a group of four.
         found[_line_by_line(data)] = None

@@ -1,39 +1,123 @@
-"""Files written into the text of a message: uuencode, which some clients still turn into attachments."""
+"""Files written into the text of a message: uuencode, yEnc, BinHex and bare base64, which some clients turn into files.
+
+All text comes by here, so one search finds all beginnings; what stands behind one is decoded once.
+"""
 
 import binascii
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from filterd.mime.limits import MAX_UUENCODED
+from filterd.mime.limits import MAX_EMBEDDED
+from filterd.mime.macintosh import unbinhex
 
 Data: TypeAlias = bytes | memoryview
 
-_MARK: Final = rb"begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n"
+_UU: Final = rb"begin(?:-base64)? [0-7]+ [^\r\n]{1,255}\r?\n"
+_YENC: Final = rb"=ybegin [^\r\n]{1,1000}\r?\n"
+_BINHEX: Final = rb"[^\r\n]{0,20}must be converted with BinHex"
+# Quoted or not. 40 is more than words have, and less than any encoder's line but the last.
+_BASE64: Final = rb"(?:[ \t>|]{1,8})?[A-Za-z0-9+/]{40}"
+_MARK: Final = b"(?:(" + _UU + b")|(" + _YENC + b")|(" + _BINHEX + b")|" + _BASE64 + b")"
 _BEGIN: Final = re.compile(rb"\n" + _MARK)
-_DECLARED: Final = re.compile(rb"(?:\A|\n)begin [0-7]+(?: [^\r\n]*)?\r?\n")  # as lax as the laxest decoder
 _AT_START: Final = re.compile(_MARK)
+# Lines of base64 as long as they go on; only the last one is short.
+_RUN: Final = re.compile(rb"(?:[ \t>|]{0,8}[A-Za-z0-9+/]++={0,3}[ \t]*+(?:\r?\n|\Z))++")
+_RUN_LINE: Final = re.compile(rb"[A-Za-z0-9+/]++={0,3}")
+_DECLARED: Final = re.compile(rb"(?:\A|\n)begin(?: [0-7]+(?: [^\r\n]*)?)?\r?\n")  # as lax as the laxest decoder
+_LINE: Final = re.compile(rb"([^\r\n]{0,2000})(?:\r?\n|\Z)")
+_YEND: Final = re.compile(rb"(?:\A|\n)=yend[^\r\n]*")
+_YPART: Final = re.compile(rb"=ypart [^\r\n]*\r?\n")
+_YESCAPE: Final = re.compile(rb"=(.)", re.DOTALL)
+_YSHIFT: Final = bytes([(code - 42) % 256 for code in range(256)])
+_YMORE: Final = re.compile(rb" part=0*(?:[2-9]|1[0-9])| total=0*(?:[2-9]|1[0-9])")
+_NAME: Final = re.compile(rb"\bname=([^\r\n]*)")
+_FIRST_LINE: Final = 60  # bytes of a single line of bare base64 before it is believed: shorter ones are names and keys
+_SHARE: Final = 4  # times the text that is decoded in all: files may lie inside each other, by their marks
 
 
-def uuencoded(data: Data) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each uuencoded file in a text; what cannot be decoded is left out. Linear; never raises."""
-    position = 0
-    for _ in range(MAX_UUENCODED):
-        match = (None if position else _AT_START.match(data)) or _BEGIN.search(data, position)
-        if match is None:
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A file in a text. `missing` says why it is not whole, empty where it is."""
+
+    name: str
+    content: bytes
+    missing: str = ""
+
+
+def embedded(data: Data, allowance: int) -> Iterator[Embedded]:
+    """Each file in a text, at most MAX_EMBEDDED; what cannot be decoded is left out. Linear; never raises.
+
+    `allowance` bounds, in bytes, what a single file may grow to; only BinHex grows.
+    """
+    count = position = 0
+    left = _SHARE * len(data)
+    while (match := (None if position else _AT_START.match(data)) or _BEGIN.search(data, position)) is not None:
+        found, end = _read(data, match, allowance)
+        left -= max(end - match.end(), 0)
+        # What is found by its marks may hold another file to a client that knows only those of the other.
+        resume = match.end() if match[2] or match[3] else end
+        position = max(resume - 1, match.start() + 1)
+        if found is not None and (found.content or found.missing):
+            count += 1
+            yield found
+        if count >= MAX_EMBEDDED or left < 0:
+            yield Embedded("", b"", f"more than {MAX_EMBEDDED} files in a text, or all of them without an end")
             return
-        content, position = _decode(data, match.end())
-        if content:
-            yield match[1].decode("utf-8", "replace").strip(), content
+
+
+def _read(data: Data, match: re.Match[bytes], allowance: int) -> tuple[Embedded | None, int]:
+    """What begins at a mark, and where it ends."""
+    uu, yenc, binhex = match.groups()
+    if yenc is not None:
+        return _ydecode(data, match.end(), yenc)
+    if binhex is not None:
+        name, content, end, missing = unbinhex(data, match.end(), allowance)
+        return Embedded(_text(name), content, missing), end
+    if uu is not None and not uu.startswith(b"begin-"):
+        content, end = _uudecode(data, match.end())
+        return Embedded(_text(uu.split(b" ", 2)[2]), content), end
+    start = match.end() if uu else match.start() + (bytes(data[match.start() : match.start() + 1]) == b"\n")
+    run = _RUN.match(data, start)
+    if run is None:
+        return None, match.end()
+    lines = _RUN_LINE.findall(run[0])
+    if uu is None and len(lines) == 1 and len(lines[0]) < _FIRST_LINE:
+        return None, run.end()
+    return Embedded(_text(uu.split(b" ", 2)[2]) if uu else "", unbase64(b"".join(lines))), run.end()
+
+
+def unbase64(text: bytes) -> bytes:
+    """Base64 in either alphabet, padding left out."""
+    plain = text.translate(_URL_SAFE, _NOT_BASE64)
+    if len(plain) % 4 == 1:
+        plain = plain[:-1]
+    return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4))
+
+
+_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
+_NOT_BASE64: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"))
+
+
+def base64_run(data: Data) -> bytes:
+    """The first lines that are nothing but base64, where other text stands before them; empty where none does."""
+    match = None if _AT_START.match(data) else _BEGIN.search(data)
+    run = _RUN.match(data, match.start() + 1) if match is not None and match.groups() == (None,) * 3 else None
+    return unbase64(run[0]) if run is not None else b""
 
 
 def uudecoded(data: Data) -> bytes:
     """The content of a part that is declared as uuencoded; empty where nothing begins."""
     match = _DECLARED.search(data)
-    return _decode(data, match.end())[0] if match is not None else b""
+    return _uudecode(data, match.end())[0] if match is not None else b""
 
 
-def _decode(data: Data, start: int) -> tuple[bytes, int]:
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "replace").strip()
+
+
+def _uudecode(data: Data, start: int) -> tuple[bytes, int]:
     """Decode line by line until "end" or a line that is none; where to go on."""
     out = bytearray()
     position = start
@@ -54,4 +138,13 @@ def _decode(data: Data, start: int) -> tuple[bytes, int]:
     return bytes(out), max(position - 1, start)
 
 
-_LINE: Final = re.compile(rb"([^\r\n]{0,2000})(?:\r?\n|\Z)")
+def _ydecode(data: Data, start: int, head: bytes) -> tuple[Embedded, int]:
+    """Version 1.3: every byte raised by 42, critical ones escaped by "=" and raised by 64 more."""
+    part = _YPART.match(data, start)
+    start = part.end() if part else start
+    stop = _YEND.search(data, start - 1)
+    coded = bytes(data[start : stop.start() if stop else len(data)]).translate(None, b"\r\n")
+    plain = _YESCAPE.sub(lambda found: bytes([(found[1][0] - 64) % 256]), coded).translate(_YSHIFT)
+    name = _NAME.search(head)
+    missing = "a part of a file" if _YMORE.search(head) else "" if stop else "a file without its end"
+    return Embedded(_text(name[1]) if name else "", plain, missing), stop.end() if stop else len(data)

@@ -8,20 +8,33 @@ from typing import Final
 from filterd.mime import symbols
 from filterd.mime.decode import IDENTITY, TOKENS, UUENCODE
 from filterd.mime.header import unfold
-from filterd.mime.limits import MAX_BOUNDARY, MAX_FILENAMES, MAX_PARAMETERS
+from filterd.mime.limits import MAX_BOUNDARY, MAX_FILENAME, MAX_FILENAMES, MAX_PARAMETERS
 from filterd.mime.parameters import EMPTY, Parameters, names, parse_parameters
 from filterd.mime.symbols import finding
+from filterd.mime.words import decode_words
 from filterd.model.report import Finding
 
 _COMMENT: Final = re.compile(rb"\([^()]*\)")
-_KNOWN: Final = {token.encode(): token for token in TOKENS} | dict.fromkeys((b"x-uuencode", b"x-uue", b"uue"), UUENCODE)
+_KNOWN: Final = (
+    {token.encode(): token for token in TOKENS}
+    | dict.fromkeys((b"x-uuencode", b"x-uue", b"uue"), UUENCODE)
+    | dict.fromkeys((b"base-64", b"gzip64"), "base64")
+)
 _SLOPPY: Final = {b"8 bit": "8bit", b"7 bit": "7bit", b"7-bit": "7bit", b"8-bit": "8bit", b"8bits": "8bit"}
+_LEFT_OUT: Final = b'\\\0"'  # what stands between letters and is not seen by readers of quoted strings
 _NAMES: Final = frozenset({"name", "filename"})
 _MOST: Final = 4  # fields of one name that are read; more than one is an error already
 # A type that other content stands in, as every reader takes it.
 _STRUCTURE: Final = re.compile(rb"(?:multipart|message)/[A-Za-z0-9!#$&^_.+-]+[ \t]*(?:;|\Z)", re.IGNORECASE)
 _BARE: Final = re.compile(rb";\s*boundary\s*(?:;|\Z)", re.IGNORECASE)
 _MOST_BOUNDARIES: Final = 8  # readings of one boundary
+# A description that is nothing but a name, and the end of a location's path (RFC 2557).
+_INSTEAD: Final = {
+    b"content-description": re.compile(rb"([^\s/]{1,200}\.[A-Za-z0-9]{1,8})\Z"),
+    b"content-location": re.compile(
+        rb"(?:[A-Za-z]+:/{0,3}[^/?#]*/)?(?:[^?#]*/)?([^/?#]{1,200}\.[A-Za-z0-9]{1,8})(?:\Z|[?#])"
+    ),
+}
 _SECTIONS: Final = frozenset({"name*", "filename*", "boundary*"})
 
 
@@ -46,7 +59,7 @@ def read_entity(index: Mapping[bytes, tuple[bytes, ...]], default: str) -> Entit
     content_types = index.get(b"content-type", ())
     dispositions = index.get(b"content-disposition", ())
     findings: list[Finding] = []
-    if not content_types and not dispositions:
+    if not content_types and not dispositions and not (_INSTEAD.keys() & index.keys()):
         encodings = _encodings(index.get(b"content-transfer-encoding", ()), findings)
         return Entity((default,), encodings=encodings, findings=tuple(findings))
     kinds = [parse_parameters(value) for value in content_types[:_MOST]] or [EMPTY]
@@ -72,13 +85,14 @@ def read_entity(index: Mapping[bytes, tuple[bytes, ...]], default: str) -> Entit
         findings.append(finding(symbols.UNSCANNABLE_HEADER, f"more than {MAX_PARAMETERS} parameters"))
     if any(not _SECTIONS.isdisjoint(source.repeated) for source in sources):
         findings.append(finding(symbols.AMBIGUOUS_NAME, "a section of a parameter given twice"))
+    filenames = _filenames(sources, findings)
     return Entity(
         types,
         _boundaries(kinds, findings) if any(kind.startswith("multipart") for kind in types) else (),
         kinds[0].first("charset"),
         _encodings(index.get(b"content-transfer-encoding", ()), findings),
         placed[0].main if placed else "",
-        _filenames(sources, findings),
+        filenames or _instead(index),
         tuple(findings),
     )
 
@@ -116,26 +130,42 @@ def _encodings(values: tuple[bytes, ...], findings: list[Finding]) -> tuple[str,
         findings.append(finding(symbols.AMBIGUOUS_HEADER, f"more than {_MOST} fields of one name"))
     found: dict[str, None] = {}
     for value in values[:_MOST]:
-        text = unfold(value).lower()
-        known = _KNOWN.get(text) or _SLOPPY.get(text)
-        if known is not None:
-            found[known if known not in IDENTITY else ""] = None
-            continue
-        bare = _COMMENT.sub(b"", text).strip(b" \t\"';,")
-        inside = dict.fromkeys([token for key, token in _KNOWN.items() if key in text and token not in IDENTITY])
-        exact = _KNOWN.get(bare)
-        if exact is not None:
-            found[exact if exact not in IDENTITY else ""] = None
-        for token in inside:
-            found[token] = None
-        if inside and exact is None:
-            found[""] = None
-            findings.append(finding(symbols.AMBIGUOUS_ENCODING, "odd Content-Transfer-Encoding", value))
-        elif exact is None:
-            found[""] = None
+        _encoding(value, found, findings)
     if len(values) > 1 and len(found) > 1:
         findings.append(finding(symbols.AMBIGUOUS_ENCODING, "several Content-Transfer-Encoding fields", *values[:3]))
     return tuple(found) if found.keys() != {""} else ()
+
+
+def _encoding(value: bytes, found: dict[str, None], findings: list[Finding]) -> None:
+    """Add the encodings that one field may mean."""
+    text = unfold(value).lower()
+    if b"=?" in text:
+        text = decode_words(unfold(value)).encode("utf-8", "replace").lower()
+    known = _KNOWN.get(text) or _SLOPPY.get(text)
+    if known is not None:
+        found[known if known not in IDENTITY else ""] = None
+        return
+    exact = _KNOWN.get(_COMMENT.sub(b"", text).strip(b" \t\"';,"))
+    if exact is not None:
+        found[exact if exact not in IDENTITY else ""] = None
+    plain = _COMMENT.sub(b"", text).translate(None, _LEFT_OUT)
+    inside = [token for key, token in _KNOWN.items() if (key in text or key in plain) and token not in IDENTITY]
+    found.update(dict.fromkeys(inside))
+    if exact is None:
+        found[""] = None
+    if inside and exact is None:
+        findings.append(finding(symbols.AMBIGUOUS_ENCODING, "odd Content-Transfer-Encoding", value))
+
+
+def _instead(index: Mapping[bytes, tuple[bytes, ...]]) -> tuple[str, ...]:
+    """What some clients take for the name of a part that has none."""
+    found: list[str] = []
+    for name, pattern in _INSTEAD.items():
+        for value in index.get(name, ())[:_MOST]:
+            match = pattern.match(unfold(value)[:MAX_FILENAME])
+            if match is not None:
+                found += names((match[1].decode("latin-1"),))
+    return tuple(found)
 
 
 def _filenames(sources: list[Parameters], findings: list[Finding]) -> tuple[str, ...]:

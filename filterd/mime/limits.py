@@ -15,5 +15,5 @@ MAX_BOUNDARY: Final = 2_048  # bytes; RFC 2046 says 70, Postfix takes 2,048
 MAX_WORDS: Final = 1_000  # encoded words decoded in one field
 MAX_ADDRESSES: Final = 100  # mailboxes read from one From field
 MAX_TEXT: Final = 1_000_000  # characters of one text part that are looked at as text
-MAX_UUENCODED: Final = 100  # uuencoded files looked for in one text part
+MAX_EMBEDDED: Final = 100  # files looked for in one text part: uuencode, yEnc, BinHex, bare base64
 EVIDENCE: Final = 200  # characters of one evidence string

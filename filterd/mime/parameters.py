@@ -1,6 +1,7 @@
 """Content-Type, Content-Disposition and their parameters under every plausible reading (RFC 2045 5.1, RFC 2231)."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -28,6 +29,8 @@ _ESCAPE: Final = re.compile(rb"\\(.)")
 _ODD: Final = re.compile(
     rb"[(\\'\x00-\x08\x0b\x0c\x0e-\x1f]|\A(?:[^=\"]*\"|\s*=)|[^=\s]\"[ \t]*[^;\s]|;[ \t]*[^=;\s]+[ \t]*(?:;|\Z)"
 )
+_FOLDED_IN_QUOTES: Final = re.compile(rb"=[ \t]*\"[^\"\n]*\n")
+_FOLD: Final = re.compile(rb"\r?\n[ \t]+")
 _BIDI: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -56,10 +59,14 @@ EMPTY: Final = Parameters("", {})
 def parse_parameters(value: bytes) -> Parameters:
     """Read a structured field. Linear in the value; at most MAX_PARAMETERS pairs are kept."""
     text = unfold(value)
+    if text[:2] == b"=?":
+        text = decode_words(text).encode("utf-8", "replace")  # RFC 2047 5 forbids it; some decode before they parse
     if b";" not in text and b"=" not in text:
         return Parameters(_main(text), {})
     odd = _ODD.search(text) is not None
     lists = _lists(text, odd=odd)
+    if b"\n" in value and _FOLDED_IN_QUOTES.search(value):
+        lists.append(_pairs(_PARAMETER, _FOLD.sub(b"", value)))  # a fold in a quoted string vanishes, blank and all
     values: dict[str, list[str]] = {}
     repeated: list[str] = []
     for pairs in lists:
@@ -80,6 +87,7 @@ def _lists(text: bytes, *, odd: bool) -> list[list[tuple[str, str]]]:
     if b"=" in text.partition(b";")[0]:
         # Without a main value some readers take the first parameter all the same.
         lists.append(_pairs(_PARAMETER, b";" + text))
+        lists.append(_pairs(_LOOSE, text))
     if not odd:
         return lists
     if b"\\" in text:
@@ -185,11 +193,14 @@ def names(values: tuple[str, ...]) -> list[str]:
     """File names that a client may show for these parameter values: decoded, cut, without directories."""
     found: dict[str, None] = {}
     for raw in values:
-        item = raw[:MAX_FILENAME]
+        # A name that is too long is cut at its end by some, in its middle by others.
+        item = raw if len(raw) <= MAX_FILENAME else raw[: MAX_FILENAME // 2] + raw[-MAX_FILENAME // 2 :]
         if not item.isascii():
             item = decode(item.encode("latin-1", "replace"), "") if max(item) < "\u0100" else item
         if "=?" in item:
             item = decode_words(item.encode("utf-8", "replace"))
+            if "=?" in item:
+                item = decode_words(item.encode("utf-8", "replace") + b"?=")  # one that is not closed
         _variants(item, found)
     return list(found)
 
@@ -197,6 +208,10 @@ def names(values: tuple[str, ...]) -> list[str]:
 def _variants(item: str, found: dict[str, None]) -> None:
     """Add the readings of one name: as it is, cut at NUL or semicolon, its last path component, its ends trimmed."""
     cuts = [item.partition(sign)[0] for sign in "\0;" if sign in item]
+    if ":" in item[2:]:
+        cuts.append(item[:2] + item[2:].partition(":")[0])  # a stream of a file, to Windows
+    if not item.isascii() and (plain := unicodedata.normalize("NFKC", item)) != item:
+        cuts.append(plain)  # full-width letters and their like
     for text in (item, *cuts):
         base = text.replace("\\", "/").rpartition("/")[2]
         name = _trimmed(base)

@@ -1,15 +1,17 @@
 """The walk: one pass over the body for all boundaries at once."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from filterd.mime import symbols
 from filterd.mime.decode import IDENTITY
 from filterd.mime.entity import Entity, read_entity
-from filterd.mime.header import HeaderBlock, header_end, line_end, split_block
+from filterd.mime.header import HeaderBlock, header_end, line_end, lone_fields, split_block
 from filterd.mime.limits import MAX_BOUNDARY, MAX_DEPTH, MAX_FIELDS, MAX_HEADER_BYTES, MAX_PART_HEADER, MAX_PARTS
+from filterd.mime.lineends import fingerprint, odd_ends, with_line_feeds
 from filterd.mime.message import Message, Part, index_fields
+from filterd.mime.places import TEXT, Frame, Leaf, Place, child_path, default_type
 from filterd.mime.symbols import finding
 from filterd.model.message import HeaderField
 from filterd.model.report import Finding
@@ -18,9 +20,11 @@ _DASHES: Final = re.compile(rb"\n--([^\r\n]*)")
 _CONTENT: Final = rb"Content-(?:Type|Transfer-Encoding|Disposition)[ \t]*:"
 _STRAY: Final = re.compile(rb"\n" + _CONTENT, re.IGNORECASE)
 _FIRST: Final = re.compile(_CONTENT, re.IGNORECASE)
+_STRUCTURAL: Final = frozenset({b"content-type", b"content-transfer-encoding", b"content-disposition"})
 _CR: Final = 13
 _LF: Final = 10
 _BOILERPLATE: Final = 256  # bytes of preamble or epilogue that are not worth a part: "This is a multi-part message"
+_WORD: Final = re.compile(rb"[^\s]{32}|[\x00-\x08\x0e-\x1f]")  # except where there is what no sentence holds
 _MESSAGES: Final = frozenset({"message/rfc822", "message/global", "message/news"})
 _PARTIAL: Final = frozenset({"message/partial", "message/external-body"})
 
@@ -28,56 +32,35 @@ _PARTIAL: Final = frozenset({"message/partial", "message/external-body"})
 def parse(fields: tuple[HeaderField, ...], body: memoryview) -> Message:
     """The message's parts. Linear in the body; never raises; what could not be read is in the findings."""
     index = index_fields(fields)
-    walk = _Walk()
+    walk = Walk()
+    behind = lone_fields(fields)
+    if any(name.lower() in _STRUCTURAL for name, _ in behind):
+        walk.note(finding(symbols.AMBIGUOUS_HEADER, "a field behind a bare carriage return"))
+        index = index_fields((*fields, *behind))
     if len(fields) > MAX_FIELDS or sum([len(name) + len(value) + 3 for name, value in fields]) > MAX_HEADER_BYTES:
         walk.note(finding(symbols.UNSCANNABLE_HEADER, f"{len(fields)} fields"))
     for value in (*index.get(b"content-type", ()), *index.get(b"content-transfer-encoding", ())):
         if b"\0" in value:
             walk.note(finding(symbols.AMBIGUOUS_HEADER, "NUL in a Content field"))
-    walk.entity(_Place(body, "", 0), read_entity(index, "text/plain"), 0)
+    walk.entity(Place(body, "", 0), read_entity(index, "text/plain"), 0)
     return Message(fields, body, tuple(walk.parts), tuple(walk.containers), tuple(walk.findings), index)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an entity stands: its buffer, its path ("" for the message itself) and how deep."""
-
-    view: memoryview
-    path: str
-    depth: int
+def is_header(view: memoryview) -> bool:
+    """Whether a part's header stands somewhere in a text."""
+    return _FIRST.match(view) is not None or _STRAY.search(view) is not None
 
 
-@dataclass(slots=True)
-class _Frame:
-    """An open multipart."""
-
-    path: str
-    depth: int
-    boundaries: tuple[bytes, ...]
-    entity: Entity
-    default: str
-    start: int
-    children: int = 0
-    used: set[bytes] = field(default_factory=set)
+def parse_from(walk: "Walk", view: memoryview, path: str, depth: int, entity: Entity | None, start: int) -> None:
+    """Walk from the content of an entity that begins at `start`; without one look for part headers alone."""
+    if entity is not None:
+        walk.entity(Place(view, path, depth), entity, start)
+    else:
+        _Buffer(walk, view).stray(start, len(view), path, depth)
 
 
 @dataclass(slots=True)
-class _Leaf:
-    """The part whose content is being passed over; `kind` as in Part."""
-
-    path: str
-    depth: int
-    entity: Entity
-    fields: tuple[HeaderField, ...]
-    start: int
-    kind: str = "body"
-
-
-_TEXT: Final = Entity(("text/plain",))
-
-
-@dataclass(slots=True)
-class _Walk:
+class Walk:
     """What has been found so far, in all buffers of one message."""
 
     parts: list[Part] = field(default_factory=list)
@@ -94,14 +77,30 @@ class _Walk:
         if block.garbage or block.nul or block.loose:
             self.note(finding(symbols.AMBIGUOUS_HEADER, path, *block.garbage[:2]))
 
+    def too_deep(self, path: str) -> None:
+        """Say that nothing is read further in."""
+        self.note(finding(symbols.UNSCANNABLE_DEPTH, path))
+
     @property
     def full(self) -> bool:
         """True once no more parts are taken."""
         return len(self.parts) >= MAX_PARTS
 
-    def entity(self, place: _Place, entity: Entity, start: int) -> None:
+    def entity(self, place: Place, entity: Entity, start: int) -> None:
         """Walk the buffer from the content of one entity to its end."""
+        before = len(self.parts)
         _Buffer(self, place.view).run(place, entity, start)
+        if not (entity.boundaries or entity.types[0] in _MESSAGES) or self.full or not odd_ends(place.view):
+            return
+        seen = {fingerprint(part.raw) for part in self.parts[before:]}
+        other = Walk()
+        view = with_line_feeds(place.view[start:])
+        _Buffer(other, view).run(Place(view, f"{place.path}.cr" if place.path else "cr", place.depth), entity, 0)
+        more = [part for part in other.parts if part.kind != "whole" and fingerprint(part.raw) not in seen]
+        if more:
+            self.note(finding(symbols.AMBIGUOUS_BOUNDARY, "delimiters behind bare carriage returns", place.path))
+        for part in more:
+            self.add(part)
 
     def add(self, part: Part) -> None:
         """Keep a leaf; encoded messages inside it are walked as buffers of their own."""
@@ -119,10 +118,10 @@ class _Walk:
     def _inner(self, part: Part) -> None:
         """A message or multipart under a transfer encoding (RFC 2045, 6.4 forbids it; clients decode it)."""
         if part.depth >= MAX_DEPTH:
-            self.note(finding(symbols.UNSCANNABLE_DEPTH, part.path))
+            self.too_deep(part.path)
             return
         content = memoryview(part.contents()[0])
-        place = _Place(content, part.path, part.depth + 1)
+        place = Place(content, part.path, part.depth + 1)
         if part.types[0] in _MESSAGES:
             if split_block(part.raw, 0, MAX_PART_HEADER, strict=False).fields and content != part.raw:
                 self.note(finding(symbols.AMBIGUOUS_ENCODING, "a message that can be read without decoding", part.path))
@@ -139,15 +138,15 @@ class _Walk:
 class _Buffer:
     """One pass over one buffer: a stack of open multiparts and a table of their boundaries."""
 
-    def __init__(self, walk: _Walk, view: memoryview) -> None:
+    def __init__(self, walk: Walk, view: memoryview) -> None:
         self.walk = walk
         self.view = view
-        self.stack: list[_Frame] = []
+        self.stack: list[Frame] = []
         self.known: dict[bytes, int] = {}
         self.prefixes: tuple[bytes, ...] = ()
-        self.leaf: _Leaf | None = None
+        self.leaf: Leaf | None = None
 
-    def run(self, place: _Place, entity: Entity, start: int) -> None:
+    def run(self, place: Place, entity: Entity, start: int) -> None:
         """Walk from `start` to the end of the buffer."""
         position = self.open(place.path, place.depth, entity, (), start)
         if self.stack:
@@ -175,18 +174,23 @@ class _Buffer:
             if start == before:
                 return
 
-    def open(self, path: str, depth: int, entity: Entity, fields: tuple[HeaderField, ...], start: int) -> int:
-        """Begin an entity whose content starts at `start`; where its own inner header ends is where to go on."""
+    def open(
+        self, path: str, depth: int, entity: Entity, fields: tuple[HeaderField, ...], start: int, odd: int = -1
+    ) -> int:
+        """Begin an entity whose content starts at `start`; where its own inner header ends is where to go on.
+
+        For some it starts at `odd` already.
+        """
         while True:
             for found in entity.findings:
                 self.walk.note(found)
             kind = entity.types[0]
             if depth >= MAX_DEPTH:
-                self.walk.note(finding(symbols.UNSCANNABLE_DEPTH, path or "1"))
+                self.walk.too_deep(path or "1")
                 break
             if entity.boundaries and (entity.encodings in ((), ("",)) or self.visible(entity.boundaries, start)):
-                self.push(_Frame(path, depth, entity.boundaries, entity, _default(kind), start))
-                self.leaf = _Leaf(_child(path, 0), depth, _TEXT, (), start, "preamble")
+                self.push(Frame(path, depth, entity.boundaries, entity, default_type(kind), start))
+                self.leaf = Leaf(child_path(path, 0), depth, TEXT, (), start, "preamble")
                 return start
             if kind not in _MESSAGES or entity.encodings:
                 break
@@ -198,8 +202,8 @@ class _Buffer:
             self.walk.doubt(block, path)
             entity = read_entity(index_fields(fields), "text/plain")
             if not entity.boundaries and entity.types[0] not in _MESSAGES:
-                path = _child(path, 1)
-        self.leaf = _Leaf(path or "1", depth, entity, fields, start)
+                path = child_path(path, 1)
+        self.leaf = Leaf(path or "1", depth, entity, fields, start, odd=odd)
         return start
 
     def visible(self, boundaries: tuple[bytes, ...], start: int) -> bool:
@@ -211,7 +215,7 @@ class _Buffer:
         lines = _DASHES.finditer(self.view, max(start - 1, 0), stop)
         return any(match[1].rstrip(b" \t") in boundaries for match in lines)
 
-    def push(self, frame: _Frame) -> None:
+    def push(self, frame: Frame) -> None:
         """Open a multipart."""
         self.walk.containers.append((frame.path, frame.entity.types[0]))
         for boundary in frame.boundaries:
@@ -246,22 +250,22 @@ class _Buffer:
         frame = self.stack[level]
         frame.used.add(boundary)
         if closing:
-            self.leaf = _Leaf(_child(frame.path, 0), frame.depth, _TEXT, (), end, "epilogue")
+            self.leaf = Leaf(child_path(frame.path, 0), frame.depth, TEXT, (), end, "epilogue")
             return end
         return self.begin_part(frame, end)
 
-    def begin_part(self, frame: _Frame, end: int) -> int:
+    def begin_part(self, frame: Frame, end: int) -> int:
         """The header of a part behind the delimiter that ends at `end`."""
         after = line_end(self.view, end)
         frame.children += 1
-        path = _child(frame.path, frame.children)
+        path = child_path(frame.path, frame.children)
         limit = self.header_limit(after)
         if limit != MAX_PART_HEADER:
             self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, "a part without an empty line", path))
         block = split_block(self.view, after, limit, strict=False)
         self.walk.doubt(block, path)
         entity = read_entity(index_fields(block.fields), frame.default)
-        content = self.open(path, frame.depth + 1, entity, block.fields, block.end)
+        content = self.open(path, frame.depth + 1, entity, block.fields, block.end, block.odd)
         # The line feed that ends the header may be the one before the next delimiter.
         return max(content - 1, after - 1)
 
@@ -285,16 +289,20 @@ class _Buffer:
             stop -= 1
         stop = max(stop, leaf.start)
         if leaf.kind != "body":
-            if stop - leaf.start > _BOILERPLATE:
+            if stop - leaf.start > _BOILERPLATE or _WORD.search(self.view, leaf.start, stop):
                 self.leaf_part(leaf, stop, leaf.kind)
             if self.stray(leaf.start, stop, leaf.path, leaf.depth):
                 self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, f"a part in the {leaf.kind}", leaf.path))
             return
         self.leaf_part(leaf, stop, "body")
+        if 0 <= leaf.odd < stop:
+            # To those who end the header at its first odd line the content begins there.
+            start = line_end(self.view, leaf.odd)
+            self.leaf_part(replace(leaf, path=f"{leaf.path}.odd", start=max(start, leaf.odd)), stop, "stray")
         if leaf.entity.types[0].startswith("multipart/") and self.stray(leaf.start, stop, leaf.path, leaf.depth):
             self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, "parts without a boundary", leaf.path))
 
-    def leaf_part(self, leaf: _Leaf, stop: int, kind: str) -> None:
+    def leaf_part(self, leaf: Leaf, stop: int, kind: str) -> None:
         """Hand a leaf over."""
         entity = leaf.entity
         self.walk.add(
@@ -328,10 +336,14 @@ class _Buffer:
             following = _STRAY.search(self.view, content - 1, stop)
             end = following.start() if following else stop
             entity = read_entity(index_fields(block.fields), "text/plain")
+            if "quoted-printable" in entity.encodings:
+                # Headers are readable under it, and may be content: what it holds is looked through when it is decoded.
+                delimiter = _DASHES.search(self.view, content - 1, stop)
+                end = delimiter.start() if delimiter else stop
             count += 1
-            leaf = _Leaf(f"{path}.stray{count}", depth, entity, block.fields, content, "stray")
+            leaf = Leaf(f"{path}.stray{count}", depth, entity, block.fields, content, "stray")
             self.leaf_part(leaf, max(end, content), "stray")
-            position = max(content - 1, match.end())
+            position = max(content - 1, match.end(), end if "quoted-printable" in entity.encodings else 0)
         return count
 
     def pop_to(self, level: int, stop: int) -> None:
@@ -344,22 +356,12 @@ class _Buffer:
             self.finish(frame, stop)
         self.prefixes = tuple(self.known)
 
-    def finish(self, frame: _Frame, stop: int) -> None:
+    def finish(self, frame: Frame, stop: int) -> None:
         """Look back at a closed multipart: whether one reading did, and whether another sees a text."""
         if len(frame.used) > 1:
             self.walk.note(finding(symbols.AMBIGUOUS_BOUNDARY, "two boundaries in use", *sorted(frame.used)[:3]))
         if not frame.children or len(frame.entity.types) > 1:
             other = next((kind for kind in frame.entity.types if not kind.startswith("multipart/")), "text/plain")
             entity = Entity((other,), encodings=frame.entity.encodings)
-            leaf = _Leaf(frame.path or "1", frame.depth, entity, (), frame.start, "whole")
+            leaf = Leaf(frame.path or "1", frame.depth, entity, (), frame.start, "whole")
             self.leaf_part(leaf, max(stop, frame.start), "whole")
-
-
-def _default(kind: str) -> str:
-    """RFC 2046 5.1.5: in a digest a part is a message unless it says otherwise."""
-    return "message/rfc822" if kind == "multipart/digest" else "text/plain"
-
-
-def _child(path: str, number: int) -> str:
-    """The path of a child; 0 stands for what surrounds the children."""
-    return f"{path}.{number}" if path else str(number)

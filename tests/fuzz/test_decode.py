@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterd.mime.decode import base64_readings, looks_base64, quoted_readings, readings
-from filterd.mime.embedded import uuencoded
-from filterd.mime.limits import MAX_UUENCODED
+from filterd.mime.decode import base64_readings, quoted_readings, readings
+from filterd.mime.embedded import embedded
+from filterd.mime.limits import MAX_EMBEDDED
 from tests.fuzz.corpus import encoded
 from tests.fuzz.engine import Target, fuzz
 from tests.fuzz.worst import assert_linear, fill
@@ -87,7 +87,7 @@ def check(data: bytes) -> None:
     """Every decoder over the same bytes."""
     view = memoryview(data)
     seen = [bytes(one) for one in base64_readings(view)]
-    assert 0 < len(seen) <= 5
+    assert 0 < len(seen) <= 7
     assert all(len(one) <= len(data) for one in seen)
     for other in of_base64(data):
         assert other in seen or any(one.startswith(other) for one in seen), other
@@ -96,14 +96,13 @@ def check(data: bytes) -> None:
     assert all(len(one) <= len(data) for one in quoted)
     assert quopri.decodestring(data) in quoted
     assert readings(view, ()) == (view,)
-    assert len(readings(view, ("base64", "quoted-printable", ""))) <= 8
-    looks_base64(view)
-    files = list(uuencoded(view))
-    assert len(files) <= MAX_UUENCODED
-    for name, content in files:
-        assert content
-        assert len(content) <= len(data) + 63
-        name.encode()
+    assert len(readings(view, ("base64", "quoted-printable", ""))) <= 10
+    files = list(embedded(view, len(data)))
+    assert len(files) <= MAX_EMBEDDED + 1
+    for found in files:
+        assert found.content or found.missing
+        assert len(found.content) <= len(data) + 63
+        found.name.encode()
 
 
 TARGET: Final = Target("decode", check, SEEDS, TOKENS, runs=2_000, largest=16_384)
@@ -136,7 +135,7 @@ def test_a_uuencoded_file_is_found(content: bytes, end: bytes) -> None:
     """Name and content, wherever in a text it stands."""
     lines = [binascii.b2a_uu(content[at : at + 45]).rstrip(b"\n") for at in range(0, len(content), 45)]
     text = end.join([b"hello", b"begin 644 a b.exe", *lines, b"`", b"end", b"bye"])
-    assert list(uuencoded(text)) == [("a b.exe", content)]
+    assert [(found.name, found.content) for found in embedded(text, 0)] == [("a b.exe", content)]
 
 
 @pytest.mark.threat("MIME-05", "MIME-06", "MIME-08")
@@ -178,8 +177,7 @@ def test_the_worst_is_linear(pattern: bytes) -> None:
     def work(data: bytes) -> None:
         view = memoryview(data)
         readings(view, ("base64", "quoted-printable"))
-        looks_base64(view)
-        list(uuencoded(view))
+        list(embedded(view, len(data)))
 
     assert_linear(work, fill(pattern), 60_000)
     assert_linear(work, fill(pattern, b"begin 644 a\n"), 60_000)

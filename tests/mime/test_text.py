@@ -5,7 +5,7 @@ import binascii
 import pytest
 
 from filterd.mime.charset import decode
-from filterd.mime.embedded import uuencoded
+from filterd.mime.embedded import embedded
 from filterd.mime.words import decode_words
 
 
@@ -60,12 +60,12 @@ def test_uuencoded_file_in_text() -> None:
     content = bytes(range(256))
     lines = b"".join([binascii.b2a_uu(content[start : start + 45]) for start in range(0, 256, 45)])
     text = b"look:\r\nbegin 644 a.exe\r\n" + lines + b"`\nend\r\nbye"
-    assert list(uuencoded(text)) == [("a.exe", content)]
+    assert [(found.name, found.content) for found in embedded(text, 1_000)] == [("a.exe", content)]
 
 
 def test_uuencode_that_is_none() -> None:
     """A sentence with "begin" in it is no file."""
-    assert list(uuencoded(b"\nbegin 644 then stop\nnot encoded at all: \xff\xff\n")) == []
+    assert list(embedded(b"\nbegin 644 then stop\nnot encoded at all: \xff\xff\n", 1_000)) == []
 
 
 @pytest.mark.parametrize("filling", [b"\n", b"\r\n", b"M\n", b"_\n"], ids=repr)
@@ -73,4 +73,4 @@ def test_uuencode_that_is_none() -> None:
 def test_uuencoded_lines_without_content_make_no_large_file(filling: bytes) -> None:
     """What is missing of a line stands for zeros: they never make more of a file than there is text."""
     text = b"begin 644 a\n" + filling * 1_000
-    assert sum(len(content) for _, content in uuencoded(text)) <= len(text) + 63
+    assert sum(len(found.content) for found in embedded(text, 1_000)) <= len(text) + 63
