@@ -4,11 +4,11 @@ from typing import Final
 
 from filterd.checks.contract import View
 from filterd.dns.plans import nothing
-from filterd.mime.symbols import AMBIGUOUS, DOCUMENTS, HEURISTICS, UNSCANNABLE
+from filterd.mime.symbols import AMBIGUOUS, ARCHIVES, DOCUMENTS, HEURISTICS, UNSCANNABLE
 from filterd.model.dns import Plan
 from filterd.model.report import CheckReport, Outcome, Stage
 
-_SYMBOLS: Final = HEURISTICS | AMBIGUOUS | UNSCANNABLE | DOCUMENTS
+_SYMBOLS: Final = HEURISTICS | AMBIGUOUS | UNSCANNABLE | ARCHIVES | DOCUMENTS
 
 
 class ContentCheck:

@@ -1,6 +1,9 @@
 """What one message's archives may cost in all, and what comes out of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
+from time import monotonic
 from typing import Final
 
 from filterd.mime import symbols
@@ -40,7 +43,8 @@ class Member:
 class Budget:
     """Shared by all archives of one message; also gathers their findings.
 
-    `links` are addresses that documents lead to, `codes` the texts of two-dimensional codes with the picture's path.
+    `until` is when, by `clock`, unpacking ends. `links` are addresses that documents lead to, `codes` the texts of two-
+    dimensional codes with the picture's path.
     """
 
     depth: int = MAX_DEPTH
@@ -53,6 +57,8 @@ class Budget:
     links: list[str] = field(default_factory=list)
     codes: list[tuple[str, str]] = field(default_factory=list)
     stopped: bool = False
+    until: float = inf
+    clock: Callable[[], float] = monotonic
 
     def note(self, symbol: str, *evidence: str) -> None:
         """Keep a finding, once; many of one kind push no other out."""
@@ -71,9 +77,15 @@ class Budget:
         self.stopped = True
         self.note(symbols.UNSCANNABLE_BOMB, reason, path)
 
+    def late(self, path: str) -> bool:
+        """Whether the time is over; then nothing more is unpacked."""
+        if not self.stopped and self.clock() > self.until:
+            self.stop("too much time", path)
+        return self.stopped
+
     def take_file(self, path: str) -> bool:
-        """Count a member; False where that is one too many."""
-        if self.stopped:
+        """Count a member; False where that is one too many, or one too late."""
+        if self.late(path):
             return False
         self.files -= 1
         if self.files < 0:

@@ -1,26 +1,26 @@
 """Opening whatever is an archive, depth first, under one budget."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from filterd.mime import symbols
 from filterd.mime.parameters import names as candidate_names
+from filterd.unpack import archive
 from filterd.unpack.active import as_shown
 from filterd.unpack.budget import Budget, Member
 from filterd.unpack.documents import READERS
 from filterd.unpack.image import FORMATS, look
+from filterd.unpack.kinds import CLOSED, STREAMS, holds_zip, inner_name, judge, kinds
 from filterd.unpack.pieces import Piece
-from filterd.unpack.streams import StreamError, bunzip, gunzip, inflate, unxz
+from filterd.unpack.streams import StreamError, bunzip, inflate
 from filterd.unpack.types import Data, detect
 from filterd.unpack.zipfile import ENCRYPTED, Entry, Listing, list_members
 
 _STORED: Final = 0
 _DEFLATED: Final = 8
 _BZIP2: Final = 12
-_CLOSED: Final = frozenset({"7z", "rar", "cab", "arj", "zstd"})
-_STREAMS: Final[dict[str, Callable[[Data, int], bytes]]] = {"gzip": gunzip, "bzip2": bunzip, "xz": unxz}
-_SUFFIXES: Final = (".gz", ".bz2", ".xz")
+_READERS: Final = {**READERS, **archive.READERS}
 
 
 def unpack(data: Data, path: str, name: str, depth: int, budget: Budget, declared: str = "") -> Iterator[Member]:
@@ -34,12 +34,12 @@ def unpack(data: Data, path: str, name: str, depth: int, budget: Budget, declare
 
 def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, budget: Budget) -> Iterator[Member]:
     """As unpack, for content whose types are known."""
-    for kind in types:
-        if kind in _CLOSED:
+    for kind in kinds(data, types, path, name, budget):
+        if kind in CLOSED:
             budget.note(symbols.UNSCANNABLE_ARCHIVE, kind, path)
         elif kind in FORMATS:
             look(data, kind, path, budget)
-        elif kind == "zip" or kind in _STREAMS or kind in READERS:
+        elif kind == "zip" or kind in STREAMS or kind in _READERS:
             if kind == "text" and not name:
                 continue  # a message's own words
             for member_name, others, content, encrypted in _members(data, types, kind, path, name, budget):
@@ -47,7 +47,7 @@ def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, 
                     budget.stop("archives too deep", path)
                     return
                 member = Member(
-                    f"{path}/{member_name}",
+                    f"{path}/{judge(kind, member_name, path, budget)}",
                     tuple(candidate_names((member_name, *others))),
                     content,
                     detect(content),
@@ -56,18 +56,18 @@ def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, 
                 )
                 yield member
                 if content and not budget.stopped:
-                    kinds = as_shown(member.types, member.names)
-                    yield from _open(content, kinds, member.path, member_name, depth + 1, budget)
+                    shown = as_shown(member.types, member.names)
+                    yield from _open(content, shown, member.path, member_name, depth + 1, budget)
 
 
 def _members(data: Data, types: tuple[str, ...], kind: str, path: str, name: str, budget: Budget) -> Iterator[Piece]:
     """What is directly inside content of this kind."""
     if kind == "zip":
         # Office stores the theme of a document as a zip inside the compound file, in pieces where it is long: it is
-        # looked into, but says nothing about the file.
-        return _zip(data, path, budget, inner=types[0] == "ole")
-    if kind in READERS:
-        return READERS[kind](data, path, budget)
+        # looked into, but says nothing about the file. So is a zip that another archive holds.
+        return _zip(data, path, budget, inner=types[0] == "ole" or holds_zip(data, types))
+    if kind in _READERS:
+        return _READERS[kind](data, path, budget)
     return _stream(data, kind, path, name, budget)
 
 
@@ -77,12 +77,10 @@ def _stream(
     """The one member of a compressed stream, named as the stream without its suffix."""
     if not budget.take_file(path):
         return
-    inner = next((name[: -len(suffix)] for suffix in _SUFFIXES if name.lower().endswith(suffix)), name) or kind
-    if name.lower().endswith(".tgz"):
-        inner = name[:-4] + ".tar"
+    inner = inner_name(name, kind)
     allowance = budget.allowance(len(data))
     try:
-        content = _STREAMS[kind](data, allowance)
+        content = STREAMS[kind](data, allowance)
     except StreamError as error:
         budget.note(symbols.UNSCANNABLE_ARCHIVE, f"{kind}: {error}", path)
         content = error.partial

@@ -87,8 +87,10 @@ def _streams(make: Callable[[], _Decompressor], data: bytes | memoryview, allowa
     out: list[bytes] = []
     size = position = 0
     for _ in range(MAX_STREAMS):
-        if size > allowance or bytes(view[position : position + len(magic)]) != magic:
+        if size > allowance or position >= len(view):
             return b"".join(out)
+        if bytes(view[position : position + len(magic)]) != magic:
+            raise StreamError("bytes behind the stream", b"".join(out))
         machine = make()
         window = _WINDOW
         while not machine.eof and size <= allowance:

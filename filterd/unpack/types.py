@@ -1,6 +1,7 @@
 """What bytes are, by their content: an own small table, a microsecond or two per stream."""
 
 import re
+import zlib
 from typing import Final, TypeAlias
 
 Data: TypeAlias = bytes | memoryview
@@ -26,6 +27,20 @@ _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     (b"Rar!\x1a\x07", "rar"),
     (b"MSCF\x00\x00\x00\x00", "cab"),
     (b"\x60\xea", "arj"),
+    (b"\x1f\x9d", "compress"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x02\x21\x4c\x18", "lz4"),
+    (b"\x89LZO\x00\r\n\x1a\n", "lzop"),
+    (b"LZIP", "lzip"),
+    (b"07070", "cpio"),
+    (b"\xc7\x71", "cpio"),
+    (b"\x71\xc7", "cpio"),
+    (b"!<arch>\n", "ar"),
+    (b"\xed\xab\xee\xdb", "rpm"),
+    (b"xar!\x00", "xar"),
+    (b"MSWIM\x00\x00\x00", "wim"),
+    (b"ALZ\x01", "alz"),
+    (b"EGGA", "egg"),
     (b"L\x00\x00\x00\x01\x14\x02\x00", "lnk"),
     (b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d", "onenote"),
     (b"ITSF\x03\x00\x00\x00", "chm"),
@@ -62,7 +77,31 @@ _SVG: Final = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 _BEFORE_PDF: Final = frozenset({"", "png", "jpeg", "gif", "bmp", "riff", "tiff", "html", "svg", "xml", "exe", "elf"})
 _ARJ_HEADER: Final = (30, 2_600)  # bytes a first header may have
 _RAR_OLD: Final = b"\x52\x45\x7e\x5e"
-ARCHIVES: Final = frozenset({"zip", "gzip", "bzip2", "xz", "zstd", "7z", "rar", "cab", "arj"})
+# fmt: off
+ARCHIVES: Final = frozenset(
+    {
+        "zip", "gzip", "bzip2", "xz", "zstd", "7z", "rar", "cab", "arj", "tar", "iso", "lha", "ace", "cpio", "ar",
+        "rpm", "xar", "wim", "alz", "egg", "compress", "lz4", "lzop", "lzip", "lzma",
+    }
+)
+# fmt: on
+# Archives that their own unpackers find behind something else, a program that unpacks itself or a picture.
+MARKS: Final = {"7z": b"7z\xbc\xaf\x27\x1c", "rar": b"Rar!\x1a\x07", "cab": b"MSCF\0\0\0\0"}
+_PROGRAMS: Final = frozenset({"exe", "elf"})
+_LHA: Final = re.compile(rb"..-(?:lh[0-9a-dx]|lz[0-9s]|pm[0-9s])-", re.DOTALL)
+_ACE: Final = b"**ACE**"  # behind a header's checksum, size, type and flags
+_SUM: Final = slice(148, 156)  # of a tar header
+_OCTAL: Final = re.compile(rb"[ 0]*[0-7]{1,7}[ \0]{0,2}\Z")
+_FRAME: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # of user data, which readers skip (RFC 8878, 3.1.2)
+_MAX_SKIPPED: Final = 100  # such frames in a row
+_LZ4: Final = b"\x04\x22\x4d\x18"
+_LZMA_HEADER: Final = 14  # bytes: properties, dictionary, size, and the coder's first, which is zero
+_LZMA_PROPERTIES: Final = 225  # 9 * 5 * 5 combinations
+_LZMA_SMALLEST: Final = 4_096  # bytes of a dictionary
+_UNKNOWN: Final = b"\xff" * 8  # an lzma stream's size where it is not known
+_MAX_DECLARED: Final = 1 << 40  # bytes; an lzma stream that says more is none
+_CPIO_OLD: Final = 0o170000  # the bits of a mode that say what an old cpio's entry is
+_DIRECTORY_MARKS: Final = (b"CD001", b"BEA01", b"NSR02", b"NSR03")
 TEXTS: Final = frozenset({"text", "html", "xml", "svg", "script", "pgp"})
 
 
@@ -73,8 +112,10 @@ def detect(data: Data) -> tuple[str, ...]:
     start = _at_start(head, len(data))
     if start:
         found.append(start)
-    if len(data) > _ISO and bytes(data[_ISO : _ISO + 5]) == b"CD001":
+    if len(data) > _ISO and bytes(data[_ISO : _ISO + 5]) in _DIRECTORY_MARKS:
         found.append("iso")
+    if start in _PROGRAMS:
+        found += [kind for kind in MARKS if embedded(data, kind) >= 0]
     if start in _BEFORE_PDF and b"%PDF-" in head:
         # Readers look for the mark in the first kilobyte. What holds files may hold a whole document there.
         found.append("pdf")
@@ -91,13 +132,30 @@ def _at_start(head: bytes, size: int) -> str:
         name = next(kind for magic, kind in _MAGIC if head.startswith(magic))
         if _holds(name, head, size):
             return name
-    if head[_TAR : _TAR + 5] == b"ustar":
-        return "tar"
-    if head[:4] == _RAR_OLD:
-        return "rar"
+    archive = _unmarked(head, size)
+    if archive:
+        return archive
     if _HTML.match(head) or (head[:5] == b"<?xml" and b"<html" in head.lower()):
         return "html"
     return "svg" if _SVG.search(head) else "xml" if head[:5] == b"<?xml" else ""
+
+
+def _unmarked(head: bytes, size: int) -> str:
+    """The archive whose mark stands further in, or that has none but a header that holds."""
+    kind = ""
+    if head[_TAR : _TAR + 5] == b"ustar" or _is_old_tar(head):
+        kind = "tar"
+    elif head[:4] == _RAR_OLD:
+        kind = "rar"
+    elif _LHA.match(head):
+        kind = "lha"
+    elif head[7:14] == _ACE:
+        kind = "ace"
+    elif _FRAME.match(head):
+        kind = "lz4" if head[skipped(head, size) :][:4] == _LZ4 else "zstd"
+    elif _is_lzma(head):
+        kind = "lzma"
+    return kind
 
 
 def _holds(name: str, head: bytes, size: int) -> bool:
@@ -108,9 +166,69 @@ def _holds(name: str, head: bytes, size: int) -> bool:
         return size >= _BMP_HEADER and head[6:10] == b"\0\0\0\0"
     if name == "exe":
         return not _is_text(head)
-    if name == "arj":
-        return _ARJ_HEADER[0] <= int.from_bytes(head[2:4], "little") <= _ARJ_HEADER[1]
-    return True
+    if name == "cpio":
+        return _is_cpio(head)
+    if name == "lzip":
+        return head[4:5] in (b"\0", b"\x01")
+    return name != "arj" or _ARJ_HEADER[0] <= int.from_bytes(head[2:4], "little") <= _ARJ_HEADER[1]
+
+
+def _is_lzma(head: bytes) -> bool:
+    """Whether a bare LZMA stream can begin here: properties, a dictionary of a usual size, a size, a zero."""
+    dictionary = int.from_bytes(head[1:5], "little")
+    if len(head) < _LZMA_HEADER or head[0] >= _LZMA_PROPERTIES or head[13] or dictionary < _LZMA_SMALLEST:
+        return False
+    size = head[5:13]
+    low = dictionary & -dictionary
+    return dictionary in (low, 3 * low) and (size == _UNKNOWN or 0 < int.from_bytes(size, "little") < _MAX_DECLARED)
+
+
+def skipped(data: Data, size: int) -> int:
+    """Where the first frame begins behind those that zstd and lz4 readers skip; the end where none does."""
+    position = 0
+    for _ in range(_MAX_SKIPPED):
+        if not _FRAME.match(data, position):
+            break
+        position += 8 + int.from_bytes(bytes(data[position + 4 : position + 8]), "little")
+    return min(position, size)
+
+
+def _is_cpio(head: bytes) -> bool:
+    """Whether a cpio's first entry has digits where they belong, or (old ones, binary) a type of file."""
+    if head[:5] == b"07070":
+        return head[5:6] in (b"1", b"2", b"7") and re.match(rb"[0-9A-Fa-f]{30}", head[6:]) is not None
+    mode = int.from_bytes(head[6:8], "little" if head[:1] == b"\xc7" else "big")
+    return mode & _CPIO_OLD in (0o100000, 0o040000, 0o120000)
+
+
+def _is_old_tar(head: bytes) -> bool:
+    """Whether a tar header without a mark stands here: its bytes add up to what it says."""
+    field = head[_SUM]
+    if not _OCTAL.match(field) or not head[0]:
+        return False
+    total = sum(head[:512]) - sum(field) + 8 * ord(" ")
+    return int(field.strip(b" \0"), 8) == total
+
+
+def embedded(data: Data, kind: str) -> int:
+    """Where an archive of that kind (of MARKS) begins in the data, -1 where none does: its first header must hold."""
+    mark = re.compile(re.escape(MARKS[kind]))
+    for match in mark.finditer(data):
+        if _begins(kind, bytes(data[match.start() : match.start() + 64]), len(data) - match.start()):
+            return match.start()
+    return -1
+
+
+def _begins(kind: str, head: bytes, size: int) -> bool:
+    """Whether the first header behind a mark is one: programs that unpack hold the marks themselves."""
+    if kind == "7z":
+        return zlib.crc32(head[12:32]) == int.from_bytes(head[8:12], "little") and head[6:7] == b"\0"
+    if kind == "rar":
+        if head[6:8] == b"\x01\0":
+            length = head[12] & 0x7F
+            return zlib.crc32(head[12 : 13 + length]) == int.from_bytes(head[8:12], "little")
+        return head[6:7] == b"\0" and head[9:10] == b"\x73"
+    return head[24:26] == b"\x03\x01" and 36 < int.from_bytes(head[8:12], "little") <= size  # noqa: PLR2004  # a cabinet's header
 
 
 def _ends_as_zip(data: Data) -> bool:
@@ -123,6 +241,13 @@ def _ends_as_zip(data: Data) -> bool:
     if place < 0:
         return False
     return len(tail) >= place + 22 + int.from_bytes(tail[place + 20 : place + 22], "little") or b"PK\x01\x02" in tail
+
+
+def ends_in_zip(data: Data) -> bool:
+    """Whether a zip's end record, its comment included, ends the data."""
+    tail = bytes(data[-_TAIL:]) if len(data) > _TAIL else bytes(data)
+    place = tail.rfind(b"PK\x05\x06")
+    return place >= 0 and len(tail) == place + 22 + int.from_bytes(tail[place + 20 : place + 22], "little")
 
 
 def _is_text(head: bytes) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from filterd.checks.content import ContentCheck
 from filterd.dns.plans import complete
-from filterd.mime.symbols import AMBIGUOUS, DOCUMENTS, HEURISTICS, UNSCANNABLE
+from filterd.mime.symbols import AMBIGUOUS, ARCHIVES, DOCUMENTS, HEURISTICS, UNSCANNABLE
 from filterd.model.dns import Answer, Question
 from filterd.model.inspection import Inspection
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
@@ -47,7 +47,7 @@ def test_unknown_symbols_are_not_passed_on() -> None:
     assert (found.outcome, found.findings) == (Outcome.UNKNOWN, ())
 
 
-@pytest.mark.parametrize("symbols", [AMBIGUOUS, UNSCANNABLE, HEURISTICS, DOCUMENTS])
+@pytest.mark.parametrize("symbols", [AMBIGUOUS, UNSCANNABLE, HEURISTICS, ARCHIVES, DOCUMENTS])
 def test_declared_symbols(symbols: frozenset[str]) -> None:
     """The check declares all it may report, and needs nobody."""
     check = ContentCheck()

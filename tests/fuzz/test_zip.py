@@ -17,7 +17,7 @@ from typing import Final
 
 import pytest
 
-from filterd.mime.symbols import AMBIGUOUS, UNSCANNABLE
+from filterd.mime.symbols import AMBIGUOUS, ARCHIVES, DOCUMENTS, UNSCANNABLE
 from filterd.unpack import Budget, Member, detect, unpack
 from filterd.unpack.budget import MAX_FILES, MAX_MEMBER
 from filterd.unpack.zipfile import list_members
@@ -130,7 +130,7 @@ def check(data: bytes) -> None:
     members = list(unpack(data, "1", "a.zip", 0, budget))
     within(members, budget)
     symbols = {found.symbol for found in budget.findings}
-    assert symbols <= AMBIGUOUS | UNSCANNABLE
+    assert symbols <= AMBIGUOUS | UNSCANNABLE | ARCHIVES | DOCUMENTS
     listing = list_members(data)
     for entry in listing.entries:
         assert entry.begin < 0 or entry.begin <= len(data) + 65_535 * 2
