@@ -10,13 +10,25 @@ from io import BytesIO
 from typing import Final
 
 import zxingcpp
-from PIL import Image
+from PIL import Image, ImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
 from filterd.mime import symbols
 from filterd.unpack.budget import Budget
 from filterd.unpack.types import Data
 
-FORMATS: Final = {"png": "PNG", "jpeg": "JPEG", "gif": "GIF", "bmp": "BMP", "riff": "WEBP"}
+# Opened by their classes: for a file that none of its readers takes, Image.open imports all that Pillow has.
+FORMATS: Final[dict[str, type[ImageFile.ImageFile]]] = {
+    "png": PngImageFile,
+    "jpeg": JpegImageFile,
+    "gif": GifImageFile,
+    "bmp": BmpImageFile,
+    "riff": WebPImageFile,
+}
 MAX_SIDE: Final = 1_000  # pixels to which larger pictures are brought: a code is read by people from a screen
 MAX_DECODED: Final = 4_000_000  # pixels of one picture as its format can decode it
 MIN_SIDE: Final = 40  # pixels; the smallest code a telephone reads takes twice that
@@ -24,8 +36,6 @@ MAX_FRAMES: Final = 3  # of an animation
 MAX_CODES: Final = 20  # of one picture
 MAX_CODE: Final = 3_000  # characters; the largest code holds 7,089 digits
 _SMALL: Final = 300_000  # pixels up to which rare kinds of codes are looked for: those cost ten times as much
-_USUAL: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
-_RARE: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.AllMatrix)
 _DARK: Final = 80  # shades of grey below which a pixel is dark, and as far from white as it is light
 _GREY: Final = 5  # a picture of black and white has no more grey than one in so many pixels
 # Pillow and zxing raise whatever their C code thought fit; a picture that cannot be decoded shows nothing.
@@ -55,7 +65,7 @@ def look(data: Data, kind: str, path: str, budget: Budget) -> None:
         # What Pillow says about odd files is nobody's business but the log's, and there is none here.
         warnings.simplefilter("ignore")
         try:
-            with Image.open(BytesIO(data), formats=[shape]) as picture:
+            with shape(BytesIO(data)) as picture:
                 codes_of(picture, path, budget)
         except FAILURES:
             return
@@ -105,9 +115,10 @@ def _shades(picture: Image.Image) -> Iterator[Image.Image]:
 
 def _read(grey: Image.Image) -> list[str]:
     """The texts of the codes."""
-    found = zxingcpp.read_barcodes(grey, formats=_USUAL)
+    # Made anew each time: of objects that live in a module the library complains on stderr when the process ends.
+    found = zxingcpp.read_barcodes(grey, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
     if not found and grey.width * grey.height <= _SMALL and _two_toned(grey):
-        found = zxingcpp.read_barcodes(grey, formats=_RARE)
+        found = zxingcpp.read_barcodes(grey, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.AllMatrix))
     return [code.text[:MAX_CODE] for code in found[:MAX_CODES] if code.text]
 
 
