@@ -15,6 +15,7 @@ from filterd.unpack.types import Data
 MAX_OBJECTS: Final = 1_000  # streams of one file that hold embedded files
 _LOCKED: Final = frozenset({"encryptedpackage", "encryptedsummary", "\x09drmcontent"})
 _STORED: Final = frozenset({"package", "contents", "embeddedodf"})
+_ZLIB: Final = b"\x78"
 _NATIVE: Final = "\x01ole10native"
 _OBJECT: Final = re.compile(r"_\d{5,}|MBD[0-9A-F]{4,}", re.IGNORECASE)
 _KNOWN: Final = frozenset({"worddocument", "workbook", "book", "powerpoint document"})
@@ -68,7 +69,7 @@ def _objects(compound: Compound, path: str, budget: Budget) -> Iterator[Piece]:
             budget.note(symbols.OFFICE_EQUATION, _where(entry), path)
         elif name == "\x03ocxname":
             budget.note(symbols.OFFICE_ACTIVEX, _where(entry), path)
-        elif name == _NATIVE or (name in _STORED and entry.size):
+        elif name == _NATIVE or (entry.size and (name in _STORED or _OBJECT.fullmatch(name))):
             count += 1
             if count > MAX_OBJECTS or budget.stopped:
                 budget.note(symbols.UNSCANNABLE_DOCUMENT, "more objects than are read", path)
@@ -77,6 +78,8 @@ def _objects(compound: Compound, path: str, budget: Budget) -> Iterator[Piece]:
             if name == _NATIVE:
                 yield from package_pieces(content, _where(entry), path, budget, symbols.OFFICE_EMBEDDED)
             else:
+                # Word 2003's XML keeps objects deflated behind their size.
+                content = ole_slides.unpacked(content, path, budget, packed=content[4:5] == _ZLIB)
                 yield from hand_out(budget, path, _where(entry), content)
 
 

@@ -41,12 +41,12 @@ def pieces(compound: Compound, entry: Entry, path: str, budget: Budget) -> Itera
         if kind == _OBJECT:
             found += 1
             packed = version >> 4 == 1
-            content = _content(data[position : position + size], path, budget, packed=packed)
+            content = unpacked(data[position : position + size], path, budget, packed=packed)
             yield from hand_out(budget, path, f"object-{found}", content)
         position += size
 
 
-def _content(record: bytes, path: str, budget: Budget, *, packed: bool) -> bytes:
+def unpacked(record: bytes, path: str, budget: Budget, *, packed: bool) -> bytes:
     """An object as it lies there, or compressed behind its size."""
     if not packed:
         return record

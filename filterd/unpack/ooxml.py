@@ -26,7 +26,7 @@ _RELATIONSHIP: Final = re.compile(rb"<(?:\w{1,40}:)?Relationship\s([^<>]{0,10000
 _ATTRIBUTE: Final = re.compile(rb"""(?<![\w:])([\w:]{1,60})\s{0,20}=\s{0,20}(?:"([^"<]{0,8000})"|'([^'<]{0,8000})')""")
 _DDE_LINK: Final = re.compile(rb"<(?:\w{1,40}:)?ddeLink\s([^<>]{0,10000})")
 _FORMULA: Final = re.compile(rb"""\b(?:\w{1,20}:)?Formula\s{0,10}=\s{0,10}("[^"<]{0,8000}"|'[^'<]{0,8000}')""")
-_BINARY: Final = re.compile(rb"<(?:\w{1,40}:)?(?:binData|binaryData|docOleData)\b([^<>]{0,2000})>([^<]*+)<")
+_BINARY: Final = re.compile(rb"<(?:\w{1,40}:)?(?:binData|binaryData)\b([^<>]{0,2000})>([^<]*+)")
 _PART: Final = re.compile(rb"""<(?:\w{1,40}:)?part\s[^<>]{0,4000}?name\s{0,10}=\s{0,10}["']([^"'<>]{1,1000})""")
 _AUTO_OPEN: Final = re.compile(
     rb"""name\s{0,10}=\s{0,10}["'](?:_xlnm\.)?(Auto_(?:Open|Close|Activate|Deactivate))""", re.IGNORECASE
@@ -54,7 +54,7 @@ def pieces(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
         budget.note(symbols.OFFICE_MACRO_AUTOEXEC, found[1].decode(), path)
     if b"<o:OLEObject" in text and b"<w:binData" in text:
         budget.note(symbols.OFFICE_EMBEDDED, "OLEObject", path)
-    if b"binData" in text or b"binaryData" in text or b"docOleData" in text:
+    if b"binData" in text or b"binaryData" in text:
         yield from _binaries(text, path, budget)
 
 
