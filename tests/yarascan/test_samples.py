@@ -122,9 +122,8 @@ def test_the_shipped_rules_are_linear(piece: bytes) -> None:
     assert growth(build, 400_000) <= LINEAR
 
 
-def test_the_shipped_rules_hit_no_ham(shared: Path) -> None:
-    """Mailing lists and private mail of twenty years: not one hit, and every part scanned to its end."""
-    engine = Engine(load_rules(RULES))
+def ham_hit(shared: Path, engine: Engine) -> tuple[int, list[tuple[str, str]]]:
+    """How many messages of ham were looked at, and what was hit in them: their parts, and each as one piece."""
     hits = []
     count = 0
     with tarfile.open(shared / "data" / "mail" / "dev-mail.tar.xz") as archive:
@@ -135,20 +134,57 @@ def test_the_shipped_rules_hit_no_ham(shared: Path) -> None:
             fields, start = split(raw)
             job = InspectionJob(member.name, fields, len(raw) - start, 60, 0.0)
             facts = inspect(job, memoryview(raw)[start:], engine)
+            whole = engine.scan(raw, {"filepath": "raw", "size": len(raw)}, 60)
             count += 1
-            hits += [(member.name, hit.rule) for hit in facts.hits]
-            assert facts.problems == ()
+            hits += [(member.name, hit.rule) for hit in (*facts.hits, *whole.hits)]
+            assert [problem for problem in facts.problems if problem.startswith("yara")] == []
+            assert whole.cut == ""
+    return count, hits
+
+
+def test_the_shipped_rules_hit_no_ham(shared: Path) -> None:
+    """Mailing lists and private mail of twenty years: not one hit, and every part scanned to its end."""
+    count, hits = ham_hit(shared, Engine(load_rules(RULES)))
     assert count > 500
     assert hits == []
 
 
-def test_a_real_rule_set_loads_and_scans(shared: Path, tmp_path: Path) -> None:
-    """742 public files with 5,918 rules: none is left out, and a second start takes them from the cache."""
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
+    """742 public files with 5,918 rules, in `rules`, beside a `cache`."""
+    folder = tmp_path_factory.mktemp("real")
     with tarfile.open(shared / "data" / "yara" / "signature-base.tar.xz") as archive:
-        archive.extractall(tmp_path / "rules", filter="data")
-    first = load_rules(tmp_path / "rules", tmp_path / "cache")
+        archive.extractall(folder / "rules", filter="data")
+    return folder
+
+
+def test_a_real_rule_set_loads_and_scans(real: Path) -> None:
+    """No file is left out, and a second start takes them from the cache."""
+    first = load_rules(real / "rules", real / "cache")
     assert (first.problems, len(first.alone)) == ((), 742)
     assert sum(1 for _ in first.rules) > 5_000
-    second = load_rules(tmp_path / "rules", tmp_path / "cache")
+    second = load_rules(real / "rules", real / "cache")
     assert second.id == first.id
     assert Engine(second).scan(b"The quick brown fox " * 1_000, {"filepath": "1"}, 30).cut == ""
+
+
+def test_a_real_rule_set_hits_next_to_no_ham(real: Path, shared: Path) -> None:
+    """With the externals that it expects, set for each part; it does hit what it is made for."""
+    engine = Engine(load_rules(real / "rules", real / "cache"))
+    count, hits = ham_hit(shared, engine)
+    assert len({name for name, _ in hits}) <= count / 100
+    assert engine.scan(b"<?php eval($_POST['x']); ?>", {"filepath": "1", "extension": "php"}, 30).hits
+
+
+def test_one_broken_file_leaves_all_others(real: Path) -> None:
+    """741 of 742 go on, and the broken one is named with its line."""
+    path = sorted((real / "rules").rglob("*.yar"))[100]
+    text = path.read_bytes()
+    path.write_bytes(text + b"\nrule broken { condition: nothing }\n")
+    try:
+        found = load_rules(real / "rules")
+    finally:
+        path.write_bytes(text)
+    assert len(found.alone) == 741
+    (problem,) = found.problems
+    assert problem.startswith(f"{path}: line ")
