@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
-from typing import Final
+from typing import Final, TypeAlias
 
 from filterd.mime import symbols
 from filterd.mime.symbols import finding
@@ -20,7 +20,10 @@ MAX_PICTURES: Final = 20  # pictures of one message in which codes are looked fo
 MAX_PIXELS: Final = 8_000_000  # pixels of them all, as decoded; ten to forty milliseconds a million
 MAX_LINKS: Final = 10_240  # of all documents of one message
 MAX_LINK: Final = 2_000  # characters of one
+MAX_GUESSES: Final = 100  # passwords tried in one message; each costs a millisecond of key derivation
 _MOST_FINDINGS: Final = 100
+
+Password: TypeAlias = bytes  # as an archive takes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,9 @@ class Member:
 class Budget:
     """Shared by all archives of one message; also gathers their findings.
 
-    `until` is when, by `clock`, unpacking ends. `links` are addresses that documents lead to, `codes` the texts of two-
-    dimensional codes with the picture's path.
+    `until` is when, by `clock`, unpacking ends. `links` are addresses that documents lead to, `codes` the texts of
+    two-dimensional codes with the picture's path. `words` gives what may be passwords, `keys` are those that opened
+    something.
     """
 
     depth: int = MAX_DEPTH
@@ -57,6 +61,9 @@ class Budget:
     links: list[str] = field(default_factory=list)
     codes: list[tuple[str, str]] = field(default_factory=list)
     stopped: bool = False
+    words: Callable[[], tuple[str, ...]] = tuple
+    guesses: int = MAX_GUESSES
+    keys: list[Password] = field(default_factory=list)
     until: float = inf
     clock: Callable[[], float] = monotonic
 

@@ -12,9 +12,11 @@ from filterd.unpack.budget import Budget, Member
 from filterd.unpack.documents import READERS
 from filterd.unpack.image import FORMATS, look
 from filterd.unpack.kinds import CLOSED, STREAMS, holds_zip, inner_name, judge, kinds
+from filterd.unpack.passwords import unlock
 from filterd.unpack.pieces import Piece
 from filterd.unpack.streams import StreamError, bunzip, inflate
 from filterd.unpack.types import Data, detect
+from filterd.unpack.zip_member import METHODS, read
 from filterd.unpack.zipfile import ENCRYPTED, Entry, Listing, list_members
 
 _STORED: Final = 0
@@ -96,6 +98,7 @@ def _zip(data: Data, path: str, budget: Budget, *, inner: bool) -> Iterator[Piec
         # Members that share their bytes unpack to many times the file without any of them being large.
         budget.stop("overlapping members", path)
         return
+    locked = 0
     for entry in listing.entries:
         if entry.name.endswith("/") and not entry.packed:
             continue
@@ -103,13 +106,13 @@ def _zip(data: Data, path: str, budget: Budget, *, inner: bool) -> Iterator[Piec
             return
         others = (entry.other_name,) if entry.other_name else ()
         if entry.flags & ENCRYPTED:
-            budget.note(symbols.UNSCANNABLE_ENCRYPTED, entry.name, path)
-            yield entry.name, others, b"", True
+            yield from _encrypted(data, entry, locked, path, budget)
+            locked += 1
             continue
         packed = memoryview(data)[entry.begin : entry.begin + entry.packed] if entry.begin >= 0 else memoryview(b"")
         allowance = budget.allowance(len(packed))
         try:
-            content = _member(packed, entry, allowance)
+            content = _member(packed, entry, allowance, data)
         except StreamError as error:
             if not inner:
                 budget.note(symbols.UNSCANNABLE_ARCHIVE, f"{entry.name}: {error}", path)
@@ -127,6 +130,20 @@ def _doubts(listing: Listing, path: str, budget: Budget) -> None:
         budget.note(symbols.AMBIGUOUS_ARCHIVE, doubt, path)
 
 
+def _encrypted(data: Data, entry: Entry, earlier: int, path: str, budget: Budget) -> Iterator[Piece]:
+    """An encrypted member: its name, and its content where the mail itself says the password."""
+    others = (entry.other_name,) if entry.other_name else ()
+    allowance = budget.allowance(entry.packed)
+    content = unlock(data, entry, earlier, allowance, budget)
+    if content is None:
+        budget.note(symbols.UNSCANNABLE_ENCRYPTED, entry.name, path)
+        yield entry.name, others, b"", True
+        return
+    budget.note(symbols.ARCHIVE_PASSWORD, path)
+    for name, names, opened, _ in _spent(entry.name, others, content, entry.packed, allowance, path, budget):
+        yield name, names, opened, True
+
+
 def _spent(
     name: str, others: tuple[str, ...], content: bytes, packed: int, allowance: int, path: str, budget: Budget
 ) -> Iterator[tuple[str, tuple[str, ...], bytes, bool]]:
@@ -138,7 +155,7 @@ def _spent(
     yield name, others, content, False
 
 
-def _member(packed: memoryview, entry: Entry, allowance: int) -> bytes:
+def _member(packed: memoryview, entry: Entry, allowance: int, data: Data) -> bytes:
     """One member's content, at most one byte more than allowed. StreamError."""
     if entry.method == _STORED:
         content = bytes(packed)
@@ -146,6 +163,8 @@ def _member(packed: memoryview, entry: Entry, allowance: int) -> bytes:
         content, _ = inflate(packed, allowance)
     elif entry.method == _BZIP2:
         content = bunzip(packed, allowance)
+    elif entry.method in METHODS:
+        return read(data, entry, allowance)
     else:
         raise StreamError(f"method {entry.method}")
     if len(content) <= allowance and entry.crc and zlib.crc32(content) != entry.crc:
