@@ -25,7 +25,7 @@ _WAITING: Final = 65_536  # digits that are kept before they become bytes
 _DATA: Final = b"objdata"
 _START: Final = re.compile(rb"\\objdata(?![a-zA-Z])-?\d{0,20} ?")
 _TOKEN: Final = re.compile(
-    rb"(?P<hex>[0-9A-Fa-f\s\0]++)"
+    rb"(?P<hex>[0-9A-Fa-f\s\0]{1,65536}+)"
     rb"|\\(?P<word>[a-zA-Z]{1,64}+)(?P<number>-?\d{0,20}+) ?"
     rb"|\\'(?P<char>[0-9A-Fa-f]{0,2})"
     rb"|\\(?P<symbol>[^a-zA-Z'])"
