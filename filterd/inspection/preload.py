@@ -10,11 +10,14 @@ from filterd.domains import load_suffixes, normalise
 
 _FOREIGN_CODECS: Final = frozenset({"mbcs", "oem", "cp65001"})  # Windows only
 _LAZY_MODULES: Final = (
+    "PIL.ImageChops",
+    "PIL.ImageOps",
     "_strptime",
     "calendar",
     "email.header",
     "email.utils",
     "json",
+    "pikepdf.models.image",
     "stringprep",
     "tempfile",
     "traceback",

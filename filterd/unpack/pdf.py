@@ -16,6 +16,7 @@ from pikepdf.settings import qpdf_limit_errors, set_qpdf_limits
 from filterd.mime import symbols
 from filterd.unpack.budget import Budget
 from filterd.unpack.pdf_actions import Walk
+from filterd.unpack.pdf_keys import empty_password_key
 from filterd.unpack.pdf_streams import LEAST_FLATE, STREAM_FILTERS
 from filterd.unpack.pieces import Piece
 from filterd.unpack.types import Data, detect
@@ -69,7 +70,7 @@ def read_pdf(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
     _limits()
     before = qpdf_limit_errors()
     try:
-        with Pdf.open(_Source(data)) as pdf:
+        with _opened(data) as pdf:
             yield from _read(pdf, data, path, budget)
             _warned(pdf, path, budget)
     except PasswordError:
@@ -83,6 +84,15 @@ def read_pdf(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
     if qpdf_limit_errors() != before:
         # Beyond its limits qpdf leaves out what is there: streams of objects become nothing.
         budget.note(symbols.UNSCANNABLE_BOMB, "pdf: a stream or object beyond the limits", path)
+
+
+def _opened(data: Data) -> Pdf:
+    """The document. PikepdfError, and what else FAILURES names."""
+    whole = bytes(data)
+    key = empty_password_key(whole) if b"/Encrypt" in whole else ""
+    if key is None:
+        raise PasswordError("a password is needed")
+    return Pdf.open(_Source(whole), password=key, hex_password=bool(key))
 
 
 def begins(data: Data) -> bool:
