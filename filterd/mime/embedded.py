@@ -16,12 +16,12 @@ Data: TypeAlias = bytes | memoryview
 
 _UU: Final = rb"begin(?:-base64)? [0-7]+ [^\r\n]{1,255}\r?\n"
 _YENC: Final = rb"=ybegin [^\r\n]{1,1000}\r?\n"
-_BINHEX: Final = rb"[^\r\n]{0,20}must be converted with BinHex"
+_BINHEX: Final = rb"\(This file must be converted with BinHex"
 # Quoted or not. 40 is more than words have, and less than any encoder's line but the last.
-_BASE64: Final = rb"(?:[ \t>|]{1,8})?[A-Za-z0-9+/]{40}"
-_MARK: Final = b"(?:(" + _UU + b")|(" + _YENC + b")|(" + _BINHEX + b")|" + _BASE64 + b")"
-_BEGIN: Final = re.compile(rb"\n" + _MARK)
-_AT_START: Final = re.compile(_MARK)
+_BASE64: Final = rb"[ \t>|]{0,8}[A-Za-z0-9+/]{40}"
+_MARK: Final = re.compile(b"(" + _UU + b")|(" + _YENC + b")|(" + _BINHEX + b")|" + _BASE64)
+# All text is searched with this one: what it finds is looked at more closely.
+_LIKELY: Final = re.compile(rb"\n(?:begin[ -]|=ybegin |\(This file must|" + _BASE64 + b")")
 # Lines of base64 as long as they go on; only the last one is short.
 _RUN: Final = re.compile(rb"(?:[ \t>|]{0,8}[A-Za-z0-9+/]++={0,3}[ \t]*+(?:\r?\n|\Z))++")
 _RUN_LINE: Final = re.compile(rb"[A-Za-z0-9+/]++={0,3}")
@@ -53,7 +53,7 @@ def embedded(data: Data, allowance: int) -> Iterator[Embedded]:
     """
     count = position = 0
     left = _SHARE * len(data)
-    while (match := (None if position else _AT_START.match(data)) or _BEGIN.search(data, position)) is not None:
+    while (match := _mark(data, position)) is not None:
         found, end = _read(data, match, allowance)
         left -= max(end - match.end(), 0)
         # What is found by its marks may hold another file to a client that knows only those of the other.
@@ -67,6 +67,17 @@ def embedded(data: Data, allowance: int) -> Iterator[Embedded]:
             return
 
 
+def _mark(data: Data, position: int) -> re.Match[bytes] | None:
+    """The next beginning of a file behind `position`, or at the very start."""
+    if not position and (match := _MARK.match(data)) is not None:
+        return match
+    while (likely := _LIKELY.search(data, position)) is not None:
+        if (match := _MARK.match(data, likely.start() + 1)) is not None:
+            return match
+        position = likely.end()
+    return None
+
+
 def _read(data: Data, match: re.Match[bytes], allowance: int) -> tuple[Embedded | None, int]:
     """What begins at a mark, and where it ends."""
     uu, yenc, binhex = match.groups()
@@ -78,8 +89,7 @@ def _read(data: Data, match: re.Match[bytes], allowance: int) -> tuple[Embedded 
     if uu is not None and not uu.startswith(b"begin-"):
         content, end = _uudecode(data, match.end())
         return Embedded(_text(uu.split(b" ", 2)[2]), content), end
-    start = match.end() if uu else match.start() + (bytes(data[match.start() : match.start() + 1]) == b"\n")
-    run = _RUN.match(data, start)
+    run = _RUN.match(data, match.end() if uu else match.start())
     if run is None:
         return None, match.end()
     lines = _RUN_LINE.findall(run[0])
@@ -102,8 +112,8 @@ _NOT_BASE64: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabc
 
 def base64_run(data: Data) -> bytes:
     """The first lines that are nothing but base64, where other text stands before them; empty where none does."""
-    match = None if _AT_START.match(data) else _BEGIN.search(data)
-    run = _RUN.match(data, match.start() + 1) if match is not None and match.groups() == (None,) * 3 else None
+    match = None if _MARK.match(data) else _LIKELY.search(data)
+    run = _RUN.match(data, match.start() + 1) if match is not None else None
     return unbase64(run[0]) if run is not None else b""
 
 

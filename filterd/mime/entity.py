@@ -59,7 +59,7 @@ def read_entity(index: Mapping[bytes, tuple[bytes, ...]], default: str) -> Entit
     content_types = index.get(b"content-type", ())
     dispositions = index.get(b"content-disposition", ())
     findings: list[Finding] = []
-    if not content_types and not dispositions and not (_INSTEAD.keys() & index.keys()):
+    if not (content_types or dispositions or b"content-description" in index or b"content-location" in index):
         encodings = _encodings(index.get(b"content-transfer-encoding", ()), findings)
         return Entity((default,), encodings=encodings, findings=tuple(findings))
     kinds = [parse_parameters(value) for value in content_types[:_MOST]] or [EMPTY]

@@ -154,7 +154,7 @@ def lone_fields(fields: Iterable[HeaderField]) -> list[HeaderField]:
     """Fields that begin behind a bare carriage return inside of others: line ends to some readers."""
     found: list[HeaderField] = []
     for _, value in fields:
-        if b"\r" in value and _LONE.search(value):
+        if b"\r" in value and value.count(b"\r") != value.count(b"\r\n") and _LONE.search(value):
             for line in value.replace(b"\r\n", b" ").split(b"\r")[1:]:
                 name, colon, rest = line.partition(b":")
                 if colon and _NAME.match(name.lstrip(b" \t")):

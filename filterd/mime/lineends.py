@@ -4,18 +4,13 @@ import hashlib
 import re
 from typing import Final
 
-_SIGNS: Final = (b"\r--", b"\r\r", b"\n\r-")  # where such a reader may see other delimiters
+_SIGN: Final = re.compile(rb"\r[\r-]")  # where such a reader may see other delimiters
 _ENDS: Final = re.compile(rb"\r++\n?|\n\r+(?!\n)")
-_WINDOW: Final = 1_000_000  # bytes looked at in one piece
 
 
 def odd_ends(view: memoryview) -> bool:
     """Whether a reader that knows other line ends may see other delimiters."""
-    for start in range(0, len(view), _WINDOW):
-        piece = bytes(view[start : start + _WINDOW + 2])
-        if any(sign in piece for sign in _SIGNS):
-            return True
-    return False
+    return _SIGN.search(view) is not None
 
 
 def with_line_feeds(view: memoryview) -> memoryview:
