@@ -152,10 +152,10 @@ def _warned(pdf: Pdf, path: str, budget: Budget) -> None:
         budget.note(symbols.PDF_DAMAGED, path)
 
 
-def _written(found: Object | None) -> bytes:
-    """An object as text: of a stream its dictionary, of what is no container nothing."""
-    if found is None:
-        return b""  # null, or what could not be read
+def _written(found: object) -> bytes:
+    """An object as text: of a stream its dictionary, of what is no container (or null, or could not be read) nothing."""
+    if not isinstance(found, Object):
+        return b""
     kind = found._type_name  # noqa: SLF001  # pikepdf has no public name for it
     if kind == "stream":
         return found.stream_dict.unparse(resolved=True)

@@ -1,5 +1,6 @@
 """Pictures in PDF documents, for the codes in them: a letter with a code to scan is often nothing but that."""
 
+import warnings
 from typing import Final
 
 from pikepdf import PdfImage, PikepdfError, Stream
@@ -33,7 +34,9 @@ def look_at(stream: Stream, path: str, budget: Budget) -> None:
             return
         if len(read_within(stream, pixels * _BYTES)) > pixels * _BYTES:
             return
-        with PdfImage(stream).as_pil_image() as picture:
-            codes_of(picture, path, budget)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about masks: a code is legible without
+            with PdfImage(stream).as_pil_image() as picture:
+                codes_of(picture, path, budget)
     except (PikepdfError, NotImplementedError, *FAILURES):
         return

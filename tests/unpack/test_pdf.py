@@ -213,6 +213,19 @@ def test_objects_beyond_the_limit_are_said(monkeypatch: pytest.MonkeyPatch) -> N
     assert symbols(run(make_pdf())[1]) == {"UNSCANNABLE_DOCUMENT"}
 
 
+@pytest.mark.parametrize("value", [7, True, String("x"), Name.X, Array([1])])
+def test_objects_of_every_kind_are_passed_by(value: object) -> None:
+    """A number that is an object of its own does not end the look at those behind it."""
+
+    def change(pdf: Pdf) -> None:
+        pdf.Root.A = pdf.make_indirect(value)
+        script_stream(b"app.alert(1)")(pdf)
+
+    members, budget = run(make_pdf(change))
+    assert [member.data for member in members] == [b"app.alert(1)"]
+    assert symbols(budget) == {"PDF_JAVASCRIPT", "PDF_OPEN_ACTION"}
+
+
 def test_the_same_stream_under_many_names_is_handed_out_once() -> None:
     """Specifications by the thousand may share their stream."""
 
