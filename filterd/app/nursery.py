@@ -28,6 +28,7 @@ def nursery_settings(config: Config, cache: Path | None = None) -> NurserySettin
         cpu_seconds=max(1, int(inspectors.seconds)),
         messages=inspectors.recycle,
         analysed=config.limits.message_bytes,
+        passwords=inspectors.passwords,
     )
 
 

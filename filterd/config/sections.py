@@ -181,6 +181,9 @@ class Inspectors(Section):
         "best: every confinement this machine offers, the level reached is logged; required: refuse to start without"
         " all of them; off: resource limits only.",
     )
+    passwords: bool = key(
+        True, 'Try words of a mail that stand near "password" (in many languages) on the encrypted zips in it.'
+    )
     user: str = key("", "User the inspectors run as where the daemon is started by root; empty: the daemon's own.")
 
 

@@ -16,6 +16,7 @@ from filterd.heuristics.mentioned import mentioned
 from filterd.heuristics.urls import Url, hosts_of, parse_url
 from filterd.html import Page
 from filterd.inspection.streams import Streams, StreamScanner, Texts
+from filterd.inspection.words import words_of
 from filterd.ipc.messages import MAX_HEADER
 from filterd.mime import symbols
 from filterd.mime.address import read_author
@@ -76,11 +77,13 @@ def inspect(
     scanner: Scanner | None,
     *,
     phrases: Phrases | None = None,
+    passwords: bool = True,
     prepare: Callable[..., tuple[SignatureFacts, ...]] | None = None,
 ) -> Inspection:
     """Read one message. Never raises; a `body` shorter than the job says is the analysed prefix of a longer one.
 
-    Without a scanner no rules are asked. `prepare` stands for dkim.prepare where a test wants another.
+    Without a scanner no rules are asked; without `passwords` encrypted archives stay closed. `prepare` stands for
+    dkim.prepare where a test wants another.
     """
     work = _Work(job)
     message = Message(job.fields, body)
@@ -95,7 +98,7 @@ def inspect(
         if author.ambiguous:
             work.findings.append(finding(symbols.AMBIGUOUS_FROM, author.ambiguous, *message.index.get(b"from", ())[:2]))
     signatures, chain = _signed(work, body, prepare or dkim.prepare)
-    streams = Streams(job, scanner, work.stage)
+    streams = Streams(job, scanner, work.stage, words_of(message) if passwords else tuple)
     with work.stage("header"):
         streams.header(header_block(job.fields))
     for part in message.parts:

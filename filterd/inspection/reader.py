@@ -25,8 +25,9 @@ def make_reader(settings: NurserySettings) -> Reader:
             phrases = load_phrases(Path(settings.phrases))
         except PhrasesError as error:
             problems = (str(error),)
+    read = partial(inspect, phrases=phrases, passwords=settings.passwords)
     if not settings.rules:
-        return Reader(partial(inspect, scanner=None, phrases=phrases), "", problems)
+        return Reader(partial(read, scanner=None), "", problems)
     rule_set = load_rules(Path(settings.rules), Path(settings.cache) if settings.cache else None)
     engine = Engine(rule_set, timeout=settings.yara_seconds)
-    return Reader(partial(inspect, scanner=engine, phrases=phrases), engine.rule_set, rule_set.problems + problems)
+    return Reader(partial(read, scanner=engine), engine.rule_set, rule_set.problems + problems)

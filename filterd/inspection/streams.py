@@ -38,6 +38,7 @@ MAX_HITS: Final = 1_000  # rule hits kept of one message; beyond it only the fir
 MAX_RULES: Final = 50  # names of rules kept with a part; the hits say them all
 MAX_CUT: Final = 20  # scans cut short that are named
 YARA_SHARE: Final = 0.5  # of a message's time that rules may take: slow ones must not cost the other facts
+UNPACK_SHARE: Final = 0.8  # of a message's time after which nothing more is unpacked: what is known must be told
 MAX_FACTS: Final = 2_100  # parts and members listed: all that their own limits allow
 MAX_PATH: Final = 500  # characters of a path: members of members have long names
 MAX_PAGES: Final = 50  # HTML documents parsed of one message
@@ -67,13 +68,17 @@ class Streams:
     """Takes a message's parts one by one and keeps what was found in them."""
 
     def __init__(
-        self, job: InspectionJob, scanner: StreamScanner | None, stage: Callable[[str], AbstractContextManager[None]]
+        self,
+        job: InspectionJob,
+        scanner: StreamScanner | None,
+        stage: Callable[[str], AbstractContextManager[None]],
+        words: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        """`stage` is the border that times a piece of work and keeps its exceptions from the rest."""
+        """`stage` times a piece of work and keeps its exceptions from the rest; `words` gives possible passwords."""
         self.facts: list[PartFacts] = []
         self.files: list[File] = []
         self.hits: list[RuleHit] = []
-        self._budget = Budget()
+        self._budget = Budget(words=words, until=monotonic() + job.seconds * UNPACK_SHARE)
         self.texts = Texts(links=self._budget.links, codes=self._budget.codes)
         self.problems: list[str] = []
         self._doubts: list[Finding] = []

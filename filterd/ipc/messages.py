@@ -81,6 +81,7 @@ class NurserySettings:
     cpu_seconds: int = 30
     messages: int = 500
     analysed: int = 50_000_000  # bytes of a body that are looked at
+    passwords: bool = True  # words of a mail are tried on its encrypted zips
     yara_seconds: int = 10  # per scan of one part; whole seconds, as libyara takes them
 
 

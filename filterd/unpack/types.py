@@ -94,6 +94,7 @@ _SUM: Final = slice(148, 156)  # of a tar header
 _OCTAL: Final = re.compile(rb" *[0-7]{1,8}[ \0]*\Z")
 _FRAME: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # of user data, which readers skip (RFC 8878, 3.1.2)
 _MAX_SKIPPED: Final = 100  # such frames in a row
+_SHORTEST: Final = 32  # bytes of the smallest archive behind a mark
 _LZ4: Final = b"\x04\x22\x4d\x18"
 _LZMA_HEADER: Final = 14  # bytes: properties, dictionary, size, and the coder's first, which is zero
 _LZMA_PROPERTIES: Final = 225  # 9 * 5 * 5 combinations
@@ -221,6 +222,8 @@ def embedded(data: Data, kind: str) -> int:
 
 def _begins(kind: str, head: bytes, size: int) -> bool:
     """Whether the first header behind a mark is one: programs that unpack hold the marks themselves."""
+    if len(head) < _SHORTEST:
+        return False
     if kind == "7z":
         return zlib.crc32(head[12:32]) == int.from_bytes(head[8:12], "little") and head[6:7] == b"\0"
     if kind == "rar":
