@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +17,11 @@ from filterd.config import Config
 from filterd.inspectors import InspectorPool, start_nursery
 from filterd.model.custody import Evidence, JournalRow
 from filterd.model.message import RawMessage
+from filterd.model.store import StoreError
 from filterd.operations import doctor
 from filterd.operations.doctor import Diagnosis, Level
 from filterd.pipeline.parts import Inspect, Parts
+from filterd.pipeline.rule_watch import Use, uses
 from filterd.quarantine import Quarantine
 from filterd.store import MemoryStore
 from filterd.telemetry import Metrics, configure
@@ -86,6 +88,19 @@ def open_inspectors(config: Config, rules: Path, jobs: int = 0, *, reader: str =
         finally:
             pool.close()
             nursery.stop()
+
+
+def rule_uses(config: Config, rules: Sequence[str]) -> Mapping[str, Use] | None:
+    """What the shared state knows of rules at work, by name; None where it does not answer. Looking makes nothing."""
+    if not (config.redis.url or config.state_directory.is_dir()):
+        return {}
+    store = shared_state(config)
+    try:
+        return uses(store, rules)
+    except StoreError:
+        return None
+    finally:
+        store.close()
 
 
 def open_quarantine(config: Config) -> Quarantine:

@@ -31,6 +31,7 @@ from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.deferral import Deferrals
 from filterd.pipeline.parts import Counters, Limits, Parts
 from filterd.pipeline.replies import Replies
+from filterd.pipeline.rule_watch import NEVER, RuleWatch
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.trust import TrustPolicy
 from filterd.reputation import Memory, Tally
@@ -137,6 +138,7 @@ class LiveFront:
         selectors = SelectorMemory(store, self._writes)
         ours = _trust(site.config).is_ours
         memory = Memory(store, self._lessons, selectors, ours=ours) if remembers else None
+        self._rules = RuleWatch(store, site.config.rules.suspend_share or NEVER) if remembers else None
         self._resolving = Resolving(site, self._share)
         self._replays = ReplayCounter(store)
         self.lists = ListsWatch(site.zones, store, self._resolving.ask, self._resolving.resolver.forget, metrics)
@@ -169,6 +171,7 @@ class LiveFront:
             journal=journal,
             counters=metrics,
             memory=memory,
+            rules=self._rules,
         )
         if not self._pool.wait_ready(INSPECTORS_WITHIN):
             trouble = self._pool.trouble or "they did not start in time"
@@ -199,6 +202,8 @@ class LiveFront:
         self._resolving.close()
         self._writes.close()
         self._lessons.close()
+        if self._rules is not None:
+            self._rules.close()
         self._replays.close()
         self._store.close()
 
@@ -228,6 +233,7 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
     journal: JournalWriter,
     counters: Counters,
     memory: Memory | None,
+    rules: RuleWatch | None,
 ) -> Parts:
     config = site.config
     actions = config.actions
@@ -266,5 +272,6 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
         monotonic=time.monotonic,
         randomness=os.urandom,
         memory=memory,
+        rules=rules,
         received_spf=config.spf.received_header,
     )

@@ -1,11 +1,13 @@
 """filterd rules: what rule files hold, whether they are right, and what stage a rule is at."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from filterd.app import rule_uses
 from filterd.cli import rules_measure
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
 from filterd.operations.rules import RulesCommandError, ask, next_step
@@ -80,16 +82,22 @@ def try_samples(paths: Paths = None, json: JsonOption = False, config: ConfigOpt
 
 @app.command(name="list")
 def list_rules(paths: Paths = None, json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Show the rules: name, file, stage, symbol, owner, expiry.
+    """Show the rules: name, file, stage, symbol, owner, expiry; how often each has hit at this daemon, and when last.
 
     Example: filterd rules list --json | jq -r 'select(.stage == "shadow") | .rule'
     """
     rows = list(_asked("list", _where(paths, config)))
+    known = rule_uses(configuration(config), [row["rule"] for row in rows]) or {}
+    for row in rows:
+        use = known.get(row["rule"])
+        row |= {"hits": None, "last_hit": None, "suspended": ""}
+        if use is not None:
+            row |= {"hits": use.hits, "last_hit": use.last, "suspended": use.suspended}
     if json:
         for row in rows:
             print_json(row)
         return
-    columns = ("rule", "file", "stage", "symbol", "owner", "expires")
+    columns = ("rule", "file", "stage", "symbol", "owner", "expires", "hits", "last hit")
     print_table(columns, [_cells(row) for row in rows])
 
 
@@ -133,5 +141,9 @@ def _asked(word: str, arguments: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    stage = f"{row['stage']} (expired)" if row["expired"] else row["stage"]
-    return (row["rule"], f"{row['namespace']}:{row['line']}", stage, row["symbol"], row["owner"], row["expires"])
+    why = "expired" if row["expired"] else f"suspended: {row['suspended']}" if row["suspended"] else ""
+    stage = f"{row['stage']} ({why})" if why else row["stage"]
+    place = f"{row['namespace']}:{row['line']}"
+    hits = "" if row["hits"] is None else str(row["hits"])
+    last = "" if row["last_hit"] is None else f"{datetime.fromtimestamp(row['last_hit'], UTC):%Y-%m-%d %H:%M:%S UTC}"
+    return (row["rule"], place, stage, row["symbol"], row["owner"], row["expires"], hits, last)

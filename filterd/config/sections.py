@@ -163,6 +163,13 @@ class Rules(Section):
     path: PathField | None = key(
         None, "The directory with scores.toml, dnsbl.toml and yara/; absent: the one shipped with filterd."
     )
+    suspend_share: float = key(
+        0.2,
+        "A YARA rule is as in shadow for an hour when it hits this share of the mail of ten minutes, with nothing else "
+        "speaking against those messages, which come from many networks; 0: never.",
+        ge=0,
+        le=1,
+    )
 
 
 class Inspectors(Section):

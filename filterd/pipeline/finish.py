@@ -103,7 +103,8 @@ def _inspect(end: _End) -> tuple[str, str]:
     )
     try:
         facts = parts.inspectors.inspect(job, end.message.body_fd, end.deadline - MARGIN)
-        transaction.inspection = settle(facts, transaction.now, {})
+        suspended = parts.rules.suspended(facts) if parts.rules is not None else {}
+        transaction.inspection = settle(facts, transaction.now, suspended)
     except InspectorFailure as error:
         return _failed(end, error)
     return "", ""
@@ -176,7 +177,10 @@ def _conclude(end: _End, verdict: Verdict) -> Decision:
 
 
 def _learn(end: _End, verdict: Verdict) -> None:
-    transaction, memory = end.transaction, end.transaction.parts.memory
+    transaction, memory, rules = end.transaction, end.transaction.parts.memory, end.transaction.parts.rules
+    if rules is not None and end.score is not None and transaction.inspection is not None:
+        tag = transaction.parts.policy.add_header
+        rules.saw(transaction.inspection, end.score, tag, transaction.client.address, transaction.now)
     if memory is not None and end.score is not None:
         try:
             learn(memory, transaction, end.score, verdict)

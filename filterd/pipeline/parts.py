@@ -11,6 +11,7 @@ from filterd.model.inspection import Inspection, InspectionJob
 from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.deferral import Deferrals
 from filterd.pipeline.replies import Replies
+from filterd.pipeline.rule_watch import RuleWatch
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.trust import TrustPolicy
 from filterd.reputation import Memory
@@ -88,4 +89,5 @@ class Parts:
     monotonic: Callable[[], float]
     randomness: Callable[[int], bytes]
     memory: Memory | None = None  # what is learnt of senders; None: nothing
+    rules: RuleWatch | None = None  # what is known of YARA rules at work; None: nothing
     received_spf: bool = False  # whether Received-SPF is written beside Authentication-Results

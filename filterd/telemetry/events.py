@@ -37,6 +37,10 @@ class Event(StrEnum):
     CALLBACK_CRASHED = "callback_crashed", "our bug in a milter callback: the message is deferred"
     CHECK_CRASHED = "check_crashed", "our bug in a check: it counts as not made, never as passed"
     RULE_FILE_LEFT_OUT = "rule_file_left_out", "a YARA file does not compile and is not in use; the others are"
+    RULE_SUSPENDED = (
+        "rule_suspended",
+        "a YARA rule hits a share of mail as no rule should: it is as in shadow for a while",
+    )
     STORE_UNAVAILABLE = (
         "store_unavailable",
         "the shared store does not answer: caches and counters are local until it does",

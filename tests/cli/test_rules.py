@@ -8,6 +8,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from filterd.cli import app
+from filterd.model.inspection import Inspection, RuleHit
+from filterd.pipeline.rule_watch import NEVER, RuleWatch
+from filterd.score import Score
+from filterd.store import open_store
 
 pytestmark = pytest.mark.integration  # each command starts a process of its own
 
@@ -115,11 +119,23 @@ def test_samples_are_tried(commands: Commands) -> None:
 
 
 def test_the_rules_are_listed(commands: Commands) -> None:
-    """Where there is no terminal, a line each; one that has expired says so."""
-    done = commands.run("list", str(commands.rules))
-    assert done.stdout == "needle\ta:1\tshadow (expired)\tYARA_NEEDLE\tteam\t2020-01-31\n"
-    (row,) = commands.rows("list", str(commands.rules))
+    """Where there is no terminal, a line each; one that has expired says so, and what has hit says when."""
+    config = commands.folder / "filterd.toml"
+    config.write_text(f'[paths]\nstate = "{commands.folder}/state"\n')
+    done = commands.run("list", str(commands.rules), "--config", str(config))
+    assert done.stdout == "needle\ta:1\tshadow (expired)\tYARA_NEEDLE\tteam\t2020-01-31\t\t\n"
+    (commands.folder / "state").mkdir()
+    store = open_store(None, commands.folder / "state")
+    watch = RuleWatch(store, NEVER)
+    facts = Inspection(hits=(RuleHit("needle", "a", "YARA_NEEDLE", "1"),))
+    watch.saw(facts, Score(0.0), 6.0, "", 1_700_000_000.0)
+    watch.close()
+    store.close()
+    done = commands.run("list", str(commands.rules), "--config", str(config))
+    assert done.stdout.endswith("\t1\t2023-11-14 22:13:20 UTC\n")
+    (row,) = commands.rows("list", str(commands.rules), "--config", str(config))
     assert (row["rule"], row["stage"], row["expired"], row["score"]) == ("needle", "shadow", True, "3")
+    assert (row["hits"], row["last_hit"]) == (1, 1_700_000_000.0)
 
 
 def test_a_rule_is_moved_on_and_back(commands: Commands) -> None:
