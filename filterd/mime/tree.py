@@ -196,7 +196,8 @@ class _Buffer:
                 break
             # RFC 2046 5.2.1: the content is a message: its header begins here.
             self.walk.containers.append((path or "1", kind))
-            block = split_block(self.view, start, MAX_PART_HEADER, strict=False)
+            # A message may be a header alone, and the delimiter around it ends that.
+            block = split_block(self.view, start, self.header_limit(start), strict=False)
             fields, start, depth = block.fields, block.end, depth + 1
             path = path or "1"
             self.walk.doubt(block, path)
