@@ -4,7 +4,9 @@ qpdf (by pikepdf) reads and mends; every object is written out once by its C++ c
 of interest are walked. Nothing is rendered. Objects that only an earlier revision of the file has are not looked at.
 """
 
+import logging
 import re
+import warnings
 from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
@@ -46,8 +48,9 @@ class _Source(BytesIO):
 
 
 @cache
-def _limits() -> None:
-    """What one stream or object may take; these hold for the process, and are set once."""
+def _prepare() -> None:
+    """What one stream or object may take; these hold for the process, and are set once. What is odd is not logged."""
+    logging.getLogger("pikepdf").setLevel(logging.CRITICAL)
     set_qpdf_limits(
         doc_max_warnings=_MAX_WARNINGS,
         parser_max_container_size=_MAX_CONTAINER,
@@ -67,7 +70,7 @@ def read_pdf(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
     if _marks(data) > MAX_MARKS:
         budget.note(symbols.UNSCANNABLE_DOCUMENT, f"pdf: more than {MAX_MARKS} items", path)
         return
-    _limits()
+    _prepare()
     before = qpdf_limit_errors()
     try:
         with _opened(data) as pdf:
@@ -92,7 +95,9 @@ def _opened(data: Data) -> Pdf:
     key = empty_password_key(whole) if b"/Encrypt" in whole else ""
     if key is None:
         raise PasswordError("a password is needed")
-    return Pdf.open(_Source(whole), password=key, hex_password=bool(key))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of keys that were not needed
+        return Pdf.open(_Source(whole), password=key, hex_password=bool(key))
 
 
 def begins(data: Data) -> bool:
@@ -153,7 +158,7 @@ def _warned(pdf: Pdf, path: str, budget: Budget) -> None:
 
 
 def _written(found: object) -> bytes:
-    """An object as text: of a stream its dictionary, of what is no container (or null, or could not be read) nothing."""
+    """An object as text: of a stream its dictionary, of what is no container or could not be read nothing."""
     if not isinstance(found, Object):
         return b""
     kind = found._type_name  # noqa: SLF001  # pikepdf has no public name for it

@@ -4,7 +4,7 @@ import base64
 import io
 import zipfile
 import zlib
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import pikepdf
 import pytest
@@ -214,7 +214,7 @@ def test_objects_beyond_the_limit_are_said(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("value", [7, True, String("x"), Name.X, Array([1])])
-def test_objects_of_every_kind_are_passed_by(value: object) -> None:
+def test_objects_of_every_kind_are_passed_by(value: Any) -> None:
     """A number that is an object of its own does not end the look at those behind it."""
 
     def change(pdf: Pdf) -> None:
