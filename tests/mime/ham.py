@@ -1,4 +1,4 @@
-"""How many ordinary messages are doubtful or unscannable, by class: python -m tests.mime.ham
+"""How many ordinary messages are doubtful or unscannable, by class. Run it as: python -m tests.mime.ham.
 
 Reads the public archive of ham and spam through the whole inspection, without rules, in as many processes as there are
 processors. Needs FILTERD_SHARED.
