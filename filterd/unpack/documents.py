@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from filterd.mime import symbols
-from filterd.unpack import active, eml, lnk, ole_office, onenote, ooxml, pdf, rtf, tnef, xlsb
+from filterd.unpack import active, eml, lnk, ole_documents, ole_office, onenote, ooxml, pdf, rtf, tnef, xlsb
 from filterd.unpack.budget import Budget
 from filterd.unpack.dde import cell_commands
 from filterd.unpack.pieces import Piece, Reader
@@ -52,6 +52,7 @@ def unknown(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
 
 READERS: Final[dict[str, Reader]] = {
     "ole": ole_office.pieces,
+    "biff": ole_documents.stream,
     "html": active.read_html,
     "svg": active.read_svg,
     "pdf": pdf.read_pdf,

@@ -5,7 +5,6 @@ from typing import Final
 
 from filterd.mime import symbols
 from filterd.unpack.budget import Budget
-from filterd.unpack.ole import Compound, Entry
 
 MAX_RECORDS: Final = 1_000_000  # of one workbook: each costs under a microsecond
 _FILE_PASS: Final = 0x2F
@@ -24,9 +23,8 @@ _LONGEST: Final = 255  # characters of a link's path; larger counts are marks (2
 _HEAD: Final = 4
 
 
-def look(compound: Compound, entry: Entry, path: str, budget: Budget) -> bool:
-    """Findings of a workbook in `entry`; True where it can be read."""
-    data = compound.read(entry)
+def look(data: bytes, path: str, budget: Budget) -> bytes | None:
+    """Findings of a workbook's stream; None, or how it is encrypted where it is."""
     facts = _Facts()
     position = 0
     for _ in range(MAX_RECORDS):
@@ -36,7 +34,7 @@ def look(compound: Compound, entry: Entry, path: str, budget: Budget) -> bool:
         size = data[position + 2] | data[position + 3] << 8
         position += _HEAD
         if kind == _FILE_PASS:
-            return False
+            return data[position : position + size]
         if kind in _WANTED:
             facts.record(kind, data[position : position + size])
         position += size
@@ -49,7 +47,7 @@ def look(compound: Compound, entry: Entry, path: str, budget: Budget) -> bool:
         names = [name for name in dict.fromkeys(facts.starts) if name]
         if names:
             budget.note(symbols.OFFICE_MACRO_AUTOEXEC, *names[:4], path)
-    return True
+    return None
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from filterd.mime import symbols
-from filterd.unpack import msg, ole_excel, ole_slides, ole_word, vba
+from filterd.unpack import msg, ole_documents, ole_slides, vba
 from filterd.unpack.budget import Budget
 from filterd.unpack.ole import Compound, Entry, open_compound
 from filterd.unpack.ole_objects import EQUATION, package_pieces
@@ -13,12 +13,10 @@ from filterd.unpack.pieces import Piece, hand_out
 from filterd.unpack.types import Data
 
 MAX_OBJECTS: Final = 1_000  # streams of one file that hold embedded files
-_LOCKED: Final = frozenset({"encryptedpackage", "encryptedsummary", "\x09drmcontent"})
 _STORED: Final = frozenset({"package", "contents", "embeddedodf"})
 _ZLIB: Final = b"\x78"
 _NATIVE: Final = "\x01ole10native"
 _OBJECT: Final = re.compile(r"_\d{5,}|MBD[0-9A-F]{4,}", re.IGNORECASE)
-_KNOWN: Final = frozenset({"worddocument", "workbook", "book", "powerpoint document"})
 _TITLE: Final = 60  # characters of a storage's name that are shown
 
 
@@ -26,32 +24,13 @@ def pieces(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
     """Macros, embedded files, attachments; the rest as findings."""
     compound = open_compound(data)
     names = {entry.name.lower() for entry in compound.entries}
-    readable = not names & _LOCKED and not ole_slides.locked(compound)
-    for entry in compound.entries:
-        if entry.stream and entry.name.lower() in _KNOWN:
-            readable = _document(compound, entry, path, budget) and readable
-    if not readable:
-        budget.note(symbols.OFFICE_ENCRYPTED, path)
-        budget.note(symbols.UNSCANNABLE_ENCRYPTED, "an encrypted document", path)
+    yield from ole_documents.pieces(compound, path, budget)
     yield from vba.sources(compound, path, budget)
-    for entry in compound.entries:
-        if entry.stream and entry.name.lower() == "powerpoint document" and readable:
-            yield from ole_slides.pieces(compound, entry, path, budget)
     yield from _objects(compound, path, budget)
     if msg.is_message(names):
         yield from msg.pieces(compound, path, budget)
     if compound.broken:
         budget.note(symbols.UNSCANNABLE_DOCUMENT, f"ole: {compound.broken}", path)
-
-
-def _document(compound: Compound, entry: Entry, path: str, budget: Budget) -> bool:
-    """The findings of one document; True where it is not encrypted."""
-    name = entry.name.lower()
-    if name == "worddocument":
-        return ole_word.look(compound, entry, path, budget)
-    if name in ("workbook", "book"):
-        return ole_excel.look(compound, entry, path, budget)
-    return True
 
 
 def _objects(compound: Compound, path: str, budget: Budget) -> Iterator[Piece]:

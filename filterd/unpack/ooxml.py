@@ -35,7 +35,7 @@ _REMOTE: Final = re.compile(
     r"(?:https?|ftps?|mhtml|ldap|ms-\w{1,40}):|file:/{2,5}[^/\\:]{1,250}[/\\]|\\\\|//", re.IGNORECASE
 )
 # Links that are followed by a click, and pictures and sounds, are no matter of this reader.
-_ORDINARY: Final = frozenset({"hyperlink", "image", "video", "audio", "media"})
+_ORDINARY: Final = frozenset({"image", "video", "audio", "media"})
 _EMBEDDED: Final = frozenset({"oleobject", "package", "afchunk"})
 _MACRO_SHEETS: Final = frozenset({"xlmacrosheet", "xlintlmacrosheet"})
 ACTIVE_MIME: Final = b"ActiveMime"
@@ -130,6 +130,8 @@ def _external(kind: str, target: str, path: str, budget: Budget) -> None:
     if kind.lower() == "attachedtemplate":
         if remote:
             budget.note(symbols.OFFICE_TEMPLATE, target, path)
+    elif kind.lower() == "hyperlink":
+        budget.link(target)
     elif kind.lower() not in _ORDINARY:
         budget.note(symbols.OFFICE_REMOTE if remote else symbols.OFFICE_EXTERNAL, kind, target, path)
 

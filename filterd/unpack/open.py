@@ -67,7 +67,7 @@ def _members(data: Data, types: tuple[str, ...], kind: str, path: str, name: str
     if kind == "zip":
         # Office stores the theme of a document as a zip inside the compound file, in pieces where it is long: it is
         # looked into, but says nothing about the file. So is a zip that another archive holds.
-        return _zip(data, path, budget, inner=types[0] == "ole" or holds_zip(data, types))
+        return _zip(data, path, budget, inner=types[0] in ("ole", "biff") or holds_zip(data, types))
     if kind in _READERS:
         return _READERS[kind](data, path, budget)
     return _stream(data, kind, path, name, budget)

@@ -18,6 +18,8 @@ _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x7fELF", "elf"),
     (b"%PDF-", "pdf"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
+    (b"\x09\x08\x10\x00\x00\x06", "biff"),
+    (b"\x09\x08\x08\x00\x00\x05", "biff"),
     (b"{\\rt", "rtf"),
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),

@@ -311,6 +311,57 @@ def test_encrypted(data: bytes) -> None:
     assert set(run(data)[1]) == {"OFFICE_ENCRYPTED", "UNSCANNABLE_ENCRYPTED"}
 
 
+# Made with the key that msoffcrypto-tool derives from Excel's own password: standard encryption, AES, 128 bits.
+STANDARD = bytes.fromhex(
+    "04000200240000002000000024000000000000000e66000004800000800000001800000000000000000000001000000000010203"
+    "0405060708090a0b0c0d0e0f1d03e90930fa24c4f70d4b1e9f5720e6140000005bab220bb9f678b367283a92ad149948d9dcc35c"
+    "eb686af47a9921613e6032d4"
+)
+PACKAGE = bytes.fromhex("1000000000000000dcd786cbb0165971d95b701782e11b9cddcd1bac3d285c47840f9c57a412dfd8")
+
+
+@pytest.mark.threat("ZIP-04")
+def test_password_that_everybody_knows() -> None:
+    """What Excel opens without asking is opened here, too; that it was encrypted is said all the same."""
+    members, found = run(make_ole({"EncryptionInfo": STANDARD, "EncryptedPackage": PACKAGE}))
+    assert members["1/decrypted"].data == b"PK\3\4 hello world"
+    assert "OFFICE_ENCRYPTED" in found
+    assert "UNSCANNABLE_ENCRYPTED" not in found
+
+
+@pytest.mark.threat("ZIP-04")
+def test_attempts_are_counted() -> None:
+    """Passwords are tried as long as the message has guesses left."""
+    budget = Budget(words=lambda: ("wrong",), guesses=0)
+    data = make_ole({"EncryptionInfo": STANDARD, "EncryptedPackage": PACKAGE})
+    assert list(unpack(data, "1", "a.docx", 0, budget)) == []
+    assert "UNSCANNABLE_ENCRYPTED" in {found.symbol for found in budget.findings}
+
+
+@pytest.mark.parametrize("place", [8, 28, 60, 100])
+def test_broken_encryption(place: int) -> None:
+    """A description that makes no sense is one of encryption all the same."""
+    info = STANDARD[:place] + bytes([STANDARD[place] ^ 0xFF]) + STANDARD[place + 1 :]
+    assert set(run(make_ole({"EncryptionInfo": info, "EncryptedPackage": PACKAGE}))[1]) == {
+        "OFFICE_ENCRYPTED",
+        "UNSCANNABLE_ENCRYPTED",
+    }
+
+
+def test_workbook_alone() -> None:
+    """A workbook's stream without a compound file around it, as Excel opens it, too."""
+    stream = struct.pack("<HHHH", 0x809, 16, 0x600, 5) + bytes(12)
+    stream += struct.pack("<HH", 0x85, 9) + bytes(5) + b"\1\1\0M"
+    assert run(stream)[1]["OFFICE_XLM"] == ("M", "1")
+
+
+def test_links_are_followed() -> None:
+    """Links of a document are addresses to be judged like those of the message."""
+    budget = Budget()
+    list(unpack(package_of(related("hyperlink", "https://x.test/", "External")), "1", "a.docx", 0, budget))
+    assert budget.links == ["https://x.test/"]
+
+
 # RTF
 
 
