@@ -32,6 +32,7 @@ from filterd.model.report import Finding
 
 MAX_SUBJECT: Final = 1_000  # characters of the Subject kept
 MAX_PROBLEMS: Final = 50
+MAX_SLOW: Final = 50  # names of rule files
 MAX_INTACT: Final = MAX_HEADER // 2  # bytes of header fields, their names and values; what is larger may have been cut
 MAX_URL_TEXT: Final = 500_000  # characters of all URLs listed; real mail has some thousands
 
@@ -120,6 +121,7 @@ def inspect(
         signatures=signatures,
         parts=tuple(streams.facts),
         hits=tuple(streams.hits),
+        slow=tuple(streams.slow)[:MAX_SLOW],
         urls=_listed(subject.urls),
         hosts=hosts_of(subject.urls),
         addresses=tuple([clean(address) for address in addresses]),

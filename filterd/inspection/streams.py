@@ -88,11 +88,14 @@ class Streams:
         self._yara_left = job.seconds * YARA_SHARE
         self._cut = 0
         self._text_left = MAX_TEXTS
+        self._excused = frozenset(job.excused)
+        self.slow: dict[str, None] = {}  # rule files, in order
         self._base: dict[str, str | int] = {
             "owner": "",
             "client": _clean(job.client_address),
             "sender_domain": _clean(job.sender.rpartition("@")[2].lower()),
             "trust": _clean(job.trust),
+            "spf": _clean(job.spf),
         }
 
     @property
@@ -280,7 +283,10 @@ class Streams:
             scan = self._scanner.scan(data, externals, self._yara_left)
             self._keep(scan.hits)
         self._yara_left -= monotonic() - start
-        if scan.cut:
+        self.slow |= dict.fromkeys(scan.slow)
+        if scan.slow and not scan.unasked and self._excused.issuperset(scan.slow):
+            self.problems.append(clip(f"yara: {path}: {scan.cut}"))
+        elif scan.cut:
             self._cut_short(path, scan.cut)
         return [hit.rule for hit in scan.hits]
 

@@ -14,7 +14,8 @@ RULE_PREFIX: Final = "YARA_"  # of every rule's symbol: no rule speaks in the na
 class InspectionJob:
     """One message to read; its body comes beside the job as a file descriptor.
 
-    `seconds` is how long the inspector may live with it; what is known at MAIL is offered to YARA as externals.
+    `seconds` is how long the inspector may live with it; what is known at MAIL is offered to YARA as externals. A scan
+    that only rule files in `excused` could not finish is as good as finished.
     """
 
     id: str
@@ -26,6 +27,8 @@ class InspectionJob:
     sender: str = ""
     helo: str = ""
     trust: str = "stranger"
+    spf: str = "unknown"  # the result for MAIL FROM, where it has come by then
+    excused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +99,4 @@ class Inspection:
     problems: tuple[str, ...] = ()  # rule files left out, scans cut short: what was not looked at, in words
     ms: dict[str, float] = field(default_factory=dict)
     arc: ArcFacts | None = field(default_factory=ArcFacts)
+    slow: tuple[str, ...] = ()  # rule files that did not come to an end in time

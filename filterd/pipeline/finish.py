@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 
 from filterd.inspectors import InspectorBusy, InspectorDied, InspectorFailure, InspectorTimeout
+from filterd.model.authentication import SpfResult
 from filterd.model.custody import CustodyError
 from filterd.model.inspection import InspectionJob
 from filterd.model.message import RawMessage
@@ -100,6 +101,8 @@ def _inspect(end: _End) -> tuple[str, str]:
         sender=_encodable(transaction.envelope.sender),
         helo=_encodable(transaction.helo),
         trust=transaction.trust.value,
+        spf=_spf(transaction),
+        excused=parts.rules.excused() if parts.rules is not None else (),
     )
     try:
         facts = parts.inspectors.inspect(job, end.message.body_fd, end.deadline - MARGIN)
@@ -108,6 +111,13 @@ def _inspect(end: _End) -> tuple[str, str]:
     except InspectorFailure as error:
         return _failed(end, error)
     return "", ""
+
+
+def _spf(transaction: Transaction) -> str:
+    """The result for MAIL FROM where it is known already: rules do not wait for it."""
+    report = transaction.reports.get("spf")
+    results = [result.status.value for result in report.auth_results if isinstance(result, SpfResult)] if report else []
+    return results[-1] if results else "unknown"
 
 
 def _encodable(text: str) -> str:

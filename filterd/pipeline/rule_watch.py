@@ -4,9 +4,13 @@ Only hits count against a rule that nothing else in the message speaks for: in a
 And they must come from many networks: who sends a thousand messages from one of them suspends nobody's rule. A
 suspended rule is as in shadow, at every front that shares the store, until its time is over.
 
+A file whose rules take too long for several messages is excused: messages are not held any more for what it leaves
+unsaid, and its hits in all others still count.
+
 Counted once every few seconds for all messages of a process; what a killed process had not written is lost.
 """
 
+import contextlib
 import threading
 import time
 from collections import Counter, defaultdict
@@ -28,6 +32,8 @@ from filterd.telemetry.events import Event
 INTERVAL: Final = 2.0  # seconds between two writes: how late a flood is seen
 WINDOW: Final = 600  # seconds in which hits and messages are counted together
 LEAST: Final = 50  # hits in a window; below it is chance, or a small site
+SLOW_LEAST: Final = 5  # messages of a window for which a file took too long; fewer are made by one sender's odd file
+MAX_SLOW: Final = 100  # files that are excused
 NETWORKS: Final = 20  # that these must come from
 SUSPENDED: Final = 3_600  # seconds a suspension lasts; after it the rule may hit again, and be suspended again
 KEPT: Final = 90 * 86_400  # seconds that hits and the last one are known after it
@@ -46,6 +52,7 @@ class Seen:
     hit: tuple[str, ...] = ()
     alone: tuple[str, ...] = ()
     network: str = ""
+    slow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,8 @@ class RuleWatch:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, str]] = {}  # rule -> looked at until, why it is suspended
+        self._excused: tuple[str, ...] = ()
+        self._look_at_slow = float("-inf")
         self._batcher: Batcher[Seen] = Batcher("filterd-rules", self._write, interval=INTERVAL)
 
     def suspended(self, facts: Inspection) -> Mapping[str, str]:
@@ -101,13 +110,25 @@ class RuleWatch:
         with self._lock:
             return {name: why for name in names if (why := self._known.get(name, (0.0, ""))[1])}
 
+    def excused(self) -> tuple[str, ...]:
+        """The rule files that are known to be too slow: what they leave unsaid is no reason to hold a message."""
+        now = self._clock()
+        with self._lock:
+            due = now >= self._look_at_slow
+            if due:  # one thread reads, the others go on with what is known
+                self._look_at_slow = now + FRESH
+        if due:
+            with contextlib.suppress(StoreError):
+                self._excused = self._store.members(_SLOW)
+        return self._excused
+
     def saw(self, facts: Inspection, found: Score, tag: float, client: str, now: float) -> None:
         """A message is finished; `tag` is the threshold for a tag."""
         if not facts.hits:
-            self._batcher.offer(Seen(now))
+            self._batcher.offer(Seen(now, slow=facts.slow))
             return
         hit = tuple(dict.fromkeys([hit.rule for hit in facts.hits]))[:MAX_RULES]
-        self._batcher.offer(Seen(now, hit, unsupported(found, facts.hits, tag), network_of(client)))
+        self._batcher.offer(Seen(now, hit, unsupported(found, facts.hits, tag), network_of(client), facts.slow))
 
     def flush(self) -> None:
         """Write what is queued, in this thread."""
@@ -145,10 +166,18 @@ class RuleWatch:
             self._store.put(f"rule:last:{_id(name)}", b"%.0f" % last[name], KEPT)
         for window, seens in windows.items():
             messages = self._store.add(f"rule:window:{window}:messages", len(seens), 2 * WINDOW)
+            for name, count in Counter([name for seen in seens for name in seen.slow]).items():
+                self._time(name, window, count)
             alone = Counter([name for seen in seens for name in seen.alone])
             for name, count in alone.items():
                 self._judge(name, window, count, messages, {seen.network for seen in seens if name in seen.alone})
         return 0
+
+    def _time(self, name: str, window: int, count: int) -> None:
+        slow = self._store.add(f"rule:window:{window}:slow:{_id(name)}", count, 2 * WINDOW)
+        if slow >= SLOW_LEAST and name not in self._store.members(_SLOW):
+            self._store.remember(_SLOW, name, SUSPENDED, MAX_SLOW)
+            _log.warning(Event.RULE_FILE_EXCUSED, file=name, messages=slow, seconds=SUSPENDED)
 
     def _judge(self, name: str, window: int, count: int, messages: int, networks: set[str]) -> None:
         key = f"rule:window:{window}:{_id(name)}"
@@ -166,6 +195,9 @@ class RuleWatch:
         with self._lock:
             self._known[name] = (self._clock() + FRESH, why)
         _log.warning(Event.RULE_SUSPENDED, rule=name, cause=why, seconds=SUSPENDED)
+
+
+_SLOW: Final = "rule:slow"
 
 
 def uses(store: Store, rules: Sequence[str]) -> dict[str, Use]:

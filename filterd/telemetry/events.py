@@ -41,6 +41,10 @@ class Event(StrEnum):
         "rule_suspended",
         "a YARA rule hits a share of mail as no rule should: it is as in shadow for a while",
     )
+    RULE_FILE_EXCUSED = (
+        "rule_file_excused",
+        "a YARA file took too long for several messages: for a while none is held for what this file leaves unsaid",
+    )
     STORE_UNAVAILABLE = (
         "store_unavailable",
         "the shared store does not answer: caches and counters are local until it does",

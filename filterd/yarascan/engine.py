@@ -20,10 +20,15 @@ SYMBOL: Final = re.compile(RULE_PREFIX + r"[A-Z0-9_]{1,59}")
 
 
 class Scan(NamedTuple):
-    """The rules that matched, and why not all of them came to an end, empty where they did."""
+    """The rules that matched, and why not all of them came to an end, empty where they did.
+
+    `slow` are the files that did not; `unasked` is how many were not even begun.
+    """
 
     hits: tuple[RuleHit, ...] = ()
     cut: str = ""
+    slow: tuple[str, ...] = ()
+    unasked: int = 0
 
 
 class Engine:
@@ -74,7 +79,7 @@ class Engine:
         named = f"too slow: {', '.join(slow[:MAX_NAMED])}" if slow else "too slow together"
         more = f" and {len(slow) - MAX_NAMED} more" if len(slow) > MAX_NAMED else ""
         unasked = f"; {left} files not asked" if left else ""
-        return Scan(tuple(hits), f"{named}{more}{unasked}")
+        return Scan(tuple(hits), f"{named}{more}{unasked}", tuple(slow), left)
 
     def _match(
         self, rules: yara.Rules, data: bytes | memoryview, externals: dict[str, str | int], timeout: int

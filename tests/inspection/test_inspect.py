@@ -96,6 +96,7 @@ def test_every_stream_is_scanned_with_externals() -> None:
         "client": "192.0.2.7",
         "sender_domain": "example.org",
         "trust": "stranger",
+        "spf": "unknown",
         "filename": "a.txt",
         "filepath": "2/a.txt",
         "extension": "txt",

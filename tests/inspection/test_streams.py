@@ -33,10 +33,18 @@ class Rules:
         return self._answer(bytes(data), externals)
 
 
-def run(raw: bytes, scanner: Rules | None = None, *, sender: str = "", seconds: float = 30) -> Inspection:
+def run(
+    raw: bytes,
+    scanner: Rules | None = None,
+    *,
+    sender: str = "",
+    seconds: float = 30,
+    spf: str = "unknown",
+    excused: tuple[str, ...] = (),
+) -> Inspection:
     """Inspect a whole message."""
     fields, start = split(raw)
-    job = InspectionJob("x", fields, len(raw) - start, seconds, 0.0, sender=sender)
+    job = InspectionJob("x", fields, len(raw) - start, seconds, 0.0, sender=sender, spf=spf, excused=excused)
     return inspect(job, memoryview(raw)[start:], scanner)
 
 
@@ -70,6 +78,32 @@ def test_a_scan_cut_short_is_a_finding_and_its_hits_stand() -> None:
     ]
     assert facts.problems == ("yara: 2: too slow: family",)
     assert [hit.part for hit in facts.hits] == ["header", "1", "2"]
+
+
+@pytest.mark.threat("RES-10")
+@pytest.mark.parametrize(
+    ("scan", "excused", "found"),
+    [
+        (Scan((), "too slow: dull", ("dull",)), (), True),
+        (Scan((), "too slow: dull", ("dull",)), ("dull", "other"), False),
+        (Scan((), "too slow: dull, new", ("dull", "new")), ("dull",), True),
+        (Scan((), "too slow: dull; 1 files not asked", ("dull",), 1), ("dull",), True),
+        (Scan((), "too slow together; 2 files not asked", (), 2), ("dull",), True),
+    ],
+)
+def test_what_an_excused_file_leaves_unsaid_is_no_finding(scan: Scan, excused: tuple[str, ...], found: bool) -> None:  # noqa: FBT001  # a row of the table
+    """Only where all others came to an end; it is named in any case."""
+    facts = run(multipart(b"\r\nslow"), Rules(lambda data, _: scan if data == b"slow" else Scan()), excused=excused)
+    assert ("UNSCANNABLE_YARA" in symbols(facts)) is found
+    assert facts.slow == scan.slow
+    assert len(facts.problems) == 1
+
+
+def test_what_is_known_at_mail_reaches_the_rules() -> None:
+    """Sender's domain and the result of SPF, for every stream."""
+    rules = Rules(lambda _, __: Scan())
+    run(multipart(b"\r\ntext"), rules, sender="a@Sender.test", spf="fail")
+    assert [(asked["sender_domain"], asked["spf"]) for asked, _ in rules.asked] == [("sender.test", "fail")] * 2
 
 
 @pytest.mark.threat("RES-10")

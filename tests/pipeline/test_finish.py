@@ -16,9 +16,12 @@ from filterd.model.session import Client, Envelope, Recipient
 from filterd.model.verdict import Action, DeleteHeader, InsertHeader, SmtpReply
 from filterd.pipeline.deferral import MAX_DEFERRAL
 from filterd.pipeline.finish import MARGIN, Decision, finish
+from filterd.pipeline.rule_watch import RuleWatch, Use, uses
 from filterd.pipeline.runner import Runner
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.transaction import Peer, Transaction
+from filterd.reputation.keys import digest
+from filterd.store import MemoryStore
 from tests.pipeline.fakes import LIMITS, NOW, FakeCheck, FakeCustodian, FakeInspectors, Front, Gate, everywhere
 from tests.support.process import wait_until
 
@@ -90,7 +93,48 @@ def test_the_inspector_is_told_what_is_known(front: Front) -> None:
     assert (job.id, job.trust, job.now) == (transaction.id, "stranger", NOW)
     assert job.seconds == LIMITS.inspection
     assert deadline == front.monotonic() + LIMITS.deadline - MARGIN
+    assert (job.spf, job.excused) == ("unknown", ())
     transaction.close()
+
+
+def test_the_rules_are_told_of_spf_where_it_is_known(front: Front) -> None:
+    """The result for MAIL FROM; nobody waits for it."""
+    parts = replace(front.parts(), schedule=Schedule.of((SpfCheck(),)))
+    transaction = Transaction(parts, Peer(Client("198.51.100.7")))
+    transaction.hello("mail.sender.test")
+    transaction.mail("anna@sender.test", (), {})
+    transaction.end_of_headers()
+    transaction.runner.wait(5)
+    finish(transaction)
+    transaction.close()
+    assert front.inspectors.jobs[0][0].spf == "none"
+
+
+def test_a_suspended_or_expired_rule_is_as_in_shadow(front: Front) -> None:
+    """What is known of it is asked for each message with hits, and what it does is counted for the next ones."""
+    hits = (
+        RuleHit("greedy", "family", "YARA_GREEDY", "1", meta={"score": 20}),
+        RuleHit("old", "family", "YARA_OLD", "1", meta={"score": 20, "expires": "2020-12-31"}),
+    )
+    front.inspectors.facts = Inspection(hits=hits, slow=("dull",))
+    store = MemoryStore()
+    watch = RuleWatch(store, 0.2)
+    parts = replace(front.parts(), rules=watch)
+
+    def judged() -> tuple[Action, float]:
+        transaction = Transaction(parts, Peer(Client("198.51.100.7")))
+        transaction.mail("anna@sender.test", (), {})
+        transaction.end_of_headers()
+        verdict = finish(transaction).verdict
+        transaction.close()
+        return verdict.action, verdict.score
+
+    assert judged() == (Action.REJECT, 20.0)
+    watch.flush()
+    assert uses(store, ["greedy", "old"]) == {"greedy": Use(1, NOW), "old": Use(1, NOW)}
+    store.put(f"suspended:rule:{digest('rule', 'greedy')}", b"hits too much", 60)
+    parts = replace(parts, rules=RuleWatch(store, 0.2))
+    assert judged() == (Action.ACCEPT, 0.0)
 
 
 @pytest.mark.parametrize(

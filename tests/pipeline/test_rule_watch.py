@@ -15,6 +15,7 @@ from filterd.pipeline.rule_watch import (
     LEAST,
     NETWORKS,
     NEVER,
+    SLOW_LEAST,
     SUSPENDED,
     WINDOW,
     RuleWatch,
@@ -120,6 +121,26 @@ def test_while_the_store_is_silent_what_was_known_goes_on() -> None:
     now[0] = 2 * FRESH
     assert watch.suspended(FACTS)
     assert RuleWatch(store, 0.2).suspended(FACTS) == {}
+
+
+def test_a_file_that_is_slow_again_and_again_is_excused() -> None:
+    """With one alert, for all fronts; a front looks every few seconds."""
+    now = [0.0]
+    store = MemoryStore()
+    early = RuleWatch(store, 0.2, clock=lambda: now[0])
+    assert early.excused() == ()
+    watch = RuleWatch(store, 0.2)
+    with structlog.testing.capture_logs() as log:
+        for _ in range(2 * SLOW_LEAST):
+            watch.saw(Inspection(slow=("dull",)), Score(0.0), TAG, "", NOW)
+            watch.flush()
+    assert [(event["event"], event["file"], event["messages"]) for event in log] == [
+        ("rule_file_excused", "dull", SLOW_LEAST)
+    ]
+    assert watch.excused() == ("dull",)
+    assert early.excused() == ()
+    now[0] = FRESH
+    assert early.excused() == ("dull",)
 
 
 def test_hits_are_known_by_rule() -> None:
