@@ -20,7 +20,7 @@ from filterd.unpack.archive_rar import NEW
 from filterd.unpack.budget import MAX_MEMBER, RATIO_FROM, Budget
 from filterd.unpack.names import leaves
 from filterd.unpack.pieces import Piece, Reader
-from filterd.unpack.streams import StreamError
+from filterd.unpack.streams import StreamError, zstd_end
 from filterd.unpack.types import MARKS, Data, embedded, skipped
 
 MAX_NAME: Final = 1_000  # characters of a member's name
@@ -184,8 +184,9 @@ def unfilter(kind: str, data: Data, allowance: int) -> bytes:
     out = BytesIO()
     raw = bytes(data)
     raw = raw[skipped(raw, len(raw)) :] if kind in ("lz4", "zstd") else raw
+    end = zstd_end(raw) if kind == "zstd" else len(raw)
     try:
-        with Reading(raw, "raw", kind) as reading:
+        with Reading(raw[:end], "raw", kind) as reading:
             if not raw or reading.next() is None:
                 raise StreamError("it is cut short")
             if not reading.filtered:
@@ -196,7 +197,7 @@ def unfilter(kind: str, data: Data, allowance: int) -> bytes:
                     return out.getvalue()
             if reading.warnings:
                 raise StreamError(reading.warnings[0], out.getvalue())
-            used = reading.used
+            used = min(reading.used, end)
     except ArchiveError as fault:
         raise StreamError(str(fault), out.getvalue()) from fault
     if raw[used:].strip(b"\0"):

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 MAX_STREAMS: Final = 10_000  # behind one another in one file; parallel compressors write one per megabyte
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_SKIPPED: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # a frame of user data
+_REPEATED: Final = 1  # a block of one byte that is repeated
 _PADDING: Final = re.compile(rb"\0*+")  # between streams: what the tape left, and allowed in xz
 _WINDOW: Final = 4_096  # bytes given to a new stream at first
 _LARGEST_WINDOW: Final = 262_144
@@ -79,6 +82,31 @@ def bunzip(data: bytes | memoryview, allowance: int) -> bytes:
 def unxz(data: bytes | memoryview, allowance: int) -> bytes:
     """All streams of an xz file, at most one byte more than `allowance`. StreamError."""
     return _streams(lambda: lzma.LZMADecompressor(memlimit=_MEMORY), data, allowance, b"\xfd7zXZ")
+
+
+def zstd_end(data: bytes) -> int:
+    """Where the frames of a Zstandard file end (RFC 8878, 3.1): libarchive gives nothing of one with more behind it.
+
+    The data's length where that cannot be told.
+    """
+    position = 0
+    while position + 8 < len(data):
+        if _SKIPPED.match(data, position) is not None:
+            position += 8 + int.from_bytes(data[position + 4 : position + 8], "little")
+            continue
+        if data[position : position + 4] != _ZSTD:
+            break
+        flags = data[position + 4]
+        single = flags >> 5 & 1
+        # 3.1.1.1: window (unless single), dictionary, content size (one byte at least where single).
+        position += 5 + (1 - single) + (0, 1, 2, 4)[flags & 3] + (single, 2, 4, 8)[flags >> 6]
+        last = 0
+        while not last and position + 3 <= len(data):
+            block = int.from_bytes(data[position : position + 3], "little")
+            last, kind, size = block & 1, block >> 1 & 3, block >> 3
+            position += 3 + (1 if kind == _REPEATED else size)
+        position += 4 * (flags >> 2 & 1)
+    return position if 0 < position < len(data) else len(data)
 
 
 def _streams(make: Callable[[], _Decompressor], data: bytes | memoryview, allowance: int, magic: bytes) -> bytes:
