@@ -23,7 +23,9 @@ _BASE64_BODY: Final = re.compile(rb"[A-Za-z0-9+/=_%-]*+")
 _QUOTED_BODY: Final = re.compile(rb"[A-Za-z0-9+/=_%\s-]*+")
 _QUOTES: Final = (b'"', b"'", b"`")
 _BARE_END: Final = re.compile(rb"[\s>)\"']|\Z")
-_NO_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]++")
+_LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
+_NO_BASE64: Final = bytes([byte for byte in range(256) if byte not in _LETTERS])
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 # Words of scripts that make, name or save a file, or turn text into bytes; in lower case.
 _BUILDING: Final = (b"createobjecturl", b"mssaveoropenblob", b"mssaveblob", b"new blob", b"new file(", b"saveas(")
 _DECODING: Final = (
@@ -147,7 +149,7 @@ def _end_of(document: bytes, match: re.Match[bytes]) -> int:
 
 def from_base64(text: bytes) -> bytes:
     """Decode as browsers do, of either alphabet, whatever else stands in it; a rest that is no byte is dropped."""
-    clean = _NO_BASE64.sub(b"", text.translate(bytes.maketrans(b"-_", b"+/")))
+    clean = text.translate(_STANDARD, _NO_BASE64)
     clean = clean[:-1] if len(clean) % 4 == 1 else clean
     try:
         return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
@@ -157,14 +159,18 @@ def from_base64(text: bytes) -> bytes:
 
 def _literals(script: bytes) -> Iterator[Payload]:
     """Everything in a script that may be a file written down; without a way what cannot be decoded."""
+    rest: list[bytes] = []
+    start = 0
     for match in _RUN.finditer(script):
+        rest.append(script[start : match.start()])
+        start = match.end()
         text = match[0]
-        if _HEX.fullmatch(text) is not None:
-            yield Payload("hex", binascii.unhexlify(text))
-            continue
-        content = from_base64(text)
+        content = binascii.unhexlify(text) if _HEX.fullmatch(text) is not None else b""
         if content:
+            yield Payload("hex", content)
+        elif content := from_base64(text):
             yield Payload("base64", content)
+    script = b" ".join([*rest, script[start:]])  # the rest is searched without them: it is mostly short
     for match in _ESCAPES.finditer(script):
         yield Payload("escapes", binascii.unhexlify(match[0].replace(b"\\x", b"").replace(b"\\u00", b"")))
     for match in _QUOTED.finditer(script):

@@ -31,6 +31,7 @@ FORMATS: Final[dict[str, type[ImageFile.ImageFile]]] = {
 }
 MAX_SIDE: Final = 1_000  # pixels to which larger pictures are brought: a code is read by people from a screen
 MAX_DECODED: Final = 4_000_000  # pixels of one picture as its format can decode it
+MAX_WHOLE: Final = 10_000_000  # pixels of one before it is brought down: cameras make more, codes need a hundredth
 MIN_SIDE: Final = 40  # pixels; the smallest code a telephone reads takes twice that
 MAX_FRAMES: Final = 3  # of an animation
 MAX_CODES: Final = 20  # of one picture
@@ -81,10 +82,11 @@ def codes_of(picture: Image.Image, path: str, budget: Budget) -> None:
                 return
         if min(picture.size) < MIN_SIDE:
             return
+        whole = picture.width * picture.height
         if number == 0:
             picture.draft("L", (MAX_SIDE, MAX_SIDE))
         size = picture.width * picture.height
-        if size > MAX_DECODED or size > budget.pixels or budget.pictures <= 0:
+        if whole > MAX_WHOLE or size > MAX_DECODED or size > budget.pixels or budget.pictures <= 0:
             budget.note(symbols.IMAGE_UNREAD, path)
             return
         budget.pixels -= size

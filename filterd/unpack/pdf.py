@@ -27,6 +27,7 @@ MAX_OBJECTS: Final = 50_000  # of one document, 17 microseconds each; manuals of
 MAX_WRITTEN: Final = 12_000_000  # bytes of all objects without their streams; in memory they take twenty times that
 MAX_MARKS: Final = 1_000_000  # blanks and brackets outside of streams; what stands between two takes 140 bytes
 _MARKS: Final = b" \t\r\n\f\0[]()<>/"
+_PIECE: Final = 65_536  # bytes counted at a time
 _MAX_WARNINGS: Final = 200  # of qpdf about one document, which then gives up
 _MAX_CONTAINER: Final = 50_000  # items of an array or dictionary; page trees have some thousands
 _TELLING: Final = re.compile(
@@ -132,9 +133,9 @@ def _read(pdf: Pdf, data: Data, path: str, budget: Budget) -> Iterator[Piece]:
 
 def _marks(data: Data) -> int:
     """How many items may stand outside of streams; a document that hides some from this look meets the memory limit."""
-    whole = bytes(data)
+    whole = memoryview(data)
     count = start = 0
-    for match in _STREAM.finditer(whole):
+    for match in _STREAM.finditer(data):
         if match[0] == b"endstream":
             start = match.end() if start < 0 else start
         elif start >= 0:
@@ -143,8 +144,12 @@ def _marks(data: Data) -> int:
     return count + (_marks_in(whole[start:]) if start >= 0 else 0)
 
 
-def _marks_in(text: bytes) -> int:
-    return len(text) - len(text.translate(None, _MARKS))
+def _marks_in(text: bytes | memoryview) -> int:
+    count = 0
+    for start in range(0, len(text), _PIECE):
+        piece = bytes(text[start : start + _PIECE])
+        count += len(piece) - len(piece.translate(None, _MARKS))
+    return count
 
 
 def _warned(pdf: Pdf, path: str, budget: Budget) -> None:
