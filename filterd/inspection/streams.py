@@ -20,6 +20,7 @@ from filterd.mime.message import Part
 from filterd.mime.parameters import names as candidate_names
 from filterd.mime.symbols import (
     AMBIGUOUS_ENCODING,
+    UNSCANNABLE_DEPTH,
     UNSCANNABLE_HTML,
     UNSCANNABLE_PARTIAL,
     UNSCANNABLE_PARTS,
@@ -41,6 +42,7 @@ YARA_SHARE: Final = 0.5  # of a message's time that rules may take: slow ones mu
 UNPACK_SHARE: Final = 0.8  # of a message's time after which nothing more is unpacked: what is known must be told
 MAX_FACTS: Final = 2_100  # parts and members listed: all that their own limits allow
 MAX_PATH: Final = 500  # characters of a path: members of members have long names
+MAX_WRITTEN: Final = 3  # texts written into texts; each may hold several times its own size, by overlapping marks
 MAX_PAGES: Final = 50  # HTML documents parsed of one message
 MAX_TEXTS: Final = 8_000_000  # bytes of all texts of one message that are looked at as text
 _NUL: Final = re.compile(rb"\0")
@@ -191,17 +193,17 @@ class Streams:
         if kind in TEXTS or kind in _VAGUE:
             self._written(part, data)
 
-    def _written(self, part: Part, data: Data) -> None:
-        """What is written into a text."""
+    def _written(self, part: Part, data: Data, level: int = 0) -> None:
+        """What is written into a text, which itself was written into `level` others."""
         fork = data_fork(data)
         if fork is not None:
-            self._inside(part, fork[0] or "data", fork[1])
+            self._inside(part, fork[0] or "data", fork[1], level)
         for found in embedded(data, self._budget.allowance(len(data))):
             if found.missing:
                 self._doubts.append(finding(UNSCANNABLE_PARTIAL, found.missing, part.path))
             if found.content and self._budget.take_file(part.path):
                 self._budget.spend(len(found.content))
-                self._inside(part, found.name, found.content)
+                self._inside(part, found.name, found.content, level)
         self._buried(data, part.path, part.depth, doubts=opens_as_message(part))
 
     def _buried(self, data: Data, path: str, depth: int, *, doubts: bool) -> None:
@@ -219,7 +221,7 @@ class Streams:
             self._budget.spend(inner.raw.nbytes)
             self.part(inner)
 
-    def _inside(self, part: Part, name: str, content: bytes) -> None:
+    def _inside(self, part: Part, name: str, content: bytes, level: int) -> None:
         """A file found in a part that is no archive."""
         kinds = detect(content)
         if not name and kinds[0] not in _VAGUE:
@@ -229,8 +231,12 @@ class Streams:
         self._member(Member(path, names, content, kinds, 1), part.depth)
         for member in unpack(content, path, name, 1, self._budget):
             self._member(member, part.depth)
-        if kinds[0] in TEXTS:
-            self._buried(content, path, part.depth + 1, doubts=False)
+        if kinds[0] in TEXTS or kinds[0] in _VAGUE:
+            if level < MAX_WRITTEN:
+                inner = Part(path, part.depth + 1, 0, memoryview(content), filenames=names)
+                self._written(inner, content, level + 1)
+            else:
+                self._doubts.append(finding(UNSCANNABLE_DEPTH, path))
 
     def _member(self, member: Member, depth: int) -> None:
         """Keep and scan something unpacked."""

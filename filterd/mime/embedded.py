@@ -34,7 +34,7 @@ _YSHIFT: Final = bytes([(code - 42) % 256 for code in range(256)])
 _YMORE: Final = re.compile(rb" part=0*(?:[2-9]|1[0-9])| total=0*(?:[2-9]|1[0-9])")
 _NAME: Final = re.compile(rb"\bname=([^\r\n]*)")
 _FIRST_LINE: Final = 60  # bytes of a single line of bare base64 before it is believed: shorter ones are names and keys
-_SHARE: Final = 4  # times the text that is decoded in all: files may lie inside each other, by their marks
+_SHARE: Final = 2  # times the text that is decoded in all: files may lie inside each other, by their marks
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from typing import Final
 from tests.mime.hiding.kit import Attachment, attached, b64, honest_qp, message, multipart, qp, trick, typed
 
 CTE: Final = b"Content-Transfer-Encoding: "
+STANDARD: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+BINHEX: Final = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr"
 
 
 def _based(item: Attachment, field: bytes) -> bytes:
@@ -297,18 +299,13 @@ def yenc_part(item: Attachment, rng: random.Random) -> bytes:
     return attached(typed(item) + CTE + rng.choice((b"x-yenc", b"yenc", b"binary")) + b"\r\n", yenc(item))
 
 
-def binhex(item: Attachment) -> bytes:
-    """BinHex 4.0 (RFC 1741) without runs."""
-    alphabet = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr"
+def binhex(item: Attachment, stream: bytes = b"") -> bytes:
+    """BinHex 4.0 (RFC 1741), without runs where the stream is not given."""
     name = item.name.encode()
     head = bytes([len(name)]) + name + b"\0BINAhDmp\0\0" + len(item.data).to_bytes(4, "big") + bytes(4)
-    stream = b"".join([piece + binascii.crc_hqx(piece, 0).to_bytes(2, "big") for piece in (head, item.data, b"")])
-    stream = stream.replace(b"\x90", b"\x90\0")
-    plain = binascii.b2a_base64(stream, newline=False).rstrip(b"=")
-    coded = plain.translate(
-        bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", alphabet)
-    )
-    body = b":" + coded + b":"
+    forks = b"".join([piece + binascii.crc_hqx(piece, 0).to_bytes(2, "big") for piece in (head, item.data, b"")])
+    plain = binascii.b2a_base64(stream or forks.replace(b"\x90", b"\x90\0"), newline=False).rstrip(b"=")
+    body = b":" + plain.translate(bytes.maketrans(STANDARD, BINHEX)) + b":"
     lines = b"\r\n".join([body[start : start + 64] for start in range(0, len(body), 64)])
     return b"(This file must be converted with BinHex 4.0)\r\n\r\n" + lines + b"\r\n"
 
@@ -334,26 +331,41 @@ def gzip64(item: Attachment, rng: random.Random) -> bytes:
     return attached(typed(item) + CTE + name + b"\r\n", b64(gzip.compress(item.data, mtime=0)))
 
 
-@trick("MIME-08")
-def apple_single(item: Attachment, rng: random.Random) -> bytes:
-    """RFC 1740: Apple Mail unpacks AppleSingle and MacBinary to the data fork."""
+def apple_single(item: Attachment, gap: int = 0) -> bytes:
+    """RFC 1740: a table of entries, the name and the data fork among them."""
+    entries = ((3, item.name.encode()), (1, item.data))
+    head = b"\0\x05\x16\0\0\x02\0\0" + bytes(16) + len(entries).to_bytes(2, "big")
+    offset = len(head) + 12 * len(entries) + gap
+    table, content = b"", bytes(gap)
+    for number, data in entries:
+        table += b"".join([value.to_bytes(4, "big") for value in (number, offset, len(data))])
+        content += data
+        offset += len(data)
+    return head + table + content
+
+
+def macbinary(item: Attachment) -> bytes:
+    """A header of 128 bytes with the name and the length, then the data fork."""
     name = item.name.encode()
+    head = b"\0" + bytes([len(name)]) + name.ljust(63, b"\0") + b"BINAhDmp" + bytes(10)
+    head += len(item.data).to_bytes(4, "big") + bytes(4)
+    head = head.ljust(122, b"\0") + b"\x81\x81"
+    checked = head + binascii.crc_hqx(head, 0).to_bytes(2, "big") + bytes(2)
+    return checked + item.data + bytes(-len(item.data) % 128)
+
+
+@trick("MIME-08")
+def macintosh_file(item: Attachment, rng: random.Random) -> bytes:
+    """Apple Mail unpacks AppleSingle and MacBinary to the data fork."""
     if rng.random() < 0.5:
-        entries = ((3, name), (1, item.data))
-        head = b"\0\x05\x16\0\0\x02\0\0" + bytes(16) + len(entries).to_bytes(2, "big")
-        offset = len(head) + 12 * len(entries) + 300 * (rng.random() < 0.5)
-        table, content = b"", bytes(offset - len(head) - 12 * len(entries))
-        for number, data in entries:
-            table += b"".join([value.to_bytes(4, "big") for value in (number, offset, len(data))])
-            content += data
-            offset += len(data)
-        data, kind = head + table + content, "application/applefile"
+        data, kind = apple_single(item, 300 * (rng.random() < 0.5)), "application/applefile"
     else:
-        head = b"\0" + bytes([len(name)]) + name.ljust(63, b"\0") + b"BINAhDmp" + bytes(10)
-        head += len(item.data).to_bytes(4, "big") + bytes(4)
-        head = head.ljust(122, b"\0") + b"\x81\x81"
-        data, kind = (
-            head + binascii.crc_hqx(head, 0).to_bytes(2, "big") + bytes(2) + item.data + bytes(-len(item.data) % 128),
-            "application/macbinary",
-        )
+        data, kind = macbinary(item), "application/macbinary"
     return attached(f"Content-Type: {kind}\r\n".encode() + CTE + b"base64\r\n", b64(data))
+
+
+@trick("MIME-08")
+def written_twice(item: Attachment, rng: random.Random) -> bytes:
+    """A file in a text in a file in a text: whoever decodes the first by hand decodes the second."""
+    inner = Attachment("x.txt", b"look:\n\n" + rng.choice((uuencode(item), yenc(item), b64(item.data))))
+    return message(b"text/plain", rng.choice((uuencode(inner), yenc(inner), b64(inner.data))))
