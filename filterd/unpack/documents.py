@@ -50,11 +50,29 @@ def unknown(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
         yield from xlsb.pieces(data, path, budget)
 
 
+def page(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
+    """What a browser reads in HTML, and Word where it is XML all the same."""
+    yield from active.read_html(data, path, budget)
+    if _is_xml(data):
+        yield from ooxml.pieces(data, path, budget)
+
+
+def drawing(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
+    """The same for a drawing: one that stands at the front of a document does not hide the document."""
+    yield from active.read_svg(data, path, budget)
+    if _is_xml(data):
+        yield from ooxml.pieces(data, path, budget)
+
+
+def _is_xml(data: Data) -> bool:
+    return bytes(data[:64]).lstrip(_MARKS)[:5] == b"<?xml"
+
+
 READERS: Final[dict[str, Reader]] = {
     "ole": ole_office.pieces,
     "biff": ole_documents.stream,
-    "html": active.read_html,
-    "svg": active.read_svg,
+    "html": page,
+    "svg": drawing,
     "pdf": pdf.read_pdf,
     "xml": ooxml.pieces,
     "rtf": rtf.pieces,

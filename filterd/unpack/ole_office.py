@@ -12,11 +12,15 @@ from filterd.unpack.ole_objects import EQUATION, package_pieces
 from filterd.unpack.pieces import Piece, hand_out
 from filterd.unpack.types import Data
 
+MAX_LINK: Final = 8_000  # bytes looked at of what says where a linked object lies
 MAX_OBJECTS: Final = 1_000  # streams of one file that hold embedded files
 _STORED: Final = frozenset({"package", "contents", "embeddedodf"})
 _ZLIB: Final = b"\x78"
 _NATIVE: Final = "\x01ole10native"
 _OBJECT: Final = re.compile(r"_\d{5,}|MBD[0-9A-F]{4,}", re.IGNORECASE)
+_REMOTE: Final = re.compile(
+    rb"(?:(?:h\0t\0t\0p\0(?:s\0)?|f\0t\0p\0|f\0i\0l\0e\0):\0/\0/\0|\\\0\\\0)(?:[\x21-\x7e]\0){1,500}"
+)
 _TITLE: Final = 60  # characters of a storage's name that are shown
 
 
@@ -38,17 +42,8 @@ def _objects(compound: Compound, path: str, budget: Budget) -> Iterator[Piece]:
     count = 0
     for entry in compound.entries:
         name = entry.name.lower()
-        if not entry.stream:
-            if entry.clsid in EQUATION:
-                budget.note(symbols.OFFICE_EQUATION, _where(entry), path)
-            elif entry.path and _OBJECT.fullmatch(entry.name):
-                budget.note(symbols.OFFICE_EMBEDDED, _where(entry), path)
-            continue
-        if name == "equation native":
-            budget.note(symbols.OFFICE_EQUATION, _where(entry), path)
-        elif name == "\x03ocxname":
-            budget.note(symbols.OFFICE_ACTIVEX, _where(entry), path)
-        elif name == _NATIVE or (entry.size and (name in _STORED or _OBJECT.fullmatch(name))):
+        _say(compound, entry, path, budget)
+        if entry.stream and (name == _NATIVE or (entry.size and (name in _STORED or _OBJECT.fullmatch(name)))):
             count += 1
             if count > MAX_OBJECTS or budget.stopped:
                 budget.note(symbols.UNSCANNABLE_DOCUMENT, "more objects than are read", path)
@@ -60,6 +55,29 @@ def _objects(compound: Compound, path: str, budget: Budget) -> Iterator[Piece]:
                 # Word 2003's XML keeps objects deflated behind their size.
                 content = ole_slides.unpacked(content, path, budget, packed=content[4:5] == _ZLIB)
                 yield from hand_out(budget, path, _where(entry), content)
+
+
+def _say(compound: Compound, entry: Entry, path: str, budget: Budget) -> None:
+    """The findings of one stream or storage."""
+    name = entry.name.lower()
+    if entry.clsid in EQUATION or (entry.stream and name == "equation native"):
+        budget.note(symbols.OFFICE_EQUATION, _where(entry), path)
+    elif not entry.stream and entry.path and _OBJECT.fullmatch(entry.name):
+        budget.note(symbols.OFFICE_EMBEDDED, _where(entry), path)
+    elif entry.stream and name == "\x03ocxname":
+        budget.note(symbols.OFFICE_ACTIVEX, _where(entry), path)
+    elif entry.stream and name == "\x01ole":
+        link = _link(compound.read(entry, MAX_LINK))
+        if link:
+            budget.note(symbols.OFFICE_REMOTE, link, _where(entry), path)
+
+
+def _link(content: bytes) -> str:
+    """MS-OLEDS 2.3.3: where a linked object lies, if that is on the network; empty for embedded ones."""
+    if not int.from_bytes(content[4:8], "little") & 1:
+        return ""
+    match = _REMOTE.search(content)
+    return match[0].decode("utf-16-le", "replace") if match is not None else ""
 
 
 def _where(entry: Entry) -> str:

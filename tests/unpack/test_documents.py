@@ -264,6 +264,23 @@ def test_packaged_file() -> None:
     assert found["OFFICE_EMBEDDED"][0] == "a.exe"
 
 
+@pytest.mark.parametrize("place", ["http://x.test/a.hta", "\\\\host\\a.doc"])
+def test_linked_object(place: str) -> None:
+    """An object that lies on the network is loaded when the document is opened."""
+    wide = place.encode("utf-16-le")
+    linked = struct.pack("<LL", 0x02000001, 1) + bytes(40) + wide + b"\0\0"
+    assert run(make_ole({"_1234567": {"\x01Ole": linked}}))[1]["OFFICE_REMOTE"][0] == place
+    assert "OFFICE_REMOTE" not in run(make_ole({"\x01Ole": bytes(48) + wide}))[1]
+
+
+@pytest.mark.parametrize("start", [b"<svg ", b"<html "])
+@pytest.mark.threat("MIME-14")
+def test_document_behind_a_drawing(start: bytes) -> None:
+    """An element of another kind at the front does not hide what Word reads."""
+    data = b"<?xml version='1.0'?><w:document>" + start + b"/>" + b"<w:fldSimple w:instr='DDE cmd'/></w:document>"
+    assert "OFFICE_DDE" in run(package_of(("word/document.xml", data)))[1]
+
+
 def test_object_of_another_kind() -> None:
     """Native data that are no package come out as they are."""
     members, _ = run(make_ole({"\x01Ole10Native": struct.pack("<L", len(PROGRAM)) + PROGRAM}))
