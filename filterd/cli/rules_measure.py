@@ -86,6 +86,8 @@ def profile(
         try:
             with open_inspectors(settings, folder, jobs, reader=PROFILER) as (inspect, workers):
                 files = _summed(_shown(run(inspect, wanted, workers), len(wanted), "rule files"))
+            if not files.costs:
+                fail(safe(f"{folder}: no rules, or no message that could be read"))
             slow = _split([_source(folder, name) for name, _ in files.costs.most_common(SLOWEST)], work)
             with open_inspectors(settings, slow, jobs, reader=PROFILER) as (inspect, workers):
                 single = _summed(_shown(run(inspect, wanted, workers), len(wanted), "slowest rules"))

@@ -40,6 +40,7 @@ KEPT: Final = 90 * 86_400  # seconds that hits and the last one are known after 
 NEVER: Final = 2.0  # a share that nothing reaches
 FRESH: Final = 5.0  # seconds in which this process does not ask again whether a rule is suspended
 MAX_RULES: Final = 50  # rules of one message that are counted
+AT_ONCE: Final = 100  # rules that the store is asked about in one call
 MAX_KNOWN: Final = 10_000  # rules whose state is held in memory
 _log = structlog.get_logger()
 
@@ -202,12 +203,14 @@ _SLOW: Final = "rule:slow"
 
 def uses(store: Store, rules: Sequence[str]) -> dict[str, Use]:
     """How often rules have hit, by name. StoreError."""
-    keys = [(f"rule:hits:{_id(name)}", f"rule:last:{_id(name)}", _suspension(name)) for name in rules]
-    values = store.get_many([key for three in keys for key in three])
     found = {}
-    for place, name in enumerate(rules):
-        hits, last, why = values[3 * place : 3 * place + 3]
-        found[name] = Use(int(_number(hits) or 0), _number(last), (why or b"").decode("utf-8", "replace"))
+    for start in range(0, len(rules), AT_ONCE):
+        some = rules[start : start + AT_ONCE]
+        keys = [(f"rule:hits:{_id(name)}", f"rule:last:{_id(name)}", _suspension(name)) for name in some]
+        values = store.get_many([key for three in keys for key in three])
+        for place, name in enumerate(some):
+            hits, last, why = values[3 * place : 3 * place + 3]
+            found[name] = Use(int(_number(hits) or 0), _number(last), (why or b"").decode("utf-8", "replace"))
     return found
 
 

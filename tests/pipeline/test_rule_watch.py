@@ -11,6 +11,7 @@ from filterd.model.report import Finding
 from filterd.model.store import StoreError
 from filterd.model.verdict import Action, ScoredSymbol
 from filterd.pipeline.rule_watch import (
+    AT_ONCE,
     FRESH,
     LEAST,
     NETWORKS,
@@ -148,3 +149,5 @@ def test_hits_are_known_by_rule() -> None:
     store = MemoryStore()
     flood(RuleWatch(store, NEVER), 3)
     assert uses(store, ["greedy", "quiet"]) == {"greedy": Use(3, NOW), "quiet": Use(0, None)}
+    many = [f"rule{number}" for number in range(2 * AT_ONCE + 1)]
+    assert list(uses(store, [*many, "greedy"]).values())[-1] == Use(3, NOW)

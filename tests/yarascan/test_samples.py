@@ -1,8 +1,10 @@
 """Samples beside rules: every disagreement is told."""
 
 import base64
+import gzip
 import tarfile
 from collections.abc import Callable
+from datetime import date
 from itertools import islice
 from pathlib import Path
 
@@ -15,8 +17,10 @@ from filterd.model.inspection import InspectionJob
 from filterd.score.rules import SYMBOL
 from filterd.yarascan.engine import Engine
 from filterd.yarascan.externals import EXTERNALS
+from filterd.yarascan.lint import lint
 from filterd.yarascan.load import load_rules
-from filterd.yarascan.samples import check_samples
+from filterd.yarascan.samples import MAX_SAMPLE, check_samples
+from filterd.yarascan.sources import read_files
 from tests.support.growth import LINEAR, growth
 
 RULES = Path(__file__).resolve().parents[2] / "rules" / "yara"
@@ -86,6 +90,22 @@ def test_a_variable_that_is_none_is_an_error(tmp_path: Path) -> None:
     assert "expected `name = value`" in problem
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (gzip.compress(b"a needle"), ""),
+        (b"a needle", "is no gzip"),
+        (gzip.compress(b"a needle")[:-9], "is cut short, or larger than"),
+        (gzip.compress(bytes(MAX_SAMPLE + 1)), "is cut short, or larger than"),
+    ],
+    ids=["whole", "none", "cut", "large"],
+)
+def test_a_compressed_sample(tmp_path: Path, content: bytes, words: str) -> None:
+    """Small in the checkout, and bounded; what cannot be unpacked is a disagreement."""
+    found = family(tmp_path, hit_needle_gz_b64=base64.b64encode(content).decode(), miss_hay="hay")
+    assert [words in problem for problem in found] == ([True] if words else [])
+
+
 def test_the_shipped_rules_agree_with_their_samples() -> None:
     """Each has something it must match, each family something it must not."""
     assert check_samples(RULES) == ()
@@ -101,6 +121,11 @@ def test_the_shipped_rules_load_and_declare_themselves() -> None:
         assert SYMBOL.fullmatch(rule.meta["symbol"])
         assert {"score", "severity", "description", "owner", "stage"} <= rule.meta.keys()
         assert rule.meta.get("action") in {None, "quarantine", "reject"}
+
+
+def test_nothing_is_to_be_said_of_the_shipped_rules() -> None:
+    """What `rules check` complains of, they have not: not even warnings."""
+    assert list(lint(read_files(RULES)[0], date(2026, 1, 1))) == []
 
 
 def test_the_compiler_warns_of_no_shipped_rule() -> None:
