@@ -62,6 +62,11 @@ TOKENS: Final = (
     b"`\n",
     b"M",
     b"begin-base64 644 x\n",
+    b"=ybegin line=128 size=1 name=x\n",
+    b"\n=yend size=1\n",
+    b"=ypart begin=1 end=2\n",
+    b"(This file must be converted with BinHex 4.0)\n\n:",
+    b":",
 )
 ALPHABET: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 
@@ -168,6 +173,17 @@ def test_a_uuencoded_file_is_found(content: bytes, end: bytes) -> None:
         b"M",
         b"#\n",
         b"end\n",
+        b"=ybegin x\n",
+        b"=ybegin x\n=yend\n",
+        b"=ypart \n",
+        b"\n(This file must be converted with BinHex\n",
+        b"\n(This file must be converted with BinHex\n:",
+        b":\n",
+        b"\n:!!!!:",
+        b"QUJDREVGQUJDREVGQUJDREVGQUJDREVGQUJDREVGQUJDREVGQUJDREVGQUJDREVG\n.\n",
+        b"begin-base64 644 x\nQUJD\n====\n",
+        b"> ",
+        b"\n> Q",
     ],
     ids=repr,
 )

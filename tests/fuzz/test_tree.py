@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from filterd.mime.buried import buried
 from filterd.mime.header import split
 from filterd.mime.limits import MAX_DEPTH, MAX_PARTS
 from filterd.mime.message import Message
@@ -156,6 +157,12 @@ def test_mutants_of_real_messages(mail: tuple[bytes, ...]) -> None:
         b"\n",
         b"\r\n",
         b"\r",
+        b"\r--b",
+        b"\r\r\n--b\r\n",
+        b"\n\r--b\r\n",
+        b"X: y\rContent-Type: x/y\r",
+        b" \r\n",
+        b"--b\r\nContent-Transfer-Encoding: quoted-printable\r\n=\r\n",
         b"-",
         b"a: b\r\n",
         b"Content-Type: x/y\r\n",
@@ -194,3 +201,26 @@ def test_levels_over_lines_are_linear() -> None:
 
     assert_linear(work, fill(b"--x\r\n", levels), 60_000)
     assert_linear(work, fill(b"--b29x\r\nline\r\n", levels), 60_000)
+
+
+@pytest.mark.threat("MIME-12")
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        b"\nContent-Type: x/y\n\n",
+        b"\nContent-Transfer-Encoding: quoted-printable\n\n",
+        b"Content-Type: message/rfc822\n\n",
+        b"\nContent-Type: multipart/mixed; boundary=b\n\n--b\n",
+        b"\nContent-Disposition:",
+        b"Content-",
+    ],
+    ids=repr,
+)
+def test_looking_for_parts_in_a_text_is_linear(pattern: bytes) -> None:
+    """Headers where nobody declared a part, at the beginning and behind a line."""
+
+    def work(raw: bytes) -> None:
+        buried(raw, "1", 0)
+
+    assert_linear(work, fill(pattern), 60_000)
+    assert_linear(work, fill(pattern, b"hello\n"), 60_000)
