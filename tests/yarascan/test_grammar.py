@@ -1,6 +1,7 @@
 """Rule texts: where things stand, in files that are right and in those that are not."""
 
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
@@ -25,6 +26,26 @@ rule second : a b
         first and any of them and filename matches /meta:/ and pe.number_of_sections \\ 2 > 1
 }
 """
+
+PIECES = (
+    *(
+        "rule ",
+        "a",
+        " : ",
+        " {",
+        "}",
+        " meta:",
+        " strings:",
+        " condition:",
+        " private ",
+        " global ",
+        "=",
+        "/",
+        "\\",
+        "\n",
+    ),
+    *('"', "x", "/*", "*/", "//", "$a", "$", "-", "1", "[", "]", "\r", "\x00", "\udcff", 'stage = "test"', "import"),
+)
 
 
 def test_rules_with_their_parts() -> None:
@@ -77,3 +98,13 @@ def test_it_is_linear(piece: str) -> None:
         return lambda: rules_in(text)
 
     assert growth(build, 40_000) <= LINEAR
+
+
+def test_pieces_in_any_order_raise_nothing() -> None:
+    """Whatever a file holds, it is read to its end, and offsets stay within it."""
+    random = Random(5)  # no secret: the same texts each time
+    for _ in range(2_000):
+        text = "".join(random.choices(PIECES, k=random.randrange(30)))
+        for rule in rules_in(text):
+            assert 0 <= rule.start < rule.body <= rule.end <= len(text)
+            assert all(rule.body < meta.start < meta.end <= rule.end for meta in rule.meta)
