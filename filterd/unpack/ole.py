@@ -23,7 +23,8 @@ _IN_HEADER: Final = 109  # sectors of the FAT that the header names
 _STORAGE: Final = 1
 _STREAM: Final = 2
 _ROOT: Final = 5
-_SHIFTS: Final = (7, 16)  # sector sizes that are believed: 128 bytes to 64 kB; the standard has 512 and 4,096
+_SHIFTS: Final = (9, 12)  # sectors of 512 and of 4,096 bytes
+_CUTOFF: Final = 4_096  # bytes from which a stream lies in sectors of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,13 @@ class Compound:
             self.fail("cut short")
             return
         shift = int.from_bytes(header[30:32], "little")
-        self._size = 1 << shift if _SHIFTS[0] <= shift <= _SHIFTS[1] else 512
+        self._size = 1 << shift if shift in _SHIFTS else 512
         self._left = max(_LEAST_SHARE, _SHARE * len(self.data))
         values = struct.unpack_from("<LLLLLLLL", header, 44)
         _, directory, _, self._cutoff, mini_start, mini_count, more, _ = values
+        if self._cutoff != _CUTOFF or shift not in _SHIFTS:
+            # 2.2: no other values are allowed, and readers part about them.
+            self.fail("sizes that no writer uses")
         self._fat = self._table(self._fat_sectors(header, more))
         self.entries, root = self._directory(directory)
         sectors = self._chain(

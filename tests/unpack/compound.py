@@ -1,4 +1,4 @@
-"""Compound files for tests, with all streams in ordinary sectors, and what may stand in them."""
+"""Compound files for tests, and what may stand in them."""
 
 import struct
 import zlib
@@ -6,24 +6,36 @@ from collections.abc import Mapping
 from typing import Final
 
 SECTOR: Final = 512
+_MINI: Final = 64
+_CUTOFF: Final = 4_096
 _NONE: Final = 0xFFFFFFFF
 _END: Final = 0xFFFFFFFE
 _FAT: Final = 0xFFFFFFFD
 Tree = Mapping[str, "bytes | Tree"]
 
 
+class _Space:
+    """Sectors of one size, and their chains."""
+
+    def __init__(self, size: int) -> None:
+        """Nothing yet."""
+        self.size = size
+        self.sectors: list[bytes] = []
+        self.table: list[int] = []
+
+    def keep(self, content: bytes) -> int:
+        """A chain's first sector."""
+        pieces = [content[place : place + self.size] for place in range(0, len(content), self.size)]
+        start = len(self.sectors)
+        self.sectors.extend([piece.ljust(self.size, b"\0") for piece in pieces])
+        self.table.extend([*range(start + 1, start + len(pieces)), _END] if pieces else [])
+        return start if pieces else _END
+
+
 def make_ole(tree: Tree, classes: Mapping[str, bytes] | None = None) -> bytes:
     """A file with these streams (bytes) and storages (mappings); `classes` gives storages a class by their name."""
     rows: list[bytearray] = []
-    sectors: list[bytes] = []
-    fat: list[int] = []
-
-    def keep(content: bytes) -> int:
-        pieces = [content[place : place + SECTOR].ljust(SECTOR, b"\0") for place in range(0, len(content), SECTOR)]
-        start = len(sectors)
-        sectors.extend(pieces)
-        fat.extend([*range(start + 1, start + len(pieces)), _END] if pieces else [])
-        return start if pieces else _END
+    large, small = _Space(SECTOR), _Space(_MINI)
 
     def row(name: str, kind: int, start: int, size: int) -> int:
         raw = name.encode("utf-16-le")[:62] + b"\0\0"
@@ -36,7 +48,8 @@ def make_ole(tree: Tree, classes: Mapping[str, bytes] | None = None) -> bytes:
         before = -1
         for name, content in inside.items():
             if isinstance(content, bytes):
-                number = row(name, 2, keep(content), len(content))
+                space = small if len(content) < _CUTOFF else large
+                number = row(name, 2, space.keep(content), len(content))
             else:
                 number = row(name, 1, 0, 0)
                 add(number, content)
@@ -45,17 +58,22 @@ def make_ole(tree: Tree, classes: Mapping[str, bytes] | None = None) -> bytes:
 
     row("Root Entry", 5, _END, 0)
     add(0, tree)
-    directory = keep(b"".join(rows))
+    minis = b"".join(small.sectors)
+    struct.pack_into("<LQ", rows[0], 116, large.keep(minis), len(minis))
+    table = struct.pack(f"<{len(small.table)}L", *small.table)
+    mini_table = large.keep(table + b"\xff" * (-len(table) % SECTOR))
+    directory = large.keep(b"".join(rows))
     count = 1
-    while count * 128 < len(sectors) + count:
+    while count * 128 < len(large.sectors) + count:
         count += 1
-    places = list(range(len(sectors), len(sectors) + count))
-    numbers = [*fat, *[_FAT] * count]
+    places = list(range(len(large.sectors), len(large.sectors) + count))
+    numbers = [*large.table, *[_FAT] * count]
     numbers += [_NONE] * (count * 128 - len(numbers))
     header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16) + struct.pack("<5H6x", 0x3E, 3, 0xFFFE, 9, 6)
-    header += struct.pack("<9L", 0, count, directory, 0, 0, _END, 0, _END, 0)
+    minis_used = -(-len(table) // SECTOR)
+    header += struct.pack("<9L", 0, count, directory, 0, _CUTOFF, mini_table, minis_used, _END, 0)
     header += struct.pack("<109L", *places, *[_NONE] * (109 - len(places)))
-    return header + b"".join(sectors) + struct.pack(f"<{len(numbers)}L", *numbers)
+    return header + b"".join(large.sectors) + struct.pack(f"<{len(numbers)}L", *numbers)
 
 
 def compress(source: bytes) -> bytes:
