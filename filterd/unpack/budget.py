@@ -48,7 +48,7 @@ class Budget:
 
     `until` is when, by `clock`, unpacking ends. `links` are addresses that documents lead to, `codes` the texts of
     two-dimensional codes with the picture's path. `words` gives what may be passwords, `keys` are those that opened
-    something.
+    something. `forgiven` counts limits that the decoding of documents' pictures has met: those hide nothing.
     """
 
     depth: int = MAX_DEPTH
@@ -57,6 +57,7 @@ class Budget:
     ratio: int = MAX_RATIO
     pictures: int = MAX_PICTURES
     pixels: int = MAX_PIXELS
+    forgiven: int = 0
     findings: list[Finding] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     codes: list[tuple[str, str]] = field(default_factory=list)

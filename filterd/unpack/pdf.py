@@ -19,6 +19,7 @@ from filterd.mime import symbols
 from filterd.unpack.budget import Budget
 from filterd.unpack.pdf_actions import Walk
 from filterd.unpack.pdf_keys import empty_password_key
+from filterd.unpack.pdf_pictures import look_at
 from filterd.unpack.pdf_streams import LEAST_FLATE, STREAM_FILTERS
 from filterd.unpack.pieces import Piece
 from filterd.unpack.types import Data, detect
@@ -27,6 +28,7 @@ MAX_OBJECTS: Final = 50_000  # of one document, 17 microseconds each; manuals of
 MAX_WRITTEN: Final = 12_000_000  # bytes of all objects without their streams; in memory they take twenty times that
 MAX_MARKS: Final = 1_000_000  # blanks and brackets outside of streams; what stands between two takes 140 bytes
 _MARKS: Final = b" \t\r\n\f\0[]()<>/"
+_BETWEEN: Final = 500  # objects between two looks at the clock
 _PIECE: Final = 65_536  # bytes counted at a time
 _MAX_WARNINGS: Final = 200  # of qpdf about one document, which then gives up
 _MAX_CONTAINER: Final = 50_000  # items of an array or dictionary; page trees have some thousands
@@ -72,11 +74,14 @@ def read_pdf(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
         budget.note(symbols.UNSCANNABLE_DOCUMENT, f"pdf: more than {MAX_MARKS} items", path)
         return
     _prepare()
-    before = qpdf_limit_errors()
+    before = qpdf_limit_errors() - budget.forgiven
     try:
         with _opened(data) as pdf:
-            yield from _read(pdf, data, path, budget)
+            walk = Walk(path, budget)
+            yield from _read(pdf, data, walk, path, budget)
             _warned(pdf, path, budget)
+            for picture in walk.pictures:
+                look_at(picture, path, budget)
     except PasswordError:
         budget.note(symbols.PDF_ENCRYPTED, path)
         budget.note(symbols.UNSCANNABLE_ENCRYPTED, "pdf", path)
@@ -85,7 +90,7 @@ def read_pdf(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
             budget.note(symbols.UNSCANNABLE_DOCUMENT, f"pdf: {error}", path)
     except MemoryError:
         budget.note(symbols.UNSCANNABLE_BOMB, "pdf: no memory left", path)
-    if qpdf_limit_errors() != before:
+    if qpdf_limit_errors() - budget.forgiven != before:
         # Beyond its limits qpdf leaves out what is there: streams of objects become nothing.
         budget.note(symbols.UNSCANNABLE_BOMB, "pdf: a stream or object beyond the limits", path)
 
@@ -106,7 +111,7 @@ def begins(data: Data) -> bool:
     return bytes(data[:64]).lstrip(_SPACE)[:5] == b"%PDF-"
 
 
-def _read(pdf: Pdf, data: Data, path: str, budget: Budget) -> Iterator[Piece]:
+def _read(pdf: Pdf, data: Data, walk: Walk, path: str, budget: Budget) -> Iterator[Piece]:
     """What an opened document holds."""
     others = [kind for kind in detect(data) if kind != "pdf"]
     if others:
@@ -115,7 +120,6 @@ def _read(pdf: Pdf, data: Data, path: str, budget: Budget) -> Iterator[Piece]:
         budget.note(symbols.PDF_DAMAGED, "bytes in front", path)
     if pdf.is_encrypted:
         budget.note(symbols.PDF_ENCRYPTED, path)
-    walk = Walk(path, budget)
     written = marks = 0
     for number, found in enumerate(pdf.objects):
         if number == MAX_OBJECTS or written > MAX_WRITTEN or marks > MAX_MARKS:
@@ -126,7 +130,7 @@ def _read(pdf: Pdf, data: Data, path: str, budget: Budget) -> Iterator[Piece]:
         marks += _marks_in(text)
         if _TELLING.search(text) is not None:
             yield from walk.look(found)
-        if budget.stopped:
+        if budget.stopped or (number % _BETWEEN == 0 and budget.late(path)):
             break
     yield from walk.finish(pdf)
 

@@ -7,8 +7,7 @@ from typing import Final
 from pikepdf import Array, Dictionary, Name, Object, Pdf, Stream, String
 
 from filterd.mime import symbols
-from filterd.unpack.budget import Budget
-from filterd.unpack.pdf_pictures import look_at
+from filterd.unpack.budget import MAX_PICTURES, Budget
 from filterd.unpack.pdf_streams import decoded
 from filterd.unpack.pieces import Piece, hand_out
 
@@ -27,7 +26,8 @@ class Walk:
     """Takes a document's telling objects one by one."""
 
     def __init__(self, path: str, budget: Budget) -> None:
-        """`path` is the document's."""
+        """`path` is the document's; `pictures` are its first ones."""
+        self.pictures: list[Stream] = []
         self._path = path
         self._budget = budget
         self._nodes = 0
@@ -92,8 +92,8 @@ class Walk:
         if isinstance(item, Stream):
             if _name(values.get("/Type")) == "/EmbeddedFile":
                 self._nameless.append(item)
-            elif _name(values.get("/Subtype")) == "/Image":
-                look_at(item, f"{self._path}/image-{item.objgen[0]}", self._budget)
+            elif _name(values.get("/Subtype")) == "/Image" and len(self.pictures) < MAX_PICTURES:
+                self.pictures.append(item)
 
     def _action(self, values: dict[str, Object]) -> None:
         """Where an action leads (12.6.4)."""

@@ -1,6 +1,7 @@
 """Streams of PDF documents, decoded under the message's budget."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from pikepdf import Array, Name, Object, PikepdfError, StreamDecodeLevel
@@ -55,16 +56,18 @@ def _content(stream: Object, raw: bytes, allowance: int, path: str, budget: Budg
             budget.note(symbols.UNSCANNABLE_DOCUMENT, f"pdf: {error}", path)
             return error.partial
     try:
-        return read_within(stream, max(allowance, LEAST_FLATE))
+        with decoding_within(max(allowance, LEAST_FLATE)):
+            return stream.read_bytes(StreamDecodeLevel.specialized)
     except (PikepdfError, RuntimeError, ValueError, TypeError) as error:
         budget.note(symbols.UNSCANNABLE_DOCUMENT, f"pdf: {error}", path)
         return raw
 
 
-def read_within(stream: Object, most: int) -> bytes:
-    """Let qpdf decode a stream that may become so long."""
+@contextmanager
+def decoding_within(most: int) -> Iterator[None]:
+    """Let qpdf decode streams that may become so long."""
     set_qpdf_limits(flate_max_memory=most, run_length_max_memory=most, png_max_memory=most)
     try:
-        return stream.read_bytes(StreamDecodeLevel.specialized)
+        yield
     finally:
         set_qpdf_limits(flate_max_memory=LEAST_FLATE, run_length_max_memory=LEAST_FLATE, png_max_memory=LEAST_FLATE)

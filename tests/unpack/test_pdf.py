@@ -12,6 +12,7 @@ from pikepdf import Array, Dictionary, Encryption, Name, Pdf, Stream, String
 
 from filterd.unpack import Budget, Member, unpack
 from filterd.unpack import pdf as module
+from filterd.unpack.pdf_pictures import MAX_PLAIN
 from tests.support.pdfs import action, annotated, form, holding, make_pdf, on_open, picture, script_stream, uri
 from tests.support.pictures import LINK, code
 
@@ -262,3 +263,23 @@ def test_codes_in_pictures_of_documents() -> None:
     drawn = code()
     _, budget = run(make_pdf(picture(*drawn.size, drawn.tobytes())))
     assert [text for text, _ in budget.codes] == [LINK]
+
+
+@pytest.mark.parametrize("size", [1_400, 1_600])
+def test_large_pictures_hide_nothing(size: int) -> None:
+    """A picture that becomes longer than objects may be is no bomb, whether it is looked at or not."""
+    _, budget = run(make_pdf(picture(size, size, bytes(range(256)) * (size * size // 256 + 1))))
+    assert symbols(budget) == ({"IMAGE_UNREAD"} if size * size > MAX_PLAIN else set())
+
+
+def test_a_picture_that_lies_about_its_size_is_no_bomb() -> None:
+    """Its stream is longer than its lines: no reader shows the rest."""
+    _, budget = run(make_pdf(picture(100, 100, bytes(9_000_000))))
+    assert symbols(budget) == set()
+
+
+@pytest.mark.threat("ZIP-01")
+def test_time_is_shared_with_the_message() -> None:
+    """A document that takes the message's time is not read to its end, which is said."""
+    _, budget = run(make_pdf(script_stream(b"x")), Budget(until=1.0, clock=lambda: 2.0))
+    assert "UNSCANNABLE_BOMB" in symbols(budget)
