@@ -27,7 +27,7 @@ Jobs = Annotated[int, typer.Option("--jobs", help="Messages read at the same tim
 def backtest(
     file: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="Rule file to try, or a folder.", exists=True)],
     against: Annotated[
-        Path, typer.Option("--against", help="Folder of messages, one message, or an index (.tsv): label, path.")
+        Path, typer.Option("--against", help="Folder of messages, a message, an mbox, or an index (.tsv): label, path.")
     ],
     state: Annotated[Path | None, typer.Option("--state", help="Keep what is done here, and go on from it.")] = None,
     jobs: Jobs = 0,

@@ -30,10 +30,21 @@ _INDEX: Final = ".tsv"
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A message's file and what an index says it is, empty where nothing says so."""
+    """A message's file and what an index says it is, empty where nothing says so.
+
+    Of a mailbox it is the message with that number, at `start` and `size` bytes long; else the number is 0.
+    """
 
     path: Path
     label: str = ""
+    number: int = 0
+    start: int = 0
+    size: int = MAX_FILE
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others."""
+        return f"{self.path}:{self.number}" if self.number else str(self.path)
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -112,12 +123,14 @@ class Summary:
 
 
 def corpus(path: Path) -> list[Labelled]:
-    """The messages of a folder, of one file, or of an index: `label ... path` a line, parted by tabs or a blank.
+    """The messages of a folder, a file, a mailbox, or an index: `label ... path` a line, parted by tabs or a blank.
 
     Paths in an index are relative to it. OSError; ValueError names a line that is none.
     """
-    if path.suffix != _INDEX and path.name != "index":
+    if path.is_dir():
         return [Labelled(entry) for entry in messages_in([path]) if entry.suffix != _INDEX]
+    if path.suffix != _INDEX and path.name != "index":
+        return _mailbox(path) or [Labelled(path)]
     found = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         words = line.split("\t") if "\t" in line else line.split(" ", 1)
@@ -127,6 +140,23 @@ def corpus(path: Path) -> list[Labelled]:
             raise ValueError(f"{path}:{number}: expected a label and a path, got {line!r}")
         found.append(Labelled(path.parent / words[-1], words[0]))
     return found
+
+
+def _mailbox(path: Path) -> list[Labelled]:
+    """The messages of a mailbox in mbox format; none where the file is none."""
+    found: list[Labelled] = []
+    blank, at, start = True, 0, 0
+    with path.open("rb") as file:
+        for line in file:
+            if blank and line.startswith(b"From "):
+                if start:
+                    found.append(Labelled(path, "", len(found) + 1, start, at - start))
+                start = at + len(line)
+            elif not start:
+                return []
+            blank = not line.strip(b"\r\n")
+            at += len(line)
+    return [*found, Labelled(path, "", len(found) + 1, start, at - start)] if start else []
 
 
 def run(inspect: Inspect, messages: Sequence[Labelled], workers: int) -> Iterator[Row]:
@@ -140,19 +170,20 @@ def run(inspect: Inspect, messages: Sequence[Labelled], workers: int) -> Iterato
 def _one(inspect: Inspect, message: Labelled) -> Row:
     try:
         with message.path.open("rb") as file:
-            raw = file.read(MAX_FILE)
+            file.seek(message.start)
+            raw = file.read(message.size)
     except OSError as error:
-        return Row(str(message.path), message.label, {}, 0.0, f"cannot be read: {error.strerror}")
+        return Row(message.name, message.label, {}, 0.0, f"cannot be read: {error.strerror}")
     if raw.count(b"\n") != raw.count(b"\r\n"):  # files on disk; an MTA would make CRLF of them too
         raw = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     fields, offset = split(raw)
     with contextlib.closing(Body()) as body:
         body.append(raw[offset:])
-        job = InspectionJob(str(message.path), fields, body.size, SECONDS, time.time())
+        job = InspectionJob(message.name, fields, body.size, SECONDS, time.time())
         try:
             facts = inspect.inspect(job, body.fd, time.monotonic() + SECONDS + 1)
         except InspectorFailure as error:
-            return Row(str(message.path), message.label, {}, 0.0, str(error))
+            return Row(message.name, message.label, {}, 0.0, str(error))
     return _row(message, facts)
 
 
@@ -162,7 +193,7 @@ def _row(message: Labelled, facts: Inspection) -> Row:
         rules.setdefault(hit.rule, []).append(hit.part)
     costs = {name.removeprefix(COST): ms for name, ms in facts.ms.items() if name.startswith(COST)}
     cut = next((problem for problem in facts.problems if problem.startswith("yara:")), "")
-    return Row(str(message.path), message.label, rules, facts.ms.get("yara", 0.0), cut, costs)
+    return Row(message.name, message.label, rules, facts.ms.get("yara", 0.0), cut, costs)
 
 
 class State:
@@ -221,8 +252,8 @@ def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
 def resumed(inspect: Inspect, messages: Sequence[Labelled], workers: int, state: State | None) -> Iterator[Row]:
     """As `run`, but what the state holds is taken from it and the rest is written there."""
     done: Mapping[str, Row] = state.done if state is not None else {}
-    left = [message for message in messages if str(message.path) not in done]
-    yield from [done[str(message.path)] for message in messages if str(message.path) in done]
+    left = [message for message in messages if message.name not in done]
+    yield from [done[message.name] for message in messages if message.name in done]
     for row in run(inspect, left, workers):
         if state is not None:
             state.keep(row)

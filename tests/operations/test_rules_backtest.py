@@ -48,6 +48,19 @@ def test_what_a_corpus_is(tmp_path: Path) -> None:
         corpus(index)
 
 
+def test_a_mailbox_is_its_messages(tmp_path: Path) -> None:
+    """Parted by lines that begin with From behind a blank one; one message begins with none."""
+    mailbox = tmp_path / "mbox"
+    mailbox.write_bytes(b"From a Mon\nSubject: 1\n\none\nFrom here on\n\nFrom b Tue\r\nSubject: 2\r\n\r\ntwo, more\r\n")
+    inspector = Inspector("one")
+    rows = list(run(inspector, corpus(mailbox), 1))
+    assert [row.file for row in rows] == [f"{mailbox}:1", f"{mailbox}:2"]
+    assert [job.body_size for job in inspector.jobs] == [len(b"one\r\nFrom here on\r\n\r\n"), len(b"two, more\r\n")]
+    assert [job.fields for job in inspector.jobs] == [((b"Subject", b" 1"),), ((b"Subject", b" 2"),)]
+    mailbox.write_bytes(b"")
+    assert corpus(mailbox) == [Labelled(mailbox)]
+
+
 def test_a_message_is_read_as_it_would_have_come(tmp_path: Path) -> None:
     """With the line ends of SMTP; rules, parts and costs are kept."""
     inspector = Inspector("one", "one", "two")
