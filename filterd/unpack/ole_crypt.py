@@ -4,7 +4,6 @@ Writers of malware encrypt with Excel's own password: scanners stop, and no read
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -51,7 +50,7 @@ class _Element:
         """Base64; empty where it is broken."""
         try:
             return base64.b64decode(self.attributes.get(name, ""))
-        except binascii.Error:
+        except ValueError:
             return b""
 
     def number(self, name: str) -> int:

@@ -20,6 +20,7 @@ _SHEET: Final = 0x85
 _PLACE: Final = 4  # bytes of such a record that are left as they are: where the sheet begins
 _SHORT_KEY: Final = 5
 _LONG_KEY: Final = 16
+_SIZES: Final = (5, 7, 8, 10, 16)  # bytes of a key that the machine takes; writers know 5 and 16
 _HEAD: Final = struct.Struct("<HH")
 Keys = Callable[[int], bytes]  # a block's key
 
@@ -52,7 +53,7 @@ def _strong(record: bytes, password: str) -> Keys | None:
     size = (int.from_bytes(record[28:32], "little") or 40) // 8
     salt, verifier = record[begin + 4 : begin + 20], record[begin + 20 : begin + 36]
     start = _sha1(salt + password.encode("utf-16-le", "replace"))
-    if not _SHORT_KEY <= size <= _LONG_KEY:
+    if size not in _SIZES:
         return None
 
     def key(block: int) -> bytes:

@@ -365,6 +365,12 @@ def test_broken_encryption(place: int) -> None:
     }
 
 
+def test_letters_that_base64_has_not() -> None:
+    """A salt beyond ASCII is one of a description that makes no sense."""
+    info = b'\4\0\4\0<keyData saltValue="\xff"/><encryptedKey spinCount="2" saltValue="\xff"/>'
+    assert "UNSCANNABLE_ENCRYPTED" in run(make_ole({"EncryptionInfo": info, "EncryptedPackage": PACKAGE}))[1]
+
+
 def test_workbook_alone() -> None:
     """A workbook's stream without a compound file around it, as Excel opens it, too."""
     stream = struct.pack("<HHHH", 0x809, 16, 0x600, 5) + bytes(12)
