@@ -162,7 +162,7 @@ class Streams:
 
     def _read(self, part: Part, data: Data, types: tuple[str, ...], shown: bool) -> None:  # noqa: FBT001  # as above
         """The text of a part that is text."""
-        html = part.content_type == "text/html" or types[0] == "html"
+        html = part.content_type == "text/html" or types[0] in _PAGES
         if not html and not (shown and part.content_type.startswith("text/")):
             return
         with self._stage("text"):
