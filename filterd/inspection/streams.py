@@ -123,7 +123,9 @@ class Streams:
         if not part.encodings and part.content_type in _SHOWN and _NUL.search(part.raw) is not None:
             # Programs stop at it, skip it or show what follows.
             self._doubts.append(finding(AMBIGUOUS_ENCODING, "NUL in a text", part.path))
-        shown = part.kind == "body" and part.disposition != "attachment" and part.content_type in _SHOWN
+        # RFC 2183 2.8: a disposition that nobody knows is an attachment; what is no text is none, whatever it is called.
+        shown = part.kind == "body" and part.disposition in _INLINE and part.content_type in _SHOWN
+        shown = shown and all(kind in TEXTS or kind in _VAGUE for kind in types)
         rules: list[str] = []
         for reading in readings:
             rules += self._scan(reading, part.path, _first(part.filenames), part.content_type, part.depth, types[0])
@@ -311,6 +313,7 @@ class Streams:
             self.problems.append(clip(f"yara: {path}: {cause}"))
 
 
+_INLINE: Final = frozenset({"", "inline"})
 _VAGUE: Final = frozenset({"data", "text"})  # kinds that say nothing
 _PAGES: Final = frozenset({"html", "svg"})
 _SHOWN: Final = frozenset({"text/plain", "text/html", "text/enriched", "text/calendar"})
