@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yara
+import yara_x
 
 from filterd.inspection.inspect import inspect
 from filterd.mime.header import split
@@ -132,6 +133,16 @@ def test_the_compiler_warns_of_no_shipped_rule() -> None:
     """A string that begins with a class of characters slows every scan down, up to twelve times."""
     sources = {path.stem: path.read_text() for path in RULES.glob("*.yar")}
     assert yara.compile(sources=sources, externals=EXTERNALS).warnings == []
+
+
+@pytest.mark.parametrize("path", sorted(RULES.glob("*.yar")), ids=lambda path: path.stem)
+def test_yara_x_takes_the_shipped_rules(path: Path) -> None:
+    """YARA's successor is stricter, and teams move to it: it has nothing to say either."""
+    compiler = yara_x.Compiler()
+    for name, value in EXTERNALS.items():
+        compiler.define_global(name, value)
+    compiler.add_source(path.read_text(), origin=path.name)
+    assert compiler.warnings() == []
 
 
 @pytest.mark.threat("RES-10")
