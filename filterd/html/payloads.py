@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+import re2
+
 MAX_PAYLOADS: Final = 200  # of one document; newsletters carry some dozens of pictures
 MIN_LITERAL: Final = 64  # characters of a literal that may be a file: fewer hold nothing that runs
 MIN_CODES: Final = 32  # numbers in a list of character codes
@@ -37,6 +39,8 @@ _DECODING: Final = (
     b"charcodeat",
     b"document.write",
 )
+# One pass for all of them: honest pages have none, and are not looked at again.
+_ANY: Final = re2.compile(b"(?i)" + b"|".join([re.escape(word) for word in (b"data:", *_BUILDING, *_DECODING)]))
 _JOINED: Final = re.compile(rb"[\"'`]\s{0,20}\+\s{0,20}[\"'`]|\\\r?\n")
 _RUN: Final = re.compile(rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{64,}+={0,2}")
 _HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})++")
@@ -80,12 +84,12 @@ class Carried:
 
 def carried(document: bytes) -> Carried:
     """What a document carries. Never raises; linear."""
+    if _ANY.search(document) is None:
+        return Carried()
     lower = document.lower()
     has_data = b"data:" in lower
     builds = next((word for word in _BUILDING if word in lower), b"")
     decodes = builds or any(word in lower for word in _DECODING)
-    if not has_data and not decodes:
-        return Carried()
     found: list[Payload] = []
     rest = _urls(document, found) if has_data else document
     opaque = 0

@@ -113,6 +113,8 @@ def _shades(picture: Image.Image) -> Iterator[Image.Image]:
         flat.alpha_composite(colours)
         grey = flat.convert("L")
         yield grey.reduce(reduction) if reduction > 1 else grey
+        if any(grey.histogram()[:_DARK]):
+            return  # dark ink: upon black there would be nothing to see
 
 
 def _read(grey: Image.Image) -> list[str]:
