@@ -12,10 +12,12 @@ _FOREIGN_CODECS: Final = frozenset({"mbcs", "oem", "cp65001"})  # Windows only
 _LAZY_MODULES: Final = (
     "PIL.ImageChops",
     "PIL.ImageOps",
+    "PIL.TiffImagePlugin",
     "_strptime",
     "calendar",
     "email.header",
     "email.utils",
+    "glob",
     "json",
     "pikepdf.models.image",
     "stringprep",
