@@ -12,12 +12,13 @@ from filterd.unpack.budget import Budget, Member
 from filterd.unpack.documents import READERS
 from filterd.unpack.image import FORMATS, look
 from filterd.unpack.kinds import CLOSED, STREAMS, holds_zip, inner_name, judge, kinds
+from filterd.unpack.names import leaves, readable
 from filterd.unpack.passwords import unlock
 from filterd.unpack.pieces import Piece
 from filterd.unpack.streams import StreamError, bunzip, inflate
 from filterd.unpack.types import Data, detect
 from filterd.unpack.zip_member import METHODS, read
-from filterd.unpack.zipfile import ENCRYPTED, Entry, Listing, list_members
+from filterd.unpack.zipfile import ENCRYPTED, MAX_NAME, Entry, Listing, list_members
 
 _STORED: Final = 0
 _DEFLATED: Final = 8
@@ -104,22 +105,36 @@ def _zip(data: Data, path: str, budget: Budget, *, inner: bool) -> Iterator[Piec
             continue
         if not budget.take_file(path):
             return
-        others = (entry.other_name,) if entry.other_name else ()
         if entry.flags & ENCRYPTED:
             yield from _encrypted(data, entry, locked, path, budget)
             locked += 1
-            continue
-        packed = memoryview(data)[entry.begin : entry.begin + entry.packed] if entry.begin >= 0 else memoryview(b"")
-        allowance = budget.allowance(len(packed))
-        try:
-            content = _member(packed, entry, allowance, data)
-        except StreamError as error:
-            if not inner:
-                budget.note(symbols.UNSCANNABLE_ARCHIVE, f"{entry.name}: {error}", path)
-            content = error.partial
-        yield from _spent(entry.name, others, content, len(packed), allowance, path, budget)
+        else:
+            yield from _plain(data, entry, path, budget, inner=inner)
         if budget.stopped:
             return
+
+
+def _plain(data: Data, entry: Entry, path: str, budget: Budget, *, inner: bool) -> Iterator[Piece]:
+    """A member that is not encrypted."""
+    packed = memoryview(data)[max(entry.begin, 0) : max(entry.begin + entry.packed, 0)]
+    allowance = budget.allowance(len(packed))
+    try:
+        content = _member(packed, entry, allowance, data)
+    except StreamError as error:
+        if not inner:
+            budget.note(symbols.UNSCANNABLE_ARCHIVE, f"{entry.name}: {error}", path)
+        content = error.partial
+    if entry.link:
+        _follows(entry.name, content, path, budget)
+    others = (entry.other_name,) if entry.other_name else ()
+    yield from _spent(entry.name, others, content, len(packed), allowance, path, budget)
+
+
+def _follows(name: str, content: bytes, path: str, budget: Budget) -> None:
+    """Say where a link leads out of its folder; its content is its target."""
+    target = content[:MAX_NAME].decode("utf-8", "replace")
+    if leaves(target, name):
+        budget.note(symbols.ARCHIVE_ESCAPE, f"{readable(name)} -> {readable(target)}", path)
 
 
 def _doubts(listing: Listing, path: str, budget: Budget) -> None:
@@ -169,4 +184,6 @@ def _member(packed: memoryview, entry: Entry, allowance: int, data: Data) -> byt
         raise StreamError(f"method {entry.method}")
     if len(content) <= allowance and entry.crc and zlib.crc32(content) != entry.crc:
         raise StreamError("the checksum is wrong", content)
+    if len(content) <= allowance and entry.size not in (0, len(content)):
+        raise StreamError("the size is wrong", content)
     return content

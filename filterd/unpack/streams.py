@@ -10,6 +10,8 @@ from typing import Final, Protocol
 MAX_STREAMS: Final = 10_000  # behind one another in one file; parallel compressors write one per megabyte
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _SKIPPED: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # a frame of user data
+_GZIP: Final = b"\x1f\x8b"
+_NAMED: Final = 8  # a gzip member's flag
 _REPEATED: Final = 1  # a block of one byte that is repeated
 _PADDING: Final = re.compile(rb"\0*+")  # between streams: what the tape left, and allowed in xz
 _WINDOW: Final = 4_096  # bytes given to a new stream at first
@@ -71,7 +73,7 @@ def _until_broken(data: bytes | memoryview, allowance: int, wbits: int) -> bytes
 
 def gunzip(data: bytes | memoryview, allowance: int) -> bytes:
     """All members of a gzip file (RFC 1952, section 2.2), at most one byte more than `allowance`. StreamError."""
-    return _streams(lambda: zlib.decompressobj(31), data, allowance, b"\x1f\x8b")
+    return _streams(lambda: zlib.decompressobj(31), data, allowance, _GZIP)
 
 
 def bunzip(data: bytes | memoryview, allowance: int) -> bytes:
@@ -114,11 +116,16 @@ def _streams(make: Callable[[], _Decompressor], data: bytes | memoryview, allowa
     view = memoryview(data)
     out: list[bytes] = []
     size = position = 0
-    for _ in range(MAX_STREAMS):
+    several = False
+    for number in range(MAX_STREAMS):
         if size > allowance or position >= len(view):
+            if several:
+                raise StreamError("several files in one stream", b"".join(out))
             return b"".join(out)
         if bytes(view[position : position + len(magic)]) != magic:
             raise StreamError("bytes behind the stream", b"".join(out))
+        # RFC 1952, 2.3.1: a member that has a name is a file of its own, for which some readers stop.
+        several |= number > 0 and magic == _GZIP and position + 3 < len(view) and bool(view[position + 3] & _NAMED)
         machine = make()
         window = _WINDOW
         while not machine.eof and size <= allowance:

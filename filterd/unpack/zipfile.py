@@ -18,13 +18,18 @@ ENCRYPTED: Final = 1  # bit 0 of the flags
 _STREAMED: Final = 8  # bit 3: sizes follow the data
 _UTF8: Final = 0x800
 _MASKED: Final = 0x2000  # bit 13: local header values are masked
+_TYPE: Final = 0o170000  # the bits of a Unix mode that tell what an entry is
+_LINK: Final = 0o120000
 MAX_NAME: Final = 1_000  # characters of a member's name
 MAX_ENTRIES: Final = 20_000  # central entries looked at; the budget stops long before
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One member as one of the two views has it; `start` is where its local header begins, `begin` its data."""
+    """One member as one of the two views has it; `start` is where its local header begins, `begin` its data.
+
+    A `link` has its target for content.
+    """
 
     name: str
     other_name: str
@@ -35,6 +40,7 @@ class Entry:
     size: int
     start: int
     begin: int
+    link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,9 @@ def _entries(data: bytes | memoryview, start: int, end: int, shift: int) -> list
 def _central_entry(data: bytes | memoryview, position: int, shift: int) -> tuple[Entry | None, int]:
     """The entry at `position` and where the next one begins."""
     values = _CENTRAL.unpack_from(data, position)
-    magic, _, _, flags, method, _, _, crc, packed, size, name_size, extra_size, comment_size, _, _, _, offset = values
+    magic, _, _, flags, method, _, _, crc, packed, size, name_size, extra_size, comment_size, _, _, mode, offset = (
+        values
+    )
     if magic != b"PK\x01\x02":
         return None, position
     position += _CENTRAL.size
@@ -125,7 +133,8 @@ def _central_entry(data: bytes | memoryview, position: int, shift: int) -> tuple
     if _ALL_ONES in (packed, size, offset):
         size, packed, offset = _zip64(extra, size, packed, offset)
     other = _unicode_name(extra)
-    entry = Entry(_text(name, flags), other, flags, method, crc, packed, size, offset + shift, 0)
+    link = mode >> 16 & _TYPE == _LINK
+    entry = Entry(_text(name, flags), other, flags, method, crc, packed, size, offset + shift, 0, link)
     return entry, position + name_size + extra_size + comment_size
 
 
@@ -180,7 +189,18 @@ def _with_local(data: bytes | memoryview, entry: Entry, doubts: list[str]) -> En
         doubts.append("sizes differ")
     other = entry.other_name or (local.name if local.name != entry.name else local.other_name)
     flags = entry.flags | (local.flags & ENCRYPTED)
-    return Entry(entry.name, other, flags, entry.method, entry.crc, entry.packed, entry.size, entry.start, local.begin)
+    return Entry(
+        entry.name,
+        other,
+        flags,
+        entry.method,
+        entry.crc,
+        entry.packed,
+        entry.size,
+        entry.start,
+        local.begin,
+        entry.link,
+    )
 
 
 def _local(data: bytes | memoryview, start: int) -> Entry | None:

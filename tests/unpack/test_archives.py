@@ -171,6 +171,55 @@ def test_links_and_devices_are_not_followed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("target", "flagged"), [("../../etc/passwd", True), ("/etc", True), ("../b", False), ("b", False)]
+)
+@pytest.mark.threat("ZIP-05")
+def test_links_in_a_zip(target: str, flagged: bool) -> None:  # noqa: FBT001  # what is expected
+    """A link's content is its target; one that leads outside is flagged."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        link = zipfile.ZipInfo("d/link")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, target)
+    members, symbols = run(buffer.getvalue())
+    assert [member.data for member in members] == [target.encode()]
+    assert symbols == ({"ARCHIVE_ESCAPE"} if flagged else set())
+
+
+@pytest.mark.threat("ZIP-08")
+def test_several_files_in_one_gzip() -> None:
+    """Members without names are one file, as parallel packers write them; a later one with a name is another file."""
+    named = io.BytesIO()
+    with gzip.GzipFile("b.exe", "wb", fileobj=named) as stream:
+        stream.write(b"MZ")
+    first = gzip.compress(b"hello ")
+    assert holds(first + gzip.compress(b"world")) == [("1/a", b"hello world")]
+    members, symbols = run(first + named.getvalue())
+    assert ([member.data for member in members], symbols) == ([b"hello MZ"], {"UNSCANNABLE_ARCHIVE"})
+
+
+@pytest.mark.threat("ZIP-03")
+def test_sizes_that_lie() -> None:
+    """A zip member that is longer than its headers say is more than one reader unpacks."""
+    data = bytearray(written("zip", ("a", b"hello world"), options="compression=deflate"))
+    place = data.rfind(b"PK\x01\x02")
+    data[place + 24 : place + 28] = struct.pack("<L", 5)
+    assert "UNSCANNABLE_ARCHIVE" in run(bytes(data))[1]
+
+
+@pytest.mark.threat("ZIP-03")
+def test_a_disc_with_two_directories() -> None:
+    """Where the names of Joliet lead to other files than those of ISO 9660, both are read, and that is said."""
+    disc = bytearray(written("iso9660", ("first.txt", b"x" * 3_000), ("other.txt", b"y" * 3_000), options="!rockridge"))
+    names = [disc.rfind(word.encode("utf-16-be")) for word in ("first.txt", "other.txt")]
+    first, other = [place - 33 for place in names]
+    disc[first + 2 : first + 10] = disc[other + 2 : other + 10]
+    members, symbols = run(bytes(disc))
+    assert {member.data[:1] for member in members} >= {b"x", b"y"}
+    assert "AMBIGUOUS_ARCHIVE" in symbols
+
+
+@pytest.mark.parametrize(
     ("data", "symbol"),
     [
         pytest.param(tar_entry("a", size=b"\xff" * 12) + tar_end(), "UNSCANNABLE_ARCHIVE", id="negative"),
