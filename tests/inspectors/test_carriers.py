@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 from pikepdf import Dictionary, Encryption, String
+from PIL import Image
 
 from filterd.inspectors import NurserySettings
 from filterd.model.inspection import Inspection
@@ -127,3 +128,14 @@ def test_damaged_pictures_are_no_trouble(shape: str, inspector: Bed) -> None:
     data = saved(code(), shape)
     for size in (12, len(data) // 2, len(data) - 3):
         assert ask(inspector, "a", data[:size]).problems == ()
+
+
+def test_a_camera_s_notes_are_no_trouble(inspector: Bed) -> None:
+    """A JPEG with the tables that cameras write: how many pictures it holds is told by them."""
+    notes = Image.Exif()
+    notes[0x010F] = "A camera"
+    several = saved(code(), "MPO", save_all=True, append_images=[code()], exif=notes)
+    for data in (saved(code(), "JPEG", exif=notes), several):
+        facts = ask(inspector, "a.jpg", data)
+        assert facts.problems == ()
+        assert facts.urls == (LINK,)
