@@ -145,8 +145,12 @@ def _at_start(head: bytes, size: int) -> str:
 
 def _unmarked(head: bytes, size: int) -> str:
     """The archive whose mark stands further in, or that has none but a header that holds."""
+    if head[_TAR : _TAR + 5] == b"ustar":
+        return "tar"
+    if head.isascii() and b"\0" not in head:
+        return ""  # a text: those below have sizes and paddings with zeros in them
     kind = ""
-    if head[_TAR : _TAR + 5] == b"ustar" or _is_old_tar(head):
+    if _is_old_tar(head):
         kind = "tar"
     elif head[:4] == _RAR_OLD:
         kind = "rar"

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from filterd.unpack import Budget, Member, detect, unpack
+from filterd.unpack.archive_checks import CHECKS
+from filterd.unpack.types import embedded
 from tests.support.archives import (
     cab,
     gnu_tar,
@@ -24,6 +26,7 @@ from tests.support.archives import (
     tar_entry,
     written,
 )
+from tests.support.growth import LINEAR, growth
 
 FILES = (("a.txt", b"hello"), ("d/b.exe", b"MZ\x90\0" + bytes(60)))
 HOLDS = [("1/a.txt", b"hello"), ("1/d/b.exe", FILES[1][1])]
@@ -382,3 +385,27 @@ def test_a_password_of_the_mail_opens_a_zip() -> None:
     members, symbols = run(locked_zip("a.exe", b"MZ\0", "geheim"), budget=budget)
     assert [(member.data, member.encrypted) for member in members] == [(b"MZ\0", True)]
     assert symbols == {"ARCHIVE_PASSWORD"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "make"),
+    [
+        ("rar", lambda count: rar4(*[(str(number), b"x") for number in range(count)])),
+        ("rar", lambda count: rar5(*[(str(number), b"x") for number in range(count)])),
+        ("tar", lambda count: tar_entry("a", b"x") * count + tar_end()),
+        ("tar", lambda count: pax("h", size="1") * count + tar_entry("a", b"x") + tar_end()),
+        ("tar", lambda count: tar_entry("a") + bytes(512 * count)),
+        ("7z", lambda count: b"7z\xbc\xaf\x27\x1c" * count * 20),
+        ("cab", lambda count: cab(*[(str(number), b"x" * 30) for number in range(count)])),
+    ],
+    ids=["rar4", "rar5", "tar", "pax", "zeros", "marks", "cab"],
+)
+@pytest.mark.threat("ZIP-06", "ZIP-07")
+def test_own_walks_are_linear(kind: str, make: Callable[[int], bytes]) -> None:
+    """Twice the headers, at most twice the time."""
+
+    def build(count: int) -> Callable[[], object]:
+        data = make(count)
+        return lambda: (CHECKS[kind](data), embedded(b"MZ\x90" + data, "7z"))
+
+    assert growth(build, 1_000) <= LINEAR
