@@ -9,6 +9,7 @@ _DDE: Final = re.compile(r'[\s"\x01]{0,100}(DDE(?:AUTO)?)(?![A-Za-z])', re.IGNOR
 _QUOTE: Final = re.compile(
     rf"\s{{0,100}}QUOTE\s{{1,100}}((?:\d{{1,3}}\s{{1,10}}){{2,{MAX_QUOTED}}}\d{{1,3}})", re.IGNORECASE
 )
+_LINK: Final = re.compile(r'\s{0,100}HYPERLINK\s{1,20}(?:"([^"]{1,2000})"|([^\s"\\]{1,2000}))', re.IGNORECASE)
 # A cell of CSV or SYLK: what begins a formula, a program, a topic (where it is quoted it ends with the quote), an item.
 _CELL: Final = re.compile(
     rb"""(?:^|[,;\t"])[ \t]{0,20}(?:K|E)?"?[=+\-@]{1,4}[ \t]{0,20}(?:[A-Z0-9.]{1,40}\()?'?([A-Za-z][\w.\\:]{0,60})'?"""
@@ -22,6 +23,12 @@ def field_command(instruction: str) -> str:
     """The field's instruction where it is a DDE one, also where it is spelt by numbers; else empty."""
     instruction = quoted(instruction) or instruction
     return instruction.strip()[:MAX_COMMAND] if _DDE.match(instruction) else ""
+
+
+def field_link(instruction: str) -> str:
+    """Where a HYPERLINK field leads, empty for others and for places in the document itself."""
+    match = _LINK.match(instruction)
+    return (match[1] or match[2]) if match is not None else ""
 
 
 def quoted(instruction: str) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 from filterd.mime import symbols
 from filterd.unpack.budget import Budget
-from filterd.unpack.dde import field_command
+from filterd.unpack.dde import field_command, field_link
 from filterd.unpack.ole import Compound, Entry
 
 MAX_STRINGS: Final = 64  # of the list that names the template; there are 18
@@ -34,7 +34,9 @@ def look(compound: Compound, entry: Entry, path: str, budget: Budget) -> bool:
         if number >= MAX_FIELDS:
             budget.note(symbols.UNSCANNABLE_DOCUMENT, "more fields than are read", path)
             break
-        command = field_command(match[1].replace(b"\0", b"").decode("latin-1"))
+        instruction = match[1].replace(b"\0", b"").decode("latin-1")
+        budget.link(field_link(instruction))
+        command = field_command(instruction)
         if command:
             budget.note(symbols.OFFICE_DDE, command, path)
     table = "1table" if flags & _SECOND_TABLE else "0table"

@@ -13,7 +13,7 @@ from typing import Final
 
 from filterd.mime import symbols
 from filterd.unpack.budget import Budget
-from filterd.unpack.dde import field_command
+from filterd.unpack.dde import field_command, field_link
 from filterd.unpack.pieces import Piece
 from filterd.unpack.rtf_object import object_pieces
 from filterd.unpack.types import Data
@@ -171,7 +171,9 @@ def _links(text: bytes, path: str, budget: Budget) -> None:
     begins = [match.end() for match in _FIELD.finditer(text)]
     for begin, following in pairwise([*begins, len(text)]):
         end = text.find(b"\\fldrslt", begin, min(begin + MAX_FIELD, following))
-        command = field_command(_plain(text[begin : end if end >= 0 else min(begin + MAX_FIELD, following)]))
+        instruction = _plain(text[begin : end if end >= 0 else min(begin + MAX_FIELD, following)])
+        budget.link(field_link(instruction))
+        command = field_command(instruction)
         if command:
             budget.note(symbols.OFFICE_DDE, command, path)
 

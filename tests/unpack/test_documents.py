@@ -378,10 +378,18 @@ def test_workbook_alone() -> None:
     assert run(stream)[1]["OFFICE_XLM"] == ("M", "1")
 
 
-def test_links_are_followed() -> None:
+@pytest.mark.parametrize(
+    "data",
+    [
+        package_of(related("hyperlink", "https://x.test/", "External")),
+        fields(b' HYPERLINK "https://x.test/" '),
+        b"{\\rtf1{\\field{\\*\\fldinst {HYPERLINK https://x.test/}}{\\fldrslt x}}}",
+    ],
+)
+def test_links_are_followed(data: bytes) -> None:
     """Links of a document are addresses to be judged like those of the message."""
     budget = Budget()
-    list(unpack(package_of(related("hyperlink", "https://x.test/", "External")), "1", "a.docx", 0, budget))
+    list(unpack(data, "1", "a.docx", 0, budget))
     assert budget.links == ["https://x.test/"]
 
 
