@@ -10,17 +10,19 @@ from typing import Final, Protocol
 
 from filterd.heuristics import File
 from filterd.html import Page, read_page
-from filterd.mime.buried import buried, opens_as_message
+from filterd.mime.buried import buried, may_be_signed, opens_as_message
 from filterd.mime.charset import decode, transcoded
 from filterd.mime.decode import Data
 from filterd.mime.embedded import embedded
 from filterd.mime.limits import MAX_TEXT
 from filterd.mime.macintosh import data_fork
-from filterd.mime.message import Part
+from filterd.mime.message import Message, Part
 from filterd.mime.parameters import names as candidate_names
+from filterd.mime.smime import opaque
 from filterd.mime.symbols import (
     AMBIGUOUS_ENCODING,
     UNSCANNABLE_DEPTH,
+    UNSCANNABLE_ENCRYPTED,
     UNSCANNABLE_HTML,
     UNSCANNABLE_PARTIAL,
     UNSCANNABLE_PARTS,
@@ -123,7 +125,7 @@ class Streams:
         if not part.encodings and part.content_type in _SHOWN and _NUL.search(part.raw) is not None:
             # Programs stop at it, skip it or show what follows.
             self._doubts.append(finding(AMBIGUOUS_ENCODING, "NUL in a text", part.path))
-        # RFC 2183 2.8: a disposition that nobody knows is an attachment; what is no text is none, whatever it is called.
+        # RFC 2183 2.8: a disposition that nobody knows is an attachment. What is no text is not shown as one.
         shown = part.kind == "body" and part.disposition in _INLINE and part.content_type in _SHOWN
         shown = shown and all(kind in TEXTS or kind in _VAGUE for kind in types)
         rules: list[str] = []
@@ -200,21 +202,24 @@ class Streams:
         fork = data_fork(data)
         if fork is not None:
             self._inside(part, fork[0] or "data", fork[1], level)
+        opened = opens_as_message(part)
+        message = buried(data, part.path, part.depth, every=opened)
         for found in embedded(data, self._budget.allowance(len(data))):
             if found.missing:
                 self._doubts.append(finding(UNSCANNABLE_PARTIAL, found.missing, part.path))
             if found.content and self._budget.take_file(part.path):
                 self._budget.spend(len(found.content))
-                self._inside(part, found.name, found.content, level)
-        self._buried(data, part.path, part.depth, doubts=opens_as_message(part))
+                kind = self._inside(part, found.name, found.content, level)
+                if not found.name and kind not in _VAGUE and (message is None or not message.parts):
+                    self._doubts.append(finding(AMBIGUOUS_ENCODING, "undeclared base64", part.path))
+        if may_be_signed(part):
+            self._signed(part, data, level)
+        if message is not None:
+            self._doubts += message.findings if opened else ()
+            self._buried(message, part.path)
 
-    def _buried(self, data: Data, path: str, depth: int, *, doubts: bool) -> None:
+    def _buried(self, message: Message, path: str) -> None:
         """Parts that stand in a text. Each reading of one may hold more of them, so all draw on the budget."""
-        message = buried(data, path, depth)
-        if message is None:
-            return
-        if doubts:
-            self._doubts += message.findings
         for inner in message.parts:
             if self._budget.bytes < inner.raw.nbytes:
                 self._budget.stop("too many bytes", path)
@@ -223,11 +228,17 @@ class Streams:
             self._budget.spend(inner.raw.nbytes)
             self.part(inner)
 
-    def _inside(self, part: Part, name: str, content: bytes, level: int) -> None:
-        """A file found in a part that is no archive."""
+    def _signed(self, part: Part, data: Data, level: int) -> None:
+        """The message inside of an S/MIME signature, or that it is encrypted."""
+        signed = opaque(data)
+        if signed is not None and signed.closed:
+            self._doubts.append(finding(UNSCANNABLE_ENCRYPTED, f"S/MIME, {signed.closed}", part.path))
+        elif signed is not None and signed.content and self._budget.take_file(part.path):
+            self._inside(part, "signed.eml", signed.content, level)
+
+    def _inside(self, part: Part, name: str, content: bytes, level: int) -> str:
+        """A file found in a part that is no archive; what it is."""
         kinds = detect(content)
-        if not name and kinds[0] not in _VAGUE:
-            self._doubts.append(finding(AMBIGUOUS_ENCODING, "undeclared base64", part.path))
         names = tuple(candidate_names((name,))) if name else ()
         path = f"{part.path}/{_first(names) or 'base64'}"
         self._member(Member(path, names, content, kinds, 1), part.depth)
@@ -239,6 +250,7 @@ class Streams:
                 self._written(inner, content, level + 1)
             else:
                 self._doubts.append(finding(UNSCANNABLE_DEPTH, path))
+        return kinds[0]
 
     def _member(self, member: Member, depth: int) -> None:
         """Keep and scan something unpacked."""

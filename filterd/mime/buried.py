@@ -15,6 +15,8 @@ from filterd.mime.message import Message, Part, index_fields
 from filterd.mime.tree import Walk, is_header, parse_from
 
 _MESSAGE_NAME: Final = re.compile(r"\.(?:eml|mht|mhtml|nws|mim|mime)\Z", re.IGNORECASE)
+_CMS_NAME: Final = re.compile(r"\.p7[ms]\Z", re.IGNORECASE)
+_CMS_TYPES: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _MESSAGE_TYPES: Final = frozenset({"application/eml", "application/x-mimearchive", "multipart/related"})
 
 
@@ -25,10 +27,16 @@ def opens_as_message(part: Part) -> bool:
     return named or kind.startswith("message/") or kind in _MESSAGE_TYPES
 
 
-def buried(data: Data, path: str, depth: int) -> Message | None:
+def may_be_signed(part: Part) -> bool:
+    """Whether a client takes the part for a signature with its content inside, or for something encrypted."""
+    return part.content_type in _CMS_TYPES or any(_CMS_NAME.search(name) for name in part.filenames)
+
+
+def buried(data: Data, path: str, depth: int, *, every: bool = False) -> Message | None:
     """What stands in `data` under part headers; None where there is none.
 
-    Only parts that have to be decoded, or that have a name, are listed: the others' content has been seen as text.
+    Without `every` only parts that have to be decoded, or that have a name, are listed: the others' content has been
+    seen as text.
     """
     view = memoryview(data)
     if not is_header(view):
@@ -40,7 +48,7 @@ def buried(data: Data, path: str, depth: int) -> Message | None:
         walk.too_deep(path)
     elif b"content-type" in index or b"content-transfer-encoding" in index:
         parse_from(walk, view, f"{path}.message", depth + 1, read_entity(index, "text/plain"), block.end)
-    parts = _worth(walk)
+    parts = tuple(walk.parts) if every else _worth(walk)
     if not parts and depth < MAX_DEPTH:
         parse_from(walk, view, path, depth + 1, None, 0)
         parts = _worth(walk)
