@@ -4,6 +4,7 @@ libarchive converts names and allocates much: what it would load or open late fa
 """
 
 import base64
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +15,14 @@ import pytest
 from filterd.inspectors import NurserySettings
 from filterd.model.inspection import Inspection
 from tests.inspectors.conftest import Bed, bed
-from tests.support.archives import cab, gnu_tar, lha, locked_zip, rar4, rar5, written
+from tests.support.archives import cab, gnu_tar, lha, locked_zip, rar4, rar5, with_dictionary, written
 from tests.support.process import open_folder
 from tests.support.world import EICAR
 
 pytestmark = pytest.mark.integration
 RULES: Final = Path(__file__).resolve().parents[2] / "rules" / "yara"
 FILE: Final = ("\u00e4/\u65e5\u672c.com", EICAR)
+RSS_BOUND: Final = 200_000_000  # bytes of one inspector, whatever it reads
 KINDS: Final = ("7zip", "ustar", "pax", "gnutar", "cpio", "cpio_newc", "iso9660", "zip")
 CODINGS: Final = ("gzip", "bzip2", "xz", "zstd", "lz4", "lzma", "lzip", "compress")
 CARRIERS: Final[dict[str, bytes]] = {
@@ -69,6 +71,28 @@ def test_eicar_is_found(carrier: str, inspector: Bed) -> None:
     hit = [part for part in facts.parts if "eicar_test_file" in part.rules and part.size == len(EICAR)]
     assert {part.path.rpartition(".")[2] for part in hit} == {"com"}
     assert not [found for found in facts.findings if found.symbol.startswith(("UNSCANNABLE", "AMBIGUOUS"))]
+
+
+@pytest.mark.threat("ZIP-06")
+def test_a_dictionary_beyond_the_address_space(inspector: Bed) -> None:
+    """A decoder that may not have the memory it is told to take says so, and the inspector lives on."""
+    facts = ask(inspector, with_dictionary(0x60000000, FILE))
+    assert facts.problems == ()
+    assert "UNSCANNABLE_ARCHIVE" in {found.symbol for found in facts.findings}
+    facts = ask(inspector, with_dictionary(0x00100000, FILE))
+    assert "YARA_EICAR" in {found.symbol for found in facts.hits}
+
+
+@pytest.mark.threat("ZIP-01")
+@pytest.mark.parametrize("coding", ["zstd", "lz4"])
+def test_a_bomb_costs_little_memory(coding: str) -> None:
+    """Half a gigabyte in a few kilobytes, twice packed, stays under 200 MB and is said."""
+    bomb = written("ustar", ("a", written("raw", ("b", bytes(500_000_000)), coding=coding)), coding="gzip")
+    with bed(NurserySettings()) as made:
+        facts = ask(made, bomb)
+        status = Path(f"/proc/{made.pool._idle[0].pid}/status").read_text(encoding="ascii")
+    assert "UNSCANNABLE_BOMB" in {found.symbol for found in facts.findings}
+    assert int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1_024 <= RSS_BOUND
 
 
 @pytest.mark.threat("ZIP-04")

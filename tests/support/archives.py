@@ -29,6 +29,18 @@ def written(kind: str, *files: File, coding: str | None = None, options: str = "
     return out.getvalue()
 
 
+def with_dictionary(size: int, *files: File) -> bytes:
+    """A 7z whose decoder is told to keep a dictionary of that many bytes."""
+    data = bytearray(written("7zip", *files, options="compression=lzma1"))
+    offset, length = struct.unpack_from("<QQ", data, 12)
+    begin = 32 + offset
+    place = data.index(b"\x23\x03\x01\x01\x05\x5d", begin) + 6  # LZMA, its five properties, the first of them
+    data[place : place + 4] = struct.pack("<L", size)
+    data[28:32] = struct.pack("<L", zlib.crc32(data[begin : begin + length]))
+    data[8:12] = struct.pack("<L", zlib.crc32(data[12:32]))
+    return bytes(data)
+
+
 def tar_entry(name: str, content: bytes = b"", kind: bytes = b"0", link: str = "", size: bytes = b"") -> bytes:
     """One tar member, its header's size field as given."""
     head = bytearray(512)
