@@ -20,6 +20,7 @@ _TYPE: Final = 0o170000  # the bits of a mode that tell what an entry is
 _FOLDER: Final = 0o040000
 _LINK: Final = 0o120000
 _FILE: Final = 0o100000
+_PIECE: Final = 1 << 20  # bytes copied at once: what is stored comes in one block as large as the archive
 MAX_RETRIES: Final = 100  # entries in a row whose headers are damaged: libarchive searches on behind each of them
 
 
@@ -155,7 +156,11 @@ class Reading:
                 self.warnings.append(self._reason())
             elif status < 0:
                 raise ArchiveError(self._reason())
-            yield offset.value, ctypes.string_at(place, size.value) if size.value else b""
+            if not size.value:
+                yield offset.value, b""
+            for begin in range(0, size.value, _PIECE):
+                piece = ctypes.string_at((place.value or 0) + begin, min(_PIECE, size.value - begin))
+                yield offset.value + begin, piece
 
     @property
     def used(self) -> int:
