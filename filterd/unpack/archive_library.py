@@ -21,7 +21,7 @@ _FOLDER: Final = 0o040000
 _LINK: Final = 0o120000
 _FILE: Final = 0o100000
 _PIECE: Final = 1 << 20  # bytes copied at once: what is stored comes in one block as large as the archive
-MAX_RETRIES: Final = 100  # entries in a row whose headers are damaged: libarchive searches on behind each of them
+MAX_RETRIES: Final = 100  # headers in a row that are damaged, and blocks that are empty: libarchive goes on behind them
 
 
 def _function(name: str, *arguments: Any, result: Any = ctypes.c_int) -> Callable[..., Any]:
@@ -148,6 +148,7 @@ class Reading:
     def blocks(self) -> Iterator[tuple[int, bytes]]:
         """The entry's content, piece by piece with its place; between two pieces may be a hole. ArchiveError."""
         place, size, offset = ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_int64()
+        empty = 0
         while True:
             status = _block(self._archive, ctypes.byref(place), ctypes.byref(size), ctypes.byref(offset))
             if status == _EOF:
@@ -156,7 +157,10 @@ class Reading:
                 self.warnings.append(self._reason())
             elif status < 0:
                 raise ArchiveError(self._reason())
-            if not size.value:
+            empty = 0 if size.value else empty + 1
+            if empty > MAX_RETRIES:
+                raise ArchiveError("it does not come to an end")
+            if empty:
                 yield offset.value, b""
             for begin in range(0, size.value, _PIECE):
                 piece = ctypes.string_at((place.value or 0) + begin, min(_PIECE, size.value - begin))
