@@ -11,6 +11,9 @@ transfer encodings, several file names) all of them are kept: contents under eac
 disagreement that changes what a person would get is a finding AMBIGUOUS_*. What cannot be read within the limits is a
 finding UNSCANNABLE_*. No input raises.
 
+What is text to most readers may still hold files and parts: embedded.py finds files written into it (uuencode, yEnc,
+BinHex, bare base64), macintosh.py and smime.py open wrappers, buried.py reads part headers that nobody declared.
+
 Deviations, on purpose: bare LF ends a line as CRLF does; trailing blanks after a boundary are ignored; a part header
 may hold lines without a colon, which are skipped; base64 and quoted-printable are decoded as leniently as the most
 lenient client.

@@ -69,10 +69,9 @@ def _doubtful(data: bytes, plain: bytes | None) -> list[Data]:
     found: dict[bytes, None] = {}
     if plain is not None:
         found[plain] = None
-    found[_segments(data)] = None
+    streams = _segments(data)
+    found[streams] = None
     if b"=" in data:
-        # What stands behind the first padding is a file of its own to those who take each stream for one.
-        found[_segments(data[data.index(b"=") :].lstrip(b"="))] = None
         found[_decode_clean(data.translate(None, _NOT_BASE64))] = None  # padding is junk to some
     if b"-" in data or b"_" in data:
         found[_decode_clean(data.translate(_URL_SAFE, _NOT_URL_SAFE))] = None
@@ -81,7 +80,12 @@ def _doubtful(data: bytes, plain: bytes | None) -> list[Data]:
     if _uneven(data):
         # A decoder that works line by line drops what does not fill a group of four.
         found[_line_by_line(data)] = None
-    return [item for item in found if item] or [data]
+    all_readings: list[Data] = [item for item in found if item] or [data]
+    first = len(_decode_clean(data[: data.find(b"=")].translate(None, _NOT_BASE64))) if b"=" in data else 0
+    if 0 < first < len(streams):
+        # What stands behind the first padding is a file of its own to those who take each stream for one.
+        all_readings.append(memoryview(streams)[first:])
+    return all_readings
 
 
 def _regular(data: bytes, breaks: int) -> bool:

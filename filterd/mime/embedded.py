@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from filterd.mime.limits import MAX_EMBEDDED
+from filterd.mime.limits import MAX_EMBEDDED, MAX_WRITTEN_FILE
 from filterd.mime.macintosh import unbinhex
 
 Data: TypeAlias = bytes | memoryview
@@ -24,7 +24,6 @@ _MARK: Final = re.compile(b"(" + _UU + b")|(" + _YENC + b")|(" + _BINHEX + b")|"
 _LIKELY: Final = re.compile(rb"\n(?:begin[ -]|=ybegin |\(This file must|" + _BASE64 + b")")
 # Lines of base64 as long as they go on; only the last one is short.
 _RUN: Final = re.compile(rb"(?:[ \t>|]{0,8}[A-Za-z0-9+/]++={0,3}[ \t]*+(?:\r?\n|\Z))++")
-_RUN_LINE: Final = re.compile(rb"[A-Za-z0-9+/]++={0,3}")
 _DECLARED: Final = re.compile(rb"(?:\A|\n)begin(?: [0-7]+(?: [^\r\n]*)?)?\r?\n")  # as lax as the laxest decoder
 _LINE: Final = re.compile(rb"([^\r\n]{0,2000})(?:\r?\n|\Z)")
 _YEND: Final = re.compile(rb"(?:\A|\n)=yend[^\r\n]*")
@@ -34,6 +33,7 @@ _YSHIFT: Final = bytes([(code - 42) % 256 for code in range(256)])
 _YMORE: Final = re.compile(rb" part=0*(?:[2-9]|1[0-9])| total=0*(?:[2-9]|1[0-9])")
 _NAME: Final = re.compile(rb"\bname=([^\r\n]*)")
 _FIRST_LINE: Final = 60  # bytes of a single line of bare base64 before it is believed: shorter ones are names and keys
+_PIECE: Final = 1_000_000  # bytes decoded at once
 _SHARE: Final = 2  # times the text that is decoded in all: files may lie inside each other, by their marks
 
 
@@ -92,29 +92,34 @@ def _read(data: Data, match: re.Match[bytes], allowance: int) -> tuple[Embedded 
     run = _RUN.match(data, match.end() if uu else match.start())
     if run is None:
         return None, match.end()
-    lines = _RUN_LINE.findall(run[0])
-    if uu is None and len(lines) == 1 and len(lines[0]) < _FIRST_LINE:
+    if uu is None and run.end() - run.start() < _FIRST_LINE:
         return None, run.end()
-    return Embedded(_text(uu.split(b" ", 2)[2]) if uu else "", unbase64(b"".join(lines))), run.end()
+    content = unbase64(data, run.start(), run.end())
+    return Embedded(_text(uu.split(b" ", 2)[2]) if uu else "", content), run.end()
 
 
-def unbase64(text: bytes) -> bytes:
-    """Base64 in either alphabet, padding left out."""
-    plain = text.translate(_URL_SAFE, _NOT_BASE64)
-    if len(plain) % 4 == 1:
-        plain = plain[:-1]
-    return binascii.a2b_base64(plain + b"=" * (-len(plain) % 4))
+def unbase64(data: Data, start: int, stop: int) -> bytes:
+    """A stretch of base64, what is not of the alphabet left out; in pieces, so that no copy of all of it is needed."""
+    out = bytearray()
+    rest = b""
+    for place in range(start, stop, _PIECE):
+        plain = rest + bytes(data[place : min(place + _PIECE, stop)]).translate(None, _NOT_BASE64)
+        whole = len(plain) // 4 * 4
+        out += binascii.a2b_base64(plain[:whole])
+        rest = plain[whole:]
+    if len(rest) > 1:
+        out += binascii.a2b_base64(rest + b"=" * (-len(rest) % 4))
+    return bytes(out)
 
 
-_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
-_NOT_BASE64: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"))
+_NOT_BASE64: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 
 
 def base64_run(data: Data) -> bytes:
     """The first lines that are nothing but base64, where other text stands before them; empty where none does."""
     match = None if _MARK.match(data) else _LIKELY.search(data)
     run = _RUN.match(data, match.start() + 1) if match is not None else None
-    return unbase64(run[0]) if run is not None else b""
+    return unbase64(data, run.start(), run.end()) if run is not None else b""
 
 
 def uudecoded(data: Data) -> bytes:
@@ -153,8 +158,11 @@ def _ydecode(data: Data, start: int, head: bytes) -> tuple[Embedded, int]:
     part = _YPART.match(data, start)
     start = part.end() if part else start
     stop = _YEND.search(data, start - 1)
-    coded = bytes(data[start : stop.start() if stop else len(data)]).translate(None, b"\r\n")
+    end = stop.start() if stop else len(data)
+    coded = bytes(data[start : min(end, start + MAX_WRITTEN_FILE)]).translate(None, b"\r\n")
     plain = _YESCAPE.sub(lambda found: bytes([(found[1][0] - 64) % 256]), coded).translate(_YSHIFT)
     name = _NAME.search(head)
     missing = "a part of a file" if _YMORE.search(head) else "" if stop else "a file without its end"
+    if end - start > MAX_WRITTEN_FILE:
+        missing = f"a file of more than {MAX_WRITTEN_FILE} bytes"
     return Embedded(_text(name[1]) if name else "", plain, missing), stop.end() if stop else len(data)

@@ -5,6 +5,8 @@ import re
 from typing import Final
 
 _SIGN: Final = re.compile(rb"\r[\r-]")  # where such a reader may see other delimiters
+_RUN: Final = re.compile(rb"\r*+\n?")
+_PIECE: Final = 65_536  # bytes treated at once
 _ENDS: Final = re.compile(rb"\r++\n?|\n\r+(?!\n)")
 
 
@@ -15,7 +17,16 @@ def odd_ends(view: memoryview) -> bool:
 
 def with_line_feeds(view: memoryview) -> memoryview:
     """The same with a line feed for every line end, whatever it was."""
-    return memoryview(_ENDS.sub(_feeds, bytes(view)))
+    out = bytearray()
+    start = 0
+    while start < len(view):
+        # In pieces: a list of all matches in a message takes many times its memory.
+        end = min(start + _PIECE, len(view))
+        run = _RUN.match(view, end)
+        end = run.end() if run is not None else end
+        out += _ENDS.sub(_feeds, bytes(view[start:end]))
+        start = end
+    return memoryview(out)
 
 
 def _feeds(match: re.Match[bytes]) -> bytes:

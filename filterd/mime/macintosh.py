@@ -4,6 +4,8 @@ import binascii
 import re
 from typing import Final, TypeAlias
 
+from filterd.mime.limits import MAX_WRITTEN_FILE
+
 Data: TypeAlias = bytes | memoryview
 
 _BINHEX: Final = b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr"
@@ -26,7 +28,7 @@ _LONGEST: Final = 63  # bytes of a file's name
 def unbinhex(data: Data, start: int, allowance: int) -> tuple[bytes, bytes, int, str]:
     """Name and data fork of the BinHex file behind `start`, where it ends, and what is missing of it."""
     begin = _COLON.search(data, start, start + _FAR)
-    match = _CODED.match(data, begin.end()) if begin is not None else None
+    match = _CODED.match(data, begin.end(), begin.end() + MAX_WRITTEN_FILE) if begin is not None else None
     if match is None:
         return b"", b"", start, ""
     coded = match[0].translate(_TO_BASE64, _NOT_BINHEX)

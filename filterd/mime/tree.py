@@ -8,7 +8,15 @@ from filterd.mime import symbols
 from filterd.mime.decode import IDENTITY
 from filterd.mime.entity import Entity, read_entity
 from filterd.mime.header import HeaderBlock, header_end, line_end, lone_fields, split_block
-from filterd.mime.limits import MAX_BOUNDARY, MAX_DEPTH, MAX_FIELDS, MAX_HEADER_BYTES, MAX_PART_HEADER, MAX_PARTS
+from filterd.mime.limits import (
+    MAX_BOUNDARY,
+    MAX_DEPTH,
+    MAX_FIELDS,
+    MAX_HEADER_BYTES,
+    MAX_OTHER_ENDS,
+    MAX_PART_HEADER,
+    MAX_PARTS,
+)
 from filterd.mime.lineends import fingerprint, odd_ends, with_line_feeds
 from filterd.mime.message import Message, Part, index_fields
 from filterd.mime.places import TEXT, Frame, Leaf, Place, child_path, default_type
@@ -91,6 +99,9 @@ class Walk:
         before = len(self.parts)
         _Buffer(self, place.view).run(place, entity, start)
         if not (entity.boundaries or entity.types[0] in _MESSAGES) or self.full or not odd_ends(place.view):
+            return
+        if len(place.view) > MAX_OTHER_ENDS:
+            self.note(finding(symbols.AMBIGUOUS_BOUNDARY, "other line ends in a large message", place.path))
             return
         seen = {fingerprint(part.raw) for part in self.parts[before:]}
         other = Walk()
