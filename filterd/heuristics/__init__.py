@@ -7,6 +7,6 @@ number: weights stand in rules/scores.toml. To add one: a function, a line in it
 from filterd.heuristics.catalogue import ALL, SYMBOLS, run_all
 from filterd.heuristics.phrases import Phrases, load_phrases
 from filterd.heuristics.subject import File, Subject
-from filterd.heuristics.urls import Url, extract
+from filterd.heuristics.urls import extract
 
-__all__ = ["ALL", "SYMBOLS", "File", "Phrases", "Subject", "Url", "extract", "load_phrases", "run_all"]
+__all__ = ["ALL", "SYMBOLS", "File", "Phrases", "Subject", "extract", "load_phrases", "run_all"]

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from filterd.domains.urls import Url
 from filterd.heuristics.phrases import Phrases
-from filterd.heuristics.urls import Url
 from filterd.html import Page
 from filterd.mime.message import Message
 from filterd.model.inspection import Author

@@ -39,6 +39,7 @@ def _shortened(facts: Inspection, size: int) -> Inspection:
         parts=tuple([replace(part, rules=part.rules[:KEPT_RULES]) for part in facts.parts[:KEPT_PARTS]]),
         hits=tuple(list(hits.values())[::-1][:KEPT_HITS]),
         urls=(),
+        urls_cut=True,
         hosts=facts.hosts[:KEPT_HOSTS],
         findings=(too_long, *list(findings.values())[::-1][:KEPT_FINDINGS]),
         problems=facts.problems[:KEPT_PROBLEMS],

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from filterd import arc, dkim
+from filterd.domains.urls import Url, parse_url
 from filterd.heuristics import File, Phrases, Subject, extract, run_all
 from filterd.heuristics.mentioned import mentioned
-from filterd.heuristics.urls import Url, hosts_of, parse_url
+from filterd.heuristics.urls import hosts_of
 from filterd.html import Page
 from filterd.inspection.streams import Streams, StreamScanner, Texts
 from filterd.inspection.words import words_of
@@ -116,13 +117,15 @@ def inspect(
         shown = [*texts.plain, *[page.text for page in texts.pages]]
         addresses = mentioned(message.first(b"reply-to"), links, shown)
     subject = _heuristics(work, message, author, texts, tuple(streams.files), phrases or Phrases())
+    listed = _listed(subject.urls)
     return Inspection(
         author=author,
         signatures=signatures,
         parts=tuple(streams.facts),
         hits=tuple(streams.hits),
         slow=tuple(streams.slow)[:MAX_SLOW],
-        urls=_listed(subject.urls),
+        urls_cut=subject.urls_cut or len(listed) < len(subject.urls),
+        urls=listed,
         hosts=hosts_of(subject.urls),
         addresses=tuple([clean(address) for address in addresses]),
         findings=tuple(dict.fromkeys(work.findings)),

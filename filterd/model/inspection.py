@@ -100,3 +100,4 @@ class Inspection:
     ms: dict[str, float] = field(default_factory=dict)
     arc: ArcFacts | None = field(default_factory=ArcFacts)
     slow: tuple[str, ...] = ()  # rule files that did not come to an end in time
+    urls_cut: bool = False  # `urls` are not all that there are; `hosts` have those of all that were read

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from filterd.domains.urls import parse_url
 from filterd.heuristics import extract, load_phrases
 from filterd.heuristics.phrases import PhrasesError, PhraseSet
-from filterd.heuristics.urls import MAX_URLS, parse_url
+from filterd.heuristics.urls import MAX_URLS
 
 
 @pytest.mark.parametrize(

@@ -176,4 +176,5 @@ def test_long_urls_are_not_all_listed_but_their_hosts_are() -> None:
     urls = b" \r\n".join(b"http://h%d.test/" % n + b"x" * 1_900 for n in range(MAX_URL_TEXT // 1_900 + 50))
     facts = run(b"From: a@b.test\r\n\r\n" + urls)
     assert sum(len(url) for url in facts.urls) <= MAX_URL_TEXT
+    assert facts.urls_cut
     assert len(facts.hosts) == MAX_URL_TEXT // 1_900 + 50
