@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+import structlog
 
 from filterd import __version__
 from filterd.app.front import LiveFront, shared_state
@@ -29,6 +30,7 @@ from filterd.quarantine import Journal, Quarantine
 from filterd.supervisor.generation import Plan
 from filterd.supervisor.supervisor import Supervisor
 from filterd.telemetry import Metrics, configure
+from filterd.telemetry.events import Event
 
 STATUS_FILE: Final = "status.json"
 LOCK_FILE: Final = "filterd.lock"
@@ -37,6 +39,7 @@ NURSERY_PREFIX: Final = "inspect-"
 PASSABLE: Final = 0o711  # the MTA must pass the folder to reach the socket; everything else in it is private itself
 # A reload keeps the listening sockets and the state: these keys need a restart.
 FIXED: Final = ("milter.listen", "milter.socket_mode", "milter.socket_group", "metrics.listen", "paths", "quarantine")
+_log = structlog.get_logger()
 
 
 class StartRefusedError(Exception):
@@ -130,6 +133,8 @@ class _Daemon:
         """How to run this site."""
         self._plans += 1
         config = site.config
+        for entry in site.indicators.expired(time.time()):
+            _log.warning(Event.INDICATOR_EXPIRED, entry=entry.name, owner=entry.owner, expires=str(entry.expires))
         folder = config.runtime_directory.resolve() / f"{NURSERY_PREFIX}{os.getpid()}-{self._plans}"
 
         def start() -> "_Nursery":

@@ -158,6 +158,7 @@ class LiveFront:
                     known_lists=site.config.dmarc.known_lists,
                     memory=memory,
                     replays=self._replays,
+                    indicators=site.indicators,
                 )
             )
         )

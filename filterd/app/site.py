@@ -12,13 +12,14 @@ from filterd.config import DEFAULT_PATH, Config, ConfigError, OnUnknown, config_
 from filterd.config.listen import parse_listen, parse_nameserver
 from filterd.config.results import OnResult
 from filterd.dnsbl import Zone, load_zones
+from filterd.indicators import Indicators, load_indicators
 from filterd.model.session import TrustClass
 from filterd.model.verdict import Action
 from filterd.score import ScoreRules, load_scores, problems, with_floors
 
 INSPECTOR: Final = "inspector"  # stands beside the checks' names in [actions] on_unknown
 ID_LENGTH: Final = 12  # hexadecimal digits of a rules id
-DATA_FILES: Final = ("scores.toml", "dnsbl.toml", "phrases.toml")
+DATA_FILES: Final = ("scores.toml", "dnsbl.toml", "phrases.toml", "indicators.toml")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Site:
     config: Config
     scores: ScoreRules
     zones: tuple[Zone, ...]
+    indicators: Indicators
     rules_id: str
 
     @property
@@ -59,6 +61,7 @@ def load_site(config: Config, path: Path | None = None) -> Site:
     folder = config.rules_directory
     scores = load_scores(folder / "scores.toml")
     zones = load_zones(folder / "dnsbl.toml")
+    indicators = load_indicators(folder / "indicators.toml")
     found = [
         *problems(scores, config.actions.reject),
         *_unknown_checks(config, path or DEFAULT_PATH),
@@ -70,7 +73,7 @@ def load_site(config: Config, path: Path | None = None) -> Site:
         raise ConfigError(*found)
     dmarc = None if config.actions.dmarc_reject == "score" else Action(config.actions.dmarc_reject)
     scores = with_floors(scores, dmarc, Action(config.actions.unscannable))
-    return Site(config, scores, zones, _rules_id(folder))
+    return Site(config, scores, zones, indicators, _rules_id(folder))
 
 
 def on_unknown(config: Config) -> dict[str, dict[TrustClass, Action]]:

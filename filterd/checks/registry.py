@@ -12,6 +12,7 @@ from filterd.checks.dkim import DkimCheck
 from filterd.checks.dkimbl import DkimblCheck
 from filterd.checks.dmarc import DmarcCheck
 from filterd.checks.dnsbl import DnsblCheck
+from filterd.checks.indicators import IndicatorsCheck
 from filterd.checks.iprev import IprevCheck
 from filterd.checks.listing import Observe, Suspended, nothing_suspended, unobserved
 from filterd.checks.mentions import MAX_HOSTS
@@ -22,6 +23,7 @@ from filterd.checks.uribl import UriblCheck
 from filterd.checks.yara import YaraCheck
 from filterd.dmarc import OverridePolicy
 from filterd.dnsbl.zones import Zone
+from filterd.indicators import Indicators
 from filterd.model.identity import Identity
 from filterd.reputation import Memory
 from filterd.store import SelectorMemory
@@ -44,6 +46,7 @@ class Tools:
     known_lists: bool = False
     replays: Counter = field(default_factory=Uncounted)
     memory: Memory | None = None
+    indicators: Indicators = field(default_factory=Indicators)
 
 
 Make: TypeAlias = Callable[[Tools], Check]
@@ -64,6 +67,7 @@ ALL: Final[dict[str, Make]] = {
     "allow": lambda tools: AllowCheck(tools.allow),
     "uribl": lambda tools: UriblCheck(tools.zones, tools.suspended, tools.observe, tools.url_hosts),
     "dkimbl": lambda tools: DkimblCheck(tools.zones, tools.suspended, tools.observe),
+    "indicators": lambda tools: IndicatorsCheck(tools.indicators),
     "content": lambda _: ContentCheck(),
     "yara": lambda _: YaraCheck(),
 }

@@ -1,5 +1,7 @@
 """filterd config: look at the configuration."""
 
+import time
+
 import typer
 
 from filterd.cli.common import ConfigOption, JsonOption, configuration, print_json, site
@@ -16,7 +18,8 @@ def check(config: ConfigOption = None) -> None:
 
     Example: filterd config check --config /etc/filterd/filterd.toml
     """
-    site(config)
+    for entry in site(config).indicators.expired(time.time()):
+        typer.echo(f"indicators.toml: {entry.name} of {entry.owner} expired on {entry.expires}: it does not count")
     typer.echo("ok")
 
 

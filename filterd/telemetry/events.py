@@ -45,6 +45,7 @@ class Event(StrEnum):
         "rule_file_excused",
         "a YARA file took too long for several messages: for a while none is held for what this file leaves unsaid",
     )
+    INDICATOR_EXPIRED = "indicator_expired", "an entry of indicators.toml is past its last day and does not count"
     STORE_UNAVAILABLE = (
         "store_unavailable",
         "the shared store does not answer: caches and counters are local until it does",

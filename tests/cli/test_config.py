@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from typer.testing import CliRunner, Result
 from filterd.app.daemon import LOCK_FILE
 from filterd.cli import app
 from filterd.config import Config
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -116,3 +118,16 @@ def test_what_needs_the_daemon_says_so_where_none_runs(file: Path, tmp_path: Pat
         assert (done.exit_code, done.stdout) == (1, "")
         assert done.stderr == "no daemon is running with this configuration\n"
     assert not (tmp_path / "state").exists()
+
+
+def test_check_names_the_indicators_that_have_expired(file: Path, tmp_path: Path) -> None:
+    """They do not count and are no error: the list says who may delete them."""
+    shutil.copytree(ROOT / "rules", tmp_path / "rules")
+    entry = 'kind = "host"\nvalues = ["host.example"]\nreason = "a kit"\nowner = "anna"\nexpires = 2020-02-29\n'
+    (tmp_path / "rules" / "indicators.toml").write_text(f"[indicators.old]\n{entry}")
+    file.write_text(f'[rules]\npath = "{tmp_path}/rules"\n')
+    done = _run("check", file)
+    assert (done.exit_code, done.stdout.splitlines()) == (
+        0,
+        ["indicators.toml: old of anna expired on 2020-02-29: it does not count", "ok"],
+    )

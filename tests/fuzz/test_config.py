@@ -19,6 +19,7 @@ from filterd.config.toml import MAX_FILE, parse_toml
 from filterd.dnsbl import load_zones
 from filterd.heuristics import load_phrases
 from filterd.heuristics.phrases import PhrasesError
+from filterd.indicators import load_indicators
 from filterd.score import load_scores
 from tests.fuzz.engine import Target, fuzz
 from tests.fuzz.worst import assert_linear, fill
@@ -104,6 +105,7 @@ READERS: Final[tuple[tuple[Callable[[Path], object], type[Exception]], ...]] = (
     (load, ConfigError),
     (load_scores, ConfigError),
     (load_zones, ConfigError),
+    (load_indicators, ConfigError),
     (load_phrases, PhrasesError),
 )
 
