@@ -101,11 +101,15 @@ def inspect(
             work.findings.append(finding(symbols.AMBIGUOUS_FROM, author.ambiguous, *message.index.get(b"from", ())[:2]))
     signatures, chain = _signed(work, body, prepare or dkim.prepare)
     streams = Streams(job, scanner, work.stage, words_of(message) if passwords else tuple)
+    block = b""
     with work.stage("header"):
-        streams.header(header_block(job.fields))
+        block = header_block(job.fields)
+        streams.header(block)
     for part in message.parts:
         with work.stage("parts"):
             streams.part(part)
+    with work.stage("message"):
+        streams.message(block, body)
     work.findings += streams.findings
     texts = Texts()
     with work.stage("text"):

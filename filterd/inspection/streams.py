@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -10,6 +10,7 @@ from typing import Final, Protocol
 
 from filterd.heuristics import File
 from filterd.html import Page, read_page
+from filterd.inspection.raw import Span, as_received
 from filterd.mime.buried import buried, may_be_signed, opens_as_message
 from filterd.mime.charset import decode, transcoded
 from filterd.mime.decode import Data
@@ -38,6 +39,7 @@ from filterd.unpack.types import TEXTS
 from filterd.yarascan.engine import Scan
 
 MAX_HITS: Final = 1_000  # rule hits kept of one message; beyond it only the first of each symbol is
+MESSAGE: Final = "message"  # path and type of the whole message
 MAX_RULES: Final = 50  # names of rules kept with a part; the hits say them all
 MAX_CUT: Final = 20  # scans cut short that are named
 YARA_SHARE: Final = 0.5  # of a message's time that rules may take: slow ones must not cost the other facts
@@ -89,10 +91,12 @@ class Streams:
         self._scanner = scanner
         self._stage = stage
         self._symbols: set[str] = set()
+        self._rules: set[tuple[str, str]] = set()  # files and names of those that hit
         self._yara_left = job.seconds * YARA_SHARE
         self._cut = 0
         self._text_left = MAX_TEXTS
         self._excused = frozenset(job.excused)
+        self._decoded: list[tuple[Span, memoryview]] = []  # parts in base64 that has only one reading
         self.slow: dict[str, None] = {}  # rule files, in order
         self._base: dict[str, str | int] = {
             "owner": "",
@@ -100,6 +104,7 @@ class Streams:
             "sender_domain": _clean(job.sender.rpartition("@")[2].lower()),
             "trust": _clean(job.trust),
             "spf": _clean(job.spf),
+            "first_contact": _clean(job.first_contact),
         }
 
     @property
@@ -111,9 +116,22 @@ class Streams:
         """The raw header, for rules that look at it."""
         self._scan(block, "header", "", "header", 0, "text")
 
+    def message(self, block: bytes, body: memoryview) -> None:
+        """Header and body as received, after all parts: a hit of a rule that one of them had already is not kept."""
+        if self._scanner is not None:
+            # Offsets count from where a part's buffer begins, and that is a decoded one for parts of encoded messages.
+            spans = [span for span, raw in self._decoded if raw.obj is body.obj]
+            size = len(block) + len(body)
+            self._scan(as_received(block, body, spans), MESSAGE, "", MESSAGE, 0, "text", size)
+
     def part(self, part: Part) -> None:
-        """One leaf: all its readings scanned, the likeliest described."""
-        readings = part.contents()
+        """One leaf of the message."""
+        if self._leaf(part) == 1 and part.encodings == ("base64",):
+            self._decoded.append(((part.offset, part.raw.nbytes), part.raw))
+
+    def _leaf(self, part: Part) -> int:
+        """All readings scanned, the likeliest described; how many the part's encoding has."""
+        readings = contents = part.contents()
         kinds = [detect(reading) for reading in readings]
         types = tuple(dict.fromkeys([kinds[0][0], *[kind for found in kinds for kind in found if kind not in _VAGUE]]))
         if len(readings) > 1:
@@ -131,11 +149,12 @@ class Streams:
         rules: list[str] = []
         for reading in readings:
             rules += self._scan(reading, part.path, _first(part.filenames), part.content_type, part.depth, types[0])
+        rules += self._shown(self._read(part, readings[0], types, shown), part.path, part.depth, readings)
         self._describe(part, readings[0], types, shown, tuple(dict.fromkeys(rules)))
-        self._read(part, readings[0], types, shown)
         for reading, found in zip(readings, kinds, strict=True):
             with self._stage("unpack"):
                 self._unpack(part, reading, found[0])
+        return len(contents)
 
     def _disagreement(self, part: Part, kinds: list[tuple[str, ...]]) -> None:
         """Readings that give different kinds of content are two different messages to two clients."""
@@ -164,23 +183,34 @@ class Streams:
             File(part.path, part.filenames, part.content_type, types, 0, len(data), macro=macro, text=shown)
         )
 
-    def _read(self, part: Part, data: Data, types: tuple[str, ...], shown: bool) -> None:  # noqa: FBT001  # as above
-        """The text of a part that is text."""
+    def _read(self, part: Part, data: Data, types: tuple[str, ...], shown: bool) -> str:  # noqa: FBT001  # as above
+        """The text of a part that is text, empty where it is none."""
         html = part.content_type == "text/html" or types[0] in _PAGES
         if not html and not (shown and part.content_type.startswith("text/")):
-            return
+            return ""
         with self._stage("text"):
             if html:
-                self._page(data, part.charset)
-            elif self._has_room(data):
+                return self._page(data, part.charset)
+            if self._has_room(data):
                 self.texts.plain.append(decode(data, part.charset))
+                return self.texts.plain[-1]
+        return ""
 
-    def _page(self, data: Data, charset: str) -> None:
-        """An HTML document, in a part or unpacked."""
+    def _shown(self, text: str, path: str, depth: int, seen: Sequence[Data]) -> list[str]:
+        """Rule hits of a text as a person reads it, where its bytes were not scanned already."""
+        data = text.encode("utf-8", "replace")
+        if any(bytes(other[: len(data)]) == data for other in seen):
+            return []
+        return self._scan(data, f"{path}!text", "", "text", depth, "text")
+
+    def _page(self, data: Data, charset: str) -> str:
+        """What is seen of an HTML document, in a part or unpacked."""
         if len(self.texts.pages) >= MAX_PAGES:
             self._doubts.append(finding(UNSCANNABLE_HTML, f"more than {MAX_PAGES} documents"))
         elif self._has_room(data):
             self.texts.pages.append(read_page(decode(data, charset)))
+            return self.texts.pages[-1].text
+        return ""
 
     def _has_room(self, data: Data) -> bool:
         """Whether there is room for one more text."""
@@ -226,7 +256,7 @@ class Streams:
             if not self._budget.take_file(path):
                 return
             self._budget.spend(inner.raw.nbytes)
-            self.part(inner)
+            self._leaf(inner)
 
     def _signed(self, part: Part, data: Data, level: int) -> None:
         """The message inside of an S/MIME signature, or that it is encrypted."""
@@ -260,6 +290,11 @@ class Streams:
         name = _first(member.names)
         path = _clean(member.path)
         rules = self._scan(member.data, path, name, "", depth + member.depth, member.types[0])
+        text = ""
+        if member.types[0] in _PAGES:
+            with self._stage("text"):
+                text = self._page(member.data, "")
+        rules += self._shown(text, path, depth + member.depth, (member.data,))
         self.facts.append(
             PartFacts(
                 path,
@@ -270,19 +305,18 @@ class Streams:
                 hashlib.sha256(member.data).hexdigest(),
                 depth + member.depth,
                 member.encrypted,
-                tuple(rules[:MAX_RULES]),
+                tuple(dict.fromkeys(rules))[:MAX_RULES],
             )
         )
         macro = has_macros(member.data, member.types, name)
         self.files.append(
             File(path, member.names, "", member.types, member.depth, len(member.data), member.encrypted, macro)
         )
-        if member.types[0] in _PAGES:
-            with self._stage("text"):
-                self._page(member.data, "")
 
-    def _scan(self, data: Data, path: str, name: str, part_type: str, depth: int, kind: str) -> list[str]:
-        """Rule hits of one stream; the rules' names."""
+    def _scan(
+        self, data: Data, path: str, name: str, part_type: str, depth: int, kind: str, size: int = 0
+    ) -> list[str]:
+        """Rule hits of one stream; the rules' names. `size` is the stream's where `data` is not all of it."""
         if self._scanner is None or not len(data):
             return []
         externals = self._base | {
@@ -292,7 +326,7 @@ class Streams:
             "filetype": kind,
             "part_type": _clean(part_type),
             "depth": depth,
-            "size": len(data),
+            "size": size or len(data),
         }
         if self._yara_left <= 0:
             self._cut_short(path, "no time left")
@@ -313,6 +347,10 @@ class Streams:
     def _keep(self, hits: Iterable[RuleHit]) -> None:
         """Keep hits; a thousand of one rule must not push another one out."""
         for hit in hits:
+            rule = hit.namespace, hit.rule
+            if hit.part == MESSAGE and rule in self._rules:
+                continue
+            self._rules.add(rule)
             if len(self.hits) < MAX_HITS or hit.symbol not in self._symbols:
                 self._symbols.add(hit.symbol)
                 self.hits.append(hit)

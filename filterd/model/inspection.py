@@ -29,6 +29,7 @@ class InspectionJob:
     trust: str = "stranger"
     spf: str = "unknown"  # the result for MAIL FROM, where it has come by then
     excused: tuple[str, ...] = ()
+    first_contact: str = "unknown"  # "true" where neither MAIL FROM nor its domain has sent mail before, else "false"
 
 
 @dataclass(frozen=True, slots=True)

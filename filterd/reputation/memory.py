@@ -33,6 +33,7 @@ MAX_HELD: Final = 4_096  # records in this process; about 2 MB
 MAX_AUTHORS: Final = 4  # author domains foreseen for one envelope domain: each is two records to read
 MAX_ENVELOPES: Final = 1_024  # envelope domains whose authors are remembered in this process
 AUTHORS_FOR: Final = 86_400.0  # seconds
+NOTHING: Final = 0.5  # outcomes (decayed, of weeks) below which a domain has none
 SOURCE_CAP: Final = 10.0  # outcomes (decayed, of weeks) that one network brings a domain which has not authorised it
 
 
@@ -90,6 +91,17 @@ class Memory:
         """Whether the registrable domain of this name is known for good mail, as far as that is at hand."""
         record = self.record(domain_key(domain_of(domain)))
         return record is not None and evaluate(record, now).level is Level.GOOD
+
+    def first_contact(self, sender: str, now: float) -> bool | None:
+        """Whether neither this address nor its domain has sent mail that was proved; None where that is not at hand.
+
+        Nothing says yet that the sender is who it says: of a forged one it tells about its victim.
+        """
+        known = self.people.known(person(sender))
+        record = self.record(domain_key(domain_of(sender.rpartition("@")[2])))
+        if known is None or record is None:
+            return None
+        return not known.wrote and not known.read and record.weeks(now).total < NOTHING
 
     def answered(self, sender: str, domain: str) -> None:
         """This domain has answered for mail of the sender: foresee it next time."""

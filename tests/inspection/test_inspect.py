@@ -86,10 +86,10 @@ def test_e_mail_addresses_beside_the_authors_are_listed() -> None:
 
 
 def test_every_stream_is_scanned_with_externals() -> None:
-    """Header, parts and members reach the rules, with what they may ask about."""
+    """Header, parts, members and the whole reach the rules, with what they may ask about."""
     scanner = Recorder()
     facts = run(MAIL, scanner)
-    assert [externals["filepath"] for _, externals in scanner.asked] == ["header", "1", "2", "2/a.txt"]
+    assert [externals["filepath"] for _, externals in scanner.asked] == ["header", "1", "2", "2/a.txt", "message"]
     member = scanner.asked[3][1]
     assert member == {
         "owner": "",
@@ -97,6 +97,7 @@ def test_every_stream_is_scanned_with_externals() -> None:
         "sender_domain": "example.org",
         "trust": "stranger",
         "spf": "unknown",
+        "first_contact": "unknown",
         "filename": "a.txt",
         "filepath": "2/a.txt",
         "extension": "txt",

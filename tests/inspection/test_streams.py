@@ -4,6 +4,7 @@ import base64
 import io
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -40,12 +41,13 @@ def run(
     sender: str = "",
     seconds: float = 30,
     spf: str = "unknown",
+    first_contact: str = "unknown",
     excused: tuple[str, ...] = (),
 ) -> Inspection:
     """Inspect a whole message."""
     fields, start = split(raw)
     job = InspectionJob("x", fields, len(raw) - start, seconds, 0.0, sender=sender, spf=spf, excused=excused)
-    return inspect(job, memoryview(raw)[start:], scanner)
+    return inspect(replace(job, first_contact=first_contact), memoryview(raw)[start:], scanner)
 
 
 def multipart(*parts: bytes) -> bytes:
@@ -100,10 +102,11 @@ def test_what_an_excused_file_leaves_unsaid_is_no_finding(scan: Scan, excused: t
 
 
 def test_what_is_known_at_mail_reaches_the_rules() -> None:
-    """Sender's domain and the result of SPF, for every stream."""
+    """Sender's domain, whether it is new here and the result of SPF, for every stream."""
     rules = Rules(lambda _, __: Scan())
-    run(multipart(b"\r\ntext"), rules, sender="a@Sender.test", spf="fail")
-    assert [(asked["sender_domain"], asked["spf"]) for asked, _ in rules.asked] == [("sender.test", "fail")] * 2
+    run(multipart(b"\r\ntext"), rules, sender="a@Sender.test", spf="fail", first_contact="true")
+    known = [(asked["sender_domain"], asked["spf"], asked["first_contact"]) for asked, _ in rules.asked]
+    assert known == [("sender.test", "fail", "true")] * 3
 
 
 @pytest.mark.threat("RES-10")

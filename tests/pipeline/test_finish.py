@@ -20,6 +20,7 @@ from filterd.pipeline.rule_watch import RuleWatch, Use, uses
 from filterd.pipeline.runner import Runner
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.transaction import Peer, Transaction
+from filterd.reputation import Memory, Tally
 from filterd.reputation.keys import digest
 from filterd.store import MemoryStore
 from tests.pipeline.fakes import LIMITS, NOW, FakeCheck, FakeCustodian, FakeInspectors, Front, Gate, everywhere
@@ -108,6 +109,20 @@ def test_the_rules_are_told_of_spf_where_it_is_known(front: Front) -> None:
     finish(transaction)
     transaction.close()
     assert front.inspectors.jobs[0][0].spf == "none"
+
+
+def test_the_rules_are_told_whether_the_sender_is_new(front: Front) -> None:
+    """As far as it was read at MAIL; nothing is read for it, and without a memory nobody knows."""
+    memory = Memory(MemoryStore(), Tally(MemoryStore()))
+    for read in (False, True):
+        transaction = Transaction(replace(front.parts(), memory=memory), Peer(Client("198.51.100.7")))
+        transaction.mail("anna@sender.test", (), {})
+        transaction.end_of_headers()
+        if read:
+            memory.announced("", "anna@sender.test", NOW)
+        finish(transaction)
+        transaction.close()
+    assert [job.first_contact for job, _ in front.inspectors.jobs] == ["unknown", "true"]
 
 
 def test_a_suspended_or_expired_rule_is_as_in_shadow(front: Front) -> None:

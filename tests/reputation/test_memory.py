@@ -193,6 +193,33 @@ class TestLearning:
         fronts.flush()
         assert fronts.store.applied == [6]
 
+    def test_first_contact(self) -> None:
+        """Nobody has met the address and its domain has no outcomes; unknown until that was read, and of nobody."""
+        memory, _ = Fronts().front()
+        assert memory.first_contact(SENDER, NOW) is None
+        arrive(memory)
+        assert memory.first_contact(SENDER, NOW) is True
+        assert memory.first_contact("", NOW) is None
+        assert memory.first_contact("no address", NOW) is None
+
+    def test_no_first_contact_by_domain(self) -> None:
+        """One message that its domain answered for, good or bad, makes all its addresses known."""
+        memory, _ = Fronts().front()
+        arrive(memory)
+        memory.experienced(NETWORK, SHOP, None, Outcome.BAD, NOW)
+        assert memory.first_contact(SENDER, NOW) is False
+        assert memory.first_contact("unread@shop.example", NOW) is None
+
+    def test_no_first_contact_by_address(self) -> None:
+        """Good mail of the address, or one of ours who wrote to it."""
+        memory, _ = Fronts().front()
+        arrive(memory)
+        arrive(memory, "other@mail.shop.example")
+        memory.people.met(SENDER, ["bob@us.example"])
+        memory.people.wrote("bob@us.example", ["other@mail.shop.example"])
+        assert memory.first_contact(SENDER, NOW) is False
+        assert memory.first_contact("other@mail.shop.example", NOW) is False
+
     def test_good_standing(self) -> None:
         """A name is known for good mail once its registrable domain has sent enough of it, and not before."""
         memory, _ = Fronts().front()
