@@ -1,0 +1,144 @@
+"""One INSTREAM exchange with clamd."""
+
+import os
+import re
+import select
+import socket
+import time
+from contextlib import suppress
+from typing import Final
+
+from filterd.config.listen import Listen, ListenKind
+from filterd.model.message import RawMessage
+
+CHUNK: Final = 1 << 20  # bytes announced at once; clamd's StreamMaxLength is far above it
+MAX_REPLY: Final = 1_024  # bytes; a signature's name has some dozens
+MAX_NAME: Final = 120  # characters of a signature's name that are kept
+# clamd takes for mail what begins as mail: this field says so, whatever a sender puts first.
+OPENING: Final = b"Received: by filterd\r\n"
+_REPLY: Final = re.compile(rb"stream: (?:(?P<clean>OK)|(?P<virus>[^\r\n\x00]{1,900}) FOUND)\n?")
+_PRINTABLE: Final = re.compile(r"[^\x21-\x7e]+")
+
+
+class ClamdError(Exception):
+    """clamd could not be asked or did not answer; the text says why."""
+
+
+class ClamdRefusedError(ClamdError):
+    """clamd works, and says that it could not scan this message."""
+
+
+def instream(address: Listen, message: RawMessage, deadline: float) -> str:
+    """Ask; the name of the signature that the message has, empty where it has none. ClamdError.
+
+    Blocks until `deadline` (of time.monotonic) at most.
+    """
+    try:
+        with _connected(address, deadline) as sock:
+            try:
+                _send(sock, message, deadline)
+            except (BrokenPipeError, ConnectionResetError) as error:
+                # It may have said why before it hung up: where the message is above its StreamMaxLength.
+                reply = b""
+                with suppress(OSError, ClamdError):
+                    reply = _receive(sock, deadline)
+                if not reply:
+                    raise ClamdError("it closed the connection while the message was sent") from error
+                return read_reply(reply)
+            return read_reply(_receive(sock, deadline))
+    except OSError as error:
+        raise ClamdError(error.strerror or type(error).__name__) from None
+
+
+def read_reply(reply: bytes) -> str:
+    """The signature's name in printable ASCII, empty for `stream: OK`. ClamdError for everything else."""
+    found = _REPLY.fullmatch(reply)
+    if found is None:
+        text = shown(reply)
+        if reply.rstrip(b"\n").endswith(b" ERROR"):
+            raise ClamdRefusedError(f"it answered: {text}")
+        raise ClamdError(f"it answered what nobody understands: {text}")
+    return "" if found["clean"] else shown(found["virus"]) or "?"
+
+
+def shown(text: bytes) -> str:
+    """At most MAX_NAME characters of printable ASCII."""
+    return _PRINTABLE.sub(" ", text[: 2 * MAX_NAME].decode("ascii", "replace")).strip()[:MAX_NAME]
+
+
+def _connected(address: Listen, deadline: float) -> socket.socket:
+    family = socket.AF_UNIX if address.kind is ListenKind.UNIX else socket.AF_INET
+    family = socket.AF_INET6 if ":" in address.host else family
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        sock.settimeout(max(0.001, _left(deadline)))
+        sock.connect(address.path if address.kind is ListenKind.UNIX else (address.host, address.port))
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _send(sock: socket.socket, message: RawMessage, deadline: float) -> None:
+    """Command, message, end: each chunk behind its length in four bytes, the end is a chunk of none."""
+    head = OPENING + message.header_block()
+    start = b"zINSTREAM\0" + len(head).to_bytes(4, "big") + head
+    _write(sock, start, deadline)
+    for at in range(0, message.body_size, CHUNK):
+        size = min(CHUNK, message.body_size - at)
+        _write(sock, size.to_bytes(4, "big"), deadline)
+        _pour(sock, message.body_fd, at, at + size, deadline)
+    _write(sock, bytes(4), deadline)
+
+
+def _write(sock: socket.socket, data: bytes, deadline: float) -> None:
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[sock.send(view) :]
+        except BlockingIOError:
+            _wait(sock, select.POLLOUT, deadline)
+
+
+def _pour(sock: socket.socket, fd: int, at: int, end: int, deadline: float) -> None:
+    """Send the bytes from `at` to `end` of the descriptor, past Python."""
+    while at < end:
+        try:
+            sent = os.sendfile(sock.fileno(), fd, at, end - at)
+        except BlockingIOError:
+            _wait(sock, select.POLLOUT, deadline)
+            continue
+        if sent == 0:
+            raise ClamdError("the message is shorter than it was")
+        at += sent
+
+
+def _receive(sock: socket.socket, deadline: float) -> bytes:
+    """The reply up to the NUL that ends it, or to the end of the connection."""
+    reply = b""
+    while len(reply) <= MAX_REPLY:
+        try:
+            more = sock.recv(MAX_REPLY)
+        except BlockingIOError:
+            _wait(sock, select.POLLIN, deadline)
+            continue
+        reply += more
+        if not more or b"\0" in more:
+            return reply.partition(b"\0")[0]
+    raise ClamdError("its answer is too long")
+
+
+def _wait(sock: socket.socket, event: int, deadline: float) -> None:
+    """Until the socket is ready. ClamdError at the deadline."""
+    poll = select.poll()
+    poll.register(sock, event)
+    poll.poll(_left(deadline) * 1000)
+
+
+def _left(deadline: float) -> float:
+    """Seconds left. ClamdError where none are."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise ClamdError("no answer in time")
+    return left
