@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from filterd.app.site import Site, on_result, on_unknown
 from filterd.app.watch import ListsWatch
 from filterd.checks.registry import Tools, make_all
+from filterd.clamd import ClamdPool
 from filterd.config import Config, read_secret
 from filterd.dmarc import OverridePolicy
 from filterd.dns.cache import AnswerCache
@@ -141,6 +142,8 @@ class LiveFront:
         self._rules = RuleWatch(store, site.config.rules.suspend_share or NEVER) if remembers else None
         self._resolving = Resolving(site, self._share)
         self._replays = ReplayCounter(store)
+        clamd = site.config.clamd
+        self._clamd = ClamdPool(clamd.listen, clamd.timeout, clamd.max_size) if clamd.listen is not None else None
         self.lists = ListsWatch(site.zones, store, self._resolving.ask, self._resolving.resolver.forget, metrics)
         schedule = Schedule.of(
             make_all(
@@ -173,6 +176,7 @@ class LiveFront:
             counters=metrics,
             memory=memory,
             rules=self._rules,
+            clamd=self._clamd,
         )
         if not self._pool.wait_ready(INSPECTORS_WITHIN):
             trouble = self._pool.trouble or "they did not start in time"
@@ -200,6 +204,8 @@ class LiveFront:
         """End what runs and write what is queued."""
         self.lists.close()
         self._pool.close()
+        if self._clamd is not None:
+            self._clamd.close()
         self._resolving.close()
         self._writes.close()
         self._lessons.close()
@@ -235,6 +241,7 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
     counters: Counters,
     memory: Memory | None,
     rules: RuleWatch | None,
+    clamd: ClamdPool | None,
 ) -> Parts:
     config = site.config
     actions = config.actions
@@ -274,5 +281,6 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
         randomness=os.urandom,
         memory=memory,
         rules=rules,
+        clamd=clamd,
         received_spf=config.spf.received_header,
     )

@@ -7,6 +7,7 @@ from filterd.model.dns import Plan
 from filterd.model.inspection import Inspection
 from filterd.model.message import HeaderField
 from filterd.model.report import CheckReport, Stage
+from filterd.model.scanning import Scanned
 from filterd.model.session import Client, Envelope, TrustClass
 
 
@@ -47,6 +48,10 @@ class View(Protocol):
     @property
     def inspection(self) -> Inspection | None:
         """The inspector's facts at EOM; None where it died or overran."""
+
+    @property
+    def scanned(self) -> Scanned | None:
+        """What clamd said, at EOM; None where it was not asked."""
 
     @property
     def reports(self) -> Mapping[str, CheckReport]:

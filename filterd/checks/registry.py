@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from filterd.checks.allow import AllowCheck
 from filterd.checks.arc import ArcCheck
+from filterd.checks.clamd import ClamdCheck
 from filterd.checks.content import ContentCheck
 from filterd.checks.contract import Check
 from filterd.checks.dkim import DkimCheck
@@ -68,6 +69,7 @@ ALL: Final[dict[str, Make]] = {
     "uribl": lambda tools: UriblCheck(tools.zones, tools.suspended, tools.observe, tools.url_hosts),
     "dkimbl": lambda tools: DkimblCheck(tools.zones, tools.suspended, tools.observe),
     "indicators": lambda tools: IndicatorsCheck(tools.indicators),
+    "clamd": lambda _: ClamdCheck(),
     "content": lambda _: ContentCheck(),
     "yara": lambda _: YaraCheck(),
 }

@@ -11,6 +11,7 @@ import orjson
 from filterd.config.decisions import Actions, Limits, Replies
 from filterd.config.fields import Section, key
 from filterd.config.sections import (
+    Clamd,
     Dmarc,
     Dns,
     Inspectors,
@@ -39,6 +40,7 @@ class Config(Section):
     paths: Paths = key(Paths(), "")
     rules: Rules = key(Rules(), "")
     inspectors: Inspectors = key(Inspectors(), "")
+    clamd: Clamd = key(Clamd(), "")
     trust: Trust = key(Trust(), "")
     spf: Spf = key(Spf(), "")
     dmarc: Dmarc = key(Dmarc(), "")

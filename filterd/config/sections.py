@@ -202,6 +202,38 @@ def _domain_names(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(domains))
 
 
+class Clamd(Section):
+    """ClamAV's daemon beside the inspectors; `[actions.on_unknown] clamd` is for messages that it has not scanned."""
+
+    address: str = key(
+        "",
+        "Where clamd listens: unix:/run/clamav/clamd.ctl, or inet:3310@127.0.0.1 (mail goes there as it is: loopback or"
+        " a network of your own); empty: it is not asked.",
+    )
+    timeout: float = key(
+        10.0, "How long it may take for one message; it works while the inspector does.", "s", ge=0.1, le=300
+    )
+    max_size: int = key(
+        25_000_000,
+        "Larger messages are not sent and stay unknown to this check. Not above clamd's StreamMaxLength.",
+        "bytes",
+        ge=1_000,
+        le=4_000_000_000,
+    )
+
+    @field_validator("address")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value:
+            parse_listen(value)
+        return value
+
+    @property
+    def listen(self) -> Listen | None:
+        """`address`, parsed."""
+        return parse_listen(self.address) if self.address else None
+
+
 class Trust(Section):
     """Whom we believe, and which checks are left out for whom."""
 

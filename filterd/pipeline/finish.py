@@ -1,5 +1,6 @@
 """End of message: inspect, wait, score, decide, keep, and say what to change. Blocks, within one deadline."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -11,6 +12,7 @@ from filterd.model.custody import CustodyError
 from filterd.model.inspection import InspectionJob
 from filterd.model.message import RawMessage
 from filterd.model.report import Stage
+from filterd.model.scanning import Scanned
 from filterd.model.verdict import Action, Edit, InsertHeader, Verdict
 from filterd.pipeline.body import Body
 from filterd.pipeline.decide import Facts, decide
@@ -67,8 +69,12 @@ def finish(transaction: Transaction) -> Decision:
     message = RawMessage(tuple(transaction.fields), transaction.body.fd, transaction.body.size)
     digest, transaction.size = identify(message)
     end = _End(transaction, message, digest, started, started + parts.limits.deadline)
+    scanned = _scanned(end)
     failure, hold = _inspect(end)
     end.lap("inspect")
+    if scanned is not None:
+        transaction.scanned = scanned()
+        end.lap("clamd")
     transaction.lookups.budget(parts.limits.questions, parts.limits.dns_wait)
     transaction.runner.reach(Stage.EOM)
     reports = transaction.runner.wait(min(parts.limits.dns_wait, end.deadline - MARGIN - parts.monotonic()))
@@ -80,6 +86,14 @@ def finish(transaction: Transaction) -> Decision:
     verdict = _keep(end, verdict)
     end.lap("decide")
     return _conclude(end, verdict)
+
+
+def _scanned(end: _End) -> Callable[[], Scanned] | None:
+    """Have clamd scan the message meanwhile, where there is one and it is for this client."""
+    transaction, parts = end.transaction, end.transaction.parts
+    if parts.clamd is None or "clamd" in parts.trust.skipped(transaction.trust):
+        return None
+    return parts.clamd.begin(end.message, end.deadline - MARGIN)
 
 
 def _inspect(end: _End) -> tuple[str, str]:

@@ -8,6 +8,8 @@ from filterd.dns.lookups import Lookups
 from filterd.inspectors.poison import PoisonLedger
 from filterd.model.custody import Custodian, JournalWriter
 from filterd.model.inspection import Inspection, InspectionJob
+from filterd.model.message import RawMessage
+from filterd.model.scanning import Scanned
 from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.deferral import Deferrals
 from filterd.pipeline.replies import Replies
@@ -23,6 +25,13 @@ class Inspect(Protocol):
 
     def inspect(self, job: InspectionJob, body_fd: int, deadline: float) -> Inspection:
         """Facts by `deadline` (monotonic seconds), or an InspectorFailure."""
+
+
+class Scan(Protocol):
+    """clamd as a transaction sees it."""
+
+    def begin(self, message: RawMessage, deadline: float) -> Callable[[], Scanned]:
+        """Start to ask; what is given back waits for the answer until `deadline` (monotonic seconds) at most."""
 
 
 class Counters(Protocol):
@@ -88,6 +97,7 @@ class Parts:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     randomness: Callable[[int], bytes]
+    clamd: Scan | None = None  # a virus scanner of another make; None: none
     memory: Memory | None = None  # what is learnt of senders; None: nothing
     rules: RuleWatch | None = None  # what is known of YARA rules at work; None: nothing
     received_spf: bool = False  # whether Received-SPF is written beside Authentication-Results

@@ -7,6 +7,7 @@ from filterd.model.ids import new_id
 from filterd.model.inspection import Inspection
 from filterd.model.message import HeaderField
 from filterd.model.report import CheckReport, Stage
+from filterd.model.scanning import Scanned
 from filterd.model.session import Client, Envelope, Recipient, TrustClass
 from filterd.pipeline.body import Body
 from filterd.pipeline.parts import Parts
@@ -45,6 +46,7 @@ class Transaction:
         self.macros: dict[str, str] = {}
         self.state: dict[str, str] = {}  # what was read from shared state, for the evidence
         self.inspection: Inspection | None = None
+        self.scanned: Scanned | None = None  # by clamd
         self.body: Body | None = None
         self.size = 0  # bytes of the whole message, known at its end
         self._fields: list[HeaderField] = []

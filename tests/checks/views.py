@@ -9,6 +9,7 @@ from filterd.dns.plans import complete
 from filterd.model.inspection import Inspection
 from filterd.model.message import HeaderField
 from filterd.model.report import CheckReport, Stage
+from filterd.model.scanning import Scanned
 from filterd.model.session import Client, Envelope, TrustClass
 
 ADDRESS = "192.0.2.1"
@@ -28,6 +29,7 @@ class FakeView:
     envelope: Envelope = ENVELOPE
     fields: Sequence[HeaderField] = ()
     inspection: Inspection | None = None
+    scanned: Scanned | None = None
     reports: Mapping[str, CheckReport] = field(default_factory=dict)
 
     def values(self, name: bytes) -> Sequence[bytes]:

@@ -1,18 +1,21 @@
 """The end of a message: what is inspected, decided, kept, told and noted, and what happens where any of it fails."""
 
 import hashlib
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from filterd.checks.clamd import ClamdCheck
 from filterd.checks.spf import SpfCheck
 from filterd.inspectors import InspectorBusy, InspectorCrashed, InspectorDied, InspectorFailure, InspectorTimeout
 from filterd.model.custody import Evidence
 from filterd.model.inspection import Author, Inspection, Mailbox, RuleHit
-from filterd.model.report import CheckReport, Outcome, Stage
-from filterd.model.session import Client, Envelope, Recipient
+from filterd.model.message import RawMessage
+from filterd.model.report import CheckReport, Finding, Outcome, Stage
+from filterd.model.scanning import Scanned
+from filterd.model.session import Client, Envelope, Recipient, TrustClass
 from filterd.model.verdict import Action, DeleteHeader, InsertHeader, SmtpReply
 from filterd.pipeline.deferral import MAX_DEFERRAL
 from filterd.pipeline.finish import MARGIN, Decision, finish
@@ -20,6 +23,7 @@ from filterd.pipeline.rule_watch import RuleWatch, Use, uses
 from filterd.pipeline.runner import Runner
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.transaction import Peer, Transaction
+from filterd.pipeline.trust import TrustPolicy
 from filterd.reputation import Memory, Tally
 from filterd.reputation.keys import digest
 from filterd.store import MemoryStore
@@ -95,6 +99,53 @@ def test_the_inspector_is_told_what_is_known(front: Front) -> None:
     assert job.seconds == LIMITS.inspection
     assert deadline == front.monotonic() + LIMITS.deadline - MARGIN
     assert (job.spf, job.excused) == ("unknown", ())
+    transaction.close()
+
+
+class Clamd:
+    """Answers when it is waited for, and notes what was inspected by then."""
+
+    def __init__(self, front: Front) -> None:
+        """Nothing was asked yet."""
+        self.front = front
+        self.inspected: list[int] = []
+        self.asked: list[tuple[int, float]] = []
+
+    def begin(self, message: RawMessage, deadline: float) -> Callable[[], Scanned]:
+        """As the pool does."""
+        self.inspected.append(len(self.front.inspectors.jobs))
+        self.asked.append((message.body_size, deadline))
+        return self._answer
+
+    def _answer(self) -> Scanned:
+        self.inspected.append(len(self.front.inspectors.jobs))
+        return Scanned("Some.Name")
+
+
+def test_clamd_works_while_the_inspector_does(front: Front) -> None:
+    """It is begun before and waited for afterwards, and its answer is a finding."""
+    clamd = Clamd(front)
+    transaction = Transaction(
+        replace(front.parts(), schedule=Schedule.of((ClamdCheck(),)), clamd=clamd), Peer(Client("198.51.100.7"))
+    )
+    transaction.end_of_headers()
+    transaction.chunk(b"Hello\r\n")
+    finish(transaction)
+    assert transaction.reports["clamd"].findings == (Finding("CLAMD_VIRUS", ("Some.Name",)),)
+    assert clamd.inspected == [0, 1]
+    assert clamd.asked == [(7, front.monotonic() + LIMITS.deadline - MARGIN)]
+    transaction.close()
+
+
+def test_clamd_is_not_asked_about_mail_it_is_skipped_for(front: Front) -> None:
+    """`[trust.skip]` spares the scan, too."""
+    clamd = Clamd(front)
+    trusting = replace(front, trust=TrustPolicy.of([], [], {TrustClass.STRANGER: ["clamd"]}))
+    parts = replace(trusting.parts(), schedule=Schedule.of((ClamdCheck(),)), clamd=clamd)
+    transaction = Transaction(parts, Peer(Client("198.51.100.7")))
+    transaction.end_of_headers()
+    finish(transaction)
+    assert (clamd.asked, transaction.reports["clamd"].outcome) == ([], Outcome.SKIPPED)
     transaction.close()
 
 
