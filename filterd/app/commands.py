@@ -117,6 +117,8 @@ def diagnose(site: Site) -> list[Diagnosis]:
     address = config.milter.address
     found += doctor.check_milter_socket(config.milter.listen, address.path, address.host, address.port)
     found += _resolver(site)
+    if config.clamd.listen is not None:
+        found.append(doctor.check_clamd(config.clamd.listen))
     if config.redis.url or config.state_directory.is_dir():  # looking makes nothing
         store = shared_state(config)
         found += doctor.check_store("redis" if config.redis.url else "embedded state", store)

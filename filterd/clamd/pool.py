@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from filterd.clamd.wire import ClamdError, ClamdRefusedError, instream
+from filterd.clamd.wire import ClamdError, ClamdRefusedError, instream, ping
 from filterd.config.listen import Listen
 from filterd.model.message import RawMessage
 from filterd.model.scanning import Scanned
@@ -18,6 +18,7 @@ from filterd.store import Breaker
 from filterd.telemetry.events import Event
 
 CONNECTIONS: Final = 4  # of one front at once; clamd scans ten at once as it comes, of all fronts together
+PING_SECONDS: Final = 1.0  # it answers at once, from its first thread
 LATE: Final = 0.2  # seconds that an answer may come after its deadline: the thread says why itself
 _log = structlog.get_logger()
 
@@ -26,13 +27,19 @@ class ClamdPool:
     """Asks clamd. Make it after the fork, in the front itself: threads start with the first message."""
 
     def __init__(
-        self, address: Listen, seconds: float, most: int, ask: Callable[[Listen, RawMessage, float], str] = instream
+        self,
+        address: Listen,
+        seconds: float,
+        most: int,
+        ask: Callable[[Listen, RawMessage, float], str] = instream,
+        call: Callable[[Listen, float], None] = ping,
     ) -> None:
         """`seconds` is how long a message may take, `most` the bytes of the largest one that is sent."""
         self._address = address
         self._seconds = seconds
         self._most = most
         self._ask = ask
+        self._call = call
         self._breaker = Breaker()
         self._failing = False
         self._threads = ThreadPoolExecutor(CONNECTIONS, "clamd")
@@ -70,7 +77,7 @@ class ClamdPool:
             self._works()
             return Scanned(cause=f"clamd: {error}")
         except ClamdError as error:
-            self._fails(str(error))
+            self._failed(str(error))
             return Scanned(cause=f"clamd: {error}")
         except Exception as error:  # noqa: BLE001  # the border of a thread: a bug is no answer, and ends no message
             _log.exception(Event.CHECK_CRASHED, check="clamd")
@@ -83,6 +90,15 @@ class ClamdPool:
         if self._failing:
             self._failing = False
             _log.warning(Event.CLAMD_RETURNED)
+
+    def _failed(self, cause: str) -> None:
+        """Whoever sends a message may have made it slow to scan: what counts is whether clamd lives."""
+        try:
+            self._call(self._address, time.monotonic() + PING_SECONDS)
+        except ClamdError:
+            self._fails(cause)
+        else:
+            self._works()
 
     def _fails(self, cause: str) -> None:
         self._breaker.failure()

@@ -50,6 +50,18 @@ def instream(address: Listen, message: RawMessage, deadline: float) -> str:
         raise ClamdError(error.strerror or type(error).__name__) from None
 
 
+def ping(address: Listen, deadline: float) -> None:
+    """Ask whether it lives, which it answers however busy it is with messages. ClamdError where it does not."""
+    try:
+        with _connected(address, deadline) as sock:
+            _write(sock, b"zPING\0", deadline)
+            reply = _receive(sock, deadline)
+    except OSError as error:
+        raise ClamdError(error.strerror or type(error).__name__) from None
+    if reply != b"PONG":
+        raise ClamdError(f"it answered what nobody understands: {shown(reply)}")
+
+
 def read_reply(reply: bytes) -> str:
     """The signature's name in printable ASCII, empty for `stream: OK`. ClamdError for everything else."""
     found = _REPLY.fullmatch(reply)

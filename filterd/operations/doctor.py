@@ -4,12 +4,15 @@ import asyncio
 import ipaddress
 import os
 import socket
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from filterd.clamd import ClamdError, ping
+from filterd.config.listen import Listen
 from filterd.dns.plans import complete
 from filterd.dnsbl import SelfTest, Zone, self_test
 from filterd.model.dns import Answer, AnswerStatus, Question, Resolver, RRType
@@ -105,6 +108,19 @@ def check_store(name: str, store: Store) -> Iterator[Diagnosis]:
         yield Diagnosis(Level.OK, name, "stores and finds")
     else:
         yield Diagnosis(Level.FAILED, name, "forgets what it was given", "check its memory limit and eviction policy")
+
+
+def check_clamd(address: Listen) -> Diagnosis:
+    """The scanner of `[clamd]` must answer."""
+    subject = f"clamd {address.libmilter}"
+    try:
+        ping(address, time.monotonic() + CONNECT_SECONDS)
+    except ClamdError as error:
+        remedy = (
+            "start clamav-daemon, give it signatures (freshclam), and let filterd's user at its socket"
+        )
+        return Diagnosis(Level.FAILED, subject, f"does not answer: {error}", remedy)
+    return Diagnosis(Level.OK, subject, "answers")
 
 
 def _list_health(zone: Zone, test: SelfTest) -> Diagnosis:

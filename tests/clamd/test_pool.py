@@ -16,6 +16,15 @@ from filterd.model.scanning import Scanned
 from filterd.pipeline.body import Body
 from filterd.store.breaker import OPENS_AFTER
 
+
+def _dead(_address: Listen, _deadline: float) -> None:
+    raise ClamdError("no answer in time")
+
+
+def _alive(_address: Listen, _deadline: float) -> None:
+    return
+
+
 ADDRESS = parse_listen("unix:/nowhere")
 LATER = 1e6
 
@@ -69,7 +78,7 @@ def test_a_message_that_is_too_large_is_unknown_and_not_sent(message: RawMessage
 def test_a_scanner_that_is_down_is_left_alone_and_said_once(message: RawMessage) -> None:
     """After a row of failures most messages do not wait; who is back is asked again."""
     scanner = Scanner(*[ClamdError("Connection refused")] * OPENS_AFTER, None)
-    pool = ClamdPool(ADDRESS, 10.0, 100, scanner)
+    pool = ClamdPool(ADDRESS, 10.0, 100, scanner, _dead)
     with capture_logs() as log:
         causes = [_ask(pool, message).cause for _ in range(OPENS_AFTER + 3)]
         assert causes == ["clamd: Connection refused"] * OPENS_AFTER + ["clamd does not answer"] * 3
@@ -78,6 +87,15 @@ def test_a_scanner_that_is_down_is_left_alone_and_said_once(message: RawMessage)
             time.sleep(0.05)
     assert scanner.asked == OPENS_AFTER + 1
     assert [line["event"] for line in log] == ["clamd_failing", "clamd_returned"]
+    pool.close()
+
+
+def test_messages_that_take_too_long_do_not_turn_it_off(message: RawMessage) -> None:
+    """While it answers PING the next message is sent to it, whatever the ones before were made to do."""
+    scanner = Scanner(ClamdError("no answer in time"))
+    pool = ClamdPool(ADDRESS, 10.0, 100, scanner, _alive)
+    assert {_ask(pool, message).cause for _ in range(OPENS_AFTER + 3)} == {"clamd: no answer in time"}
+    assert scanner.asked == OPENS_AFTER + 3
     pool.close()
 
 
@@ -127,7 +145,7 @@ def test_a_late_answer_is_unknown_and_reads_nothing_of_another(message: RawMessa
 def test_no_descriptor_is_left_behind(message: RawMessage) -> None:
     """Whether the scan ends, fails, was never begun or the pool is closed."""
     before = len(list(Path("/proc/self/fd").iterdir()))
-    pool = ClamdPool(ADDRESS, 10.0, 100, Scanner(None, ClamdError("no"), None))
+    pool = ClamdPool(ADDRESS, 10.0, 100, Scanner(None, ClamdError("no"), None), _dead)
     for _ in range(4):
         _ask(pool, message)
     pool.close()

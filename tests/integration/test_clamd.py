@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from filterd.clamd import ClamdError, ClamdRefusedError, instream
+from filterd.clamd import ClamdError, ClamdRefusedError, instream, ping
 from filterd.cli import app
 from filterd.config.listen import Listen, parse_listen
 from filterd.model.message import HeaderField, RawMessage
+from filterd.operations.doctor import Level, check_clamd
 from filterd.pipeline.body import Body
 from tests.support.clamd import NAME, PAYLOAD, STREAM_MAX, ClamdServer, clamd_server
 from tests.support.process import open_folder
@@ -53,7 +54,8 @@ def test_an_attachment_is_found_by_its_signature(server: ClamdServer) -> None:
 def test_an_honest_message_has_none(server: ClamdServer) -> None:
     """Of no bytes, of some, and of more than one chunk."""
     for content in [b"", b"hello\r\n", b"line of text\r\n" * 100_000]:
-        assert scan(server.address, ((b"From", b" a@b.example"),), content) == ""
+        for address in (server.address, server.tcp):
+            assert scan(address, ((b"From", b" a@b.example"),), content) == ""
 
 
 def test_a_message_above_its_limit_is_refused_and_not_clean(server: ClamdServer) -> None:
@@ -72,6 +74,18 @@ def test_a_scanner_that_hangs_is_waited_for_only_so_long(server: ClamdServer) ->
     finally:
         server.process.signal(signal.SIGCONT)
     assert scan(server.address, (), b"hello\r\n") == ""
+
+
+def test_it_answers_ping_while_it_lives(server: ClamdServer) -> None:
+    """That is how a slow message is told from a scanner that hangs."""
+    for address in (server.address, server.tcp):
+        ping(address, time.monotonic() + 20)
+    server.process.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(ClamdError, match="no answer in time"):
+            ping(server.address, time.monotonic() + 0.2)
+    finally:
+        server.process.signal(signal.SIGCONT)
 
 
 @contextmanager
@@ -105,6 +119,14 @@ def test_no_scanner_at_all_is_an_error(tmp_path: Path) -> None:
     """Said with the system's own reason."""
     with pytest.raises(ClamdError, match="No such file"):
         scan(parse_listen(f"unix:{tmp_path}/c.sock"), (), b"")
+
+
+def test_doctor_says_whether_it_answers(server: ClamdServer, tmp_path: Path) -> None:
+    """And what to do where it does not."""
+    assert check_clamd(server.address).level is Level.OK
+    found = check_clamd(parse_listen(f"unix:{tmp_path}/c.sock"))
+    assert (found.level, found.text) == (Level.FAILED, "does not answer: No such file or directory")
+    assert "clamav-daemon" in found.remedy
 
 
 def test_scan_asks_it_and_says_when_it_is_down(server: ClamdServer, tmp_path: Path) -> None:

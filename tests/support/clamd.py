@@ -8,11 +8,9 @@ from hashlib import md5
 from pathlib import Path
 from typing import Final
 
-from filterd.clamd import ClamdError, instream
-from filterd.config.listen import Listen, ListenKind, parse_listen
-from filterd.model.message import RawMessage
-from filterd.pipeline.body import Body
-from tests.support.process import Process, open_folder, require_program
+from filterd.clamd import ClamdError, ping
+from filterd.config.listen import Listen, parse_listen
+from tests.support.process import Process, free_port, open_folder, require_program
 
 NAME: Final = "Test.Payload"
 STREAM_MAX: Final = 2_000_000  # bytes; its StreamMaxLength, to be reached by a test
@@ -24,6 +22,7 @@ class ClamdServer:
     """Where it listens, and its process for faults."""
 
     address: Listen
+    tcp: Listen
     process: Process
 
     @property
@@ -41,12 +40,13 @@ def clamd_server() -> Iterator[ClamdServer]:
         digest = md5(PAYLOAD, usedforsecurity=False).hexdigest()
         (folder / "db" / "test.hdb").write_text(f"{digest}:{len(PAYLOAD)}:{NAME}\n")
         sock = folder / "c.sock"
+        port = free_port()
         (folder / "clamd.conf").write_text(
             f"LocalSocket {sock}\nDatabaseDirectory {folder}/db\nForeground yes\nTemporaryDirectory {folder}\n"
-            f"StreamMaxLength {STREAM_MAX}\nLogFile {folder}/clamd.log\n"
+            f"TCPSocket {port}\nTCPAddr 127.0.0.1\nStreamMaxLength {STREAM_MAX}\nLogFile {folder}/clamd.log\n"
         )
-        server = ClamdServer(parse_listen(f"unix:{sock}"), _start(folder))
-        server.process.wait_ready(lambda: _answers(server.address))
+        server = ClamdServer(parse_listen(f"unix:{sock}"), parse_listen(f"inet:{port}@127.0.0.1"), _start(folder))
+        server.process.wait_ready(lambda: _answers(server.address) and _answers(server.tcp))
         try:
             yield server
         finally:
@@ -58,13 +58,8 @@ def _start(folder: Path) -> Process:
 
 
 def _answers(address: Listen) -> bool:
-    if address.kind is ListenKind.UNIX and not Path(address.path).is_socket():
-        return False
-    body = Body()
     try:
-        instream(address, RawMessage((), body.fd, 0), time.monotonic() + 5)
+        ping(address, time.monotonic() + 5)
     except ClamdError:
         return False
-    finally:
-        body.close()
     return True
