@@ -116,9 +116,7 @@ def check_clamd(address: Listen) -> Diagnosis:
     try:
         ping(address, time.monotonic() + CONNECT_SECONDS)
     except ClamdError as error:
-        remedy = (
-            "start clamav-daemon, give it signatures (freshclam), and let filterd's user at its socket"
-        )
+        remedy = "start clamav-daemon, give it signatures (freshclam), and let filterd's user at its socket"
         return Diagnosis(Level.FAILED, subject, f"does not answer: {error}", remedy)
     return Diagnosis(Level.OK, subject, "answers")
 
