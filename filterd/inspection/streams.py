@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from filterd.heuristics import File
 from filterd.html import Page, read_page
-from filterd.inspection.raw import Span, as_received
+from filterd.inspection.raw import Span, as_received, seen_again
 from filterd.mime.buried import buried, may_be_signed, opens_as_message
 from filterd.mime.charset import decode, transcoded
 from filterd.mime.decode import Data
@@ -96,7 +96,7 @@ class Streams:
         self._cut = 0
         self._text_left = MAX_TEXTS
         self._excused = frozenset(job.excused)
-        self._decoded: list[tuple[Span, memoryview]] = []  # parts in base64 that has only one reading
+        self._known: list[tuple[Span, memoryview]] = []  # what the raw message need not show again, and of which buffer
         self.slow: dict[str, None] = {}  # rule files, in order
         self._base: dict[str, str | int] = {
             "owner": "",
@@ -120,17 +120,16 @@ class Streams:
         """Header and body as received, after all parts: a hit of a rule that one of them had already is not kept."""
         if self._scanner is not None:
             # Offsets count from where a part's buffer begins, and that is a decoded one for parts of encoded messages.
-            spans = [span for span, raw in self._decoded if raw.obj is body.obj]
+            spans = [span for span, raw in self._known if raw.obj is body.obj]
             size = len(block) + len(body)
             self._scan(as_received(block, body, spans), MESSAGE, "", MESSAGE, 0, "text", size)
 
     def part(self, part: Part) -> None:
         """One leaf of the message."""
-        if self._leaf(part) == 1 and part.encodings == ("base64",):
-            self._decoded.append(((part.offset, part.raw.nbytes), part.raw))
+        self._known.append((seen_again(part, self._leaf(part)), part.raw))
 
-    def _leaf(self, part: Part) -> int:
-        """All readings scanned, the likeliest described; how many the part's encoding has."""
+    def _leaf(self, part: Part) -> Sequence[Data]:
+        """All readings scanned, the likeliest described; those that the part's encoding has."""
         readings = contents = part.contents()
         kinds = [detect(reading) for reading in readings]
         types = tuple(dict.fromkeys([kinds[0][0], *[kind for found in kinds for kind in found if kind not in _VAGUE]]))
@@ -154,7 +153,7 @@ class Streams:
         for reading, found in zip(readings, kinds, strict=True):
             with self._stage("unpack"):
                 self._unpack(part, reading, found[0])
-        return len(contents)
+        return contents
 
     def _disagreement(self, part: Part, kinds: list[tuple[str, ...]]) -> None:
         """Readings that give different kinds of content are two different messages to two clients."""

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from filterd.inspection.inspect import inspect
-from filterd.inspection.raw import BEGINNING, MAX_JOINED, MAX_WHOLE, as_received
+from filterd.inspection.raw import MAX_JOINED, MAX_WHOLE, OF_BASE64, OF_TEXT, as_received
 from filterd.mime.header import split
 from filterd.model.inspection import Inspection, InspectionJob, RuleHit
 from filterd.yarascan.engine import Scan
@@ -77,7 +77,7 @@ def test_of_a_large_message_only_the_beginning_of_decoded_base64_is_seen_again()
     rules = Rules()
     run(raw, rules)
     (seen,) = rules.seen("message")
-    assert seen == raw.replace(ENCODED[BEGINNING:-2], b"")  # the line break is the delimiter's
+    assert seen == raw.replace(ENCODED[OF_BASE64:-2], b"")  # the line break is the delimiter's
     assert rules.asked[-1][1]["size"] == len(raw)
     assert FILE in rules.seen("2")
 
@@ -95,26 +95,44 @@ def test_the_parts_of_an_encoded_message_say_nothing_about_the_body() -> None:
     """Their places are counted in the decoded message, which is another buffer."""
     inner = base64.encodebytes(attached(ENCODED)).replace(b"\n", b"\r\n")
     part = b"--b\r\nContent-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n" + inner
-    raw = HEAD + EDGE + b"--b\r\n\r\n" + b"words and words\r\n" * 10_000 + part + b"--b--\r\n"
+    raw = HEAD + EDGE + b"--b\r\n\r\n" + b"words and words\r\n" * 3_000 + part + b"--b--\r\n"
     rules = Rules()
     run(raw, rules)
     assert FILE in [bytes(data) for data, _ in rules.asked]
-    assert rules.seen("message") == [raw.replace(inner[BEGINNING:-2], b"")]
+    assert rules.seen("message") == [raw.replace(inner[OF_BASE64:-2], b"")]
 
 
 def test_a_large_body_is_not_copied() -> None:
     """What cannot be joined is scanned where it lies; the header is scanned by itself anyway."""
     body = memoryview(b"x" * (MAX_JOINED + 1))
     assert as_received(HEAD, body, []) is body
-    assert as_received(HEAD, body, [(0, len(body))]) == HEAD + b"x" * BEGINNING
+    assert as_received(HEAD, body, [(9, len(body))]) == HEAD + b"x" * 9
+
+
+def test_of_a_large_text_only_the_beginning_is_seen_again() -> None:
+    """Its bytes are the part's, which have been scanned: nothing large is scanned twice."""
+    text = b"words and words\r\n" * 10_000
+    raw = HEAD + b"Content-Transfer-Encoding: 7bit\r\n\r\n" + text
+    rules = Rules()
+    run(raw, rules)
+    assert rules.seen("1") == [text]
+    assert rules.seen("message") == [raw[: OF_TEXT - len(text)]]
+
+
+def test_quoted_printable_is_seen_as_it_came() -> None:
+    """No part has these bytes."""
+    raw = HEAD + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b"=77ords and words\r\n" * 10_000
+    rules = Rules()
+    run(raw, rules)
+    assert rules.seen("message") == [raw]
 
 
 def test_spans_may_overlap_and_touch() -> None:
     """Two readings of a message may cut it differently: what any of them left undecoded is kept."""
     body = memoryview(random.Random(6).randbytes(2 * MAX_WHOLE))
-    spans = [(9_000, 20_000), (10_000, 1_000), (0, 500), (27_000, 6_000), (90_000, 3_000)]
+    spans = [(10_000, 29_000), (11_000, 12_000), (500, 500), (28_000, 33_000), (33_000, 34_000), (91_000, 93_000)]
     data = bytes(body)
-    kept = data[: 9_000 + BEGINNING] + data[33_000 : 90_000 + BEGINNING] + data[93_000:]
+    kept = data[:10_000] + data[34_000:91_000] + data[93_000:]
     assert as_received(b"", body, spans) == kept
 
 
