@@ -161,7 +161,8 @@ class Rules(Section):
     """Rules and scores as data."""
 
     path: PathField | None = key(
-        None, "The directory with scores.toml, dnsbl.toml, indicators.toml and yara/; absent: the one shipped with filterd."
+        None,
+        "The directory with scores.toml, dnsbl.toml, indicators.toml and yara/; absent: the one shipped with filterd.",
     )
     suspend_share: float = key(
         0.2,
