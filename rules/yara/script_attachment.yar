@@ -79,7 +79,8 @@ rule hta_application
         $hta = "<HTA:APPLICATION" nocase
         $script = "<script" nocase
     condition:
-        ($hta and not part_type startswith "text/plain") or (extension == "hta" and $script)
+        ($hta and not (part_type startswith "text/plain" or part_type == "text" or part_type == "message"))
+            or (extension == "hta" and $script)
 }
 
 rule powershell_fetches
