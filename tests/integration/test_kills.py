@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from filterd.quarantine import Quarantine
-from tests.support.daemon import Filterd
+from tests.support.daemon import Filterd, Settings
 from tests.support.dnsserver import DnsServer
 from tests.support.load import account, load, wait_for_load
 from tests.support.miltertalk import DISCARD, Mail, MilterGoneError, Offer, Session, split_message
@@ -40,6 +40,14 @@ def kill_one(filterd: Filterd, rng: random.Random) -> str:
     return kind if pids and send_signal([rng.choice(pids)], signal.SIGKILL) else ""
 
 
+class Killed(Stack):
+    """A site whose daemon loses processes in the middle of anything."""
+
+    def make_filterd(self, folder: Path, settings: Settings) -> Filterd:
+        """A line of the log may be cut."""
+        return Filterd(folder, settings, killed=True)
+
+
 @pytest.mark.soak
 @pytest.mark.threat("MTA-01")
 @pytest.mark.threat("MTA-02")
@@ -49,7 +57,7 @@ def test_random_kills() -> None:
     seed = int(os.environ.get("FILTERD_SEED") or random.SystemRandom().randrange(1_000_000))
     rng = random.Random(seed)
     kills: Counter[str] = Counter()
-    with Stack() as stack:
+    with Killed() as stack:
         with load(stack, SENDERS, pause=PAUSE, per_session=5) as running:
             wait_for_load(running, SENDERS)
             while kills.total() < KILLS:

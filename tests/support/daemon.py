@@ -20,8 +20,18 @@ class CrashLoggedError(AssertionError):
 class Filterd:
     """`with Filterd(folder, {"dns": {...}}) as filterd`: starts at once, stops at the end, insists on a clean log."""
 
-    def __init__(self, folder: Path, settings: Settings | None = None, *, crashes_expected: bool = False) -> None:
-        """Write the configuration: the tests' own defaults, overridden table by table, key by key."""
+    def __init__(
+        self,
+        folder: Path,
+        settings: Settings | None = None,
+        *,
+        crashes_expected: bool = False,
+        killed: bool = False,
+    ) -> None:
+        """Write the configuration: the tests' own defaults, overridden table by table, key by key.
+
+        `killed`: its processes are killed at any moment, also in the middle of a line of the log.
+        """
         self.folder = folder
         self.config = folder / "filterd.toml"
         self.log = folder / "filterd.log"
@@ -30,6 +40,7 @@ class Filterd:
             self.settings.setdefault(table, {}).update(keys)
         self.write()
         self._crashes_expected = crashes_expected
+        self._killed = killed
         self._process: Process | None = None
 
     @property
@@ -89,7 +100,7 @@ class Filterd:
             try:
                 event = json.loads(line)
             except ValueError:
-                event = {"event": "not_json", "line": line}
+                event = (self._killed and _behind_a_cut(line)) or {"event": "not_json", "line": line}
             if not name or event.get("event") == name:
                 found.append(event)
         return found
@@ -97,6 +108,19 @@ class Filterd:
     def crashes(self) -> list[dict[str, Any]]:
         """Events of swallowed exceptions, and lines that are no events: tracebacks, a library's complaints."""
         return [e for e in self.events() if str(e.get("event")).endswith("_crashed") or e.get("event") == "not_json"]
+
+
+def _behind_a_cut(line: str) -> dict[str, Any] | None:
+    """The event that another process wrote behind the beginning of one: a kill stops a write where a page ends."""
+    start = line.find('{"', 1)
+    while start >= 0:
+        try:
+            event: dict[str, Any] = json.loads(line[start:])
+        except ValueError:
+            start = line.find('{"', start + 1)
+        else:
+            return event
+    return None
 
 
 COMMAND = (sys.executable, "-m", "filterd")
