@@ -19,14 +19,15 @@ from filterd.mime.limits import MAX_TEXT
 from filterd.mime.macintosh import data_fork
 from filterd.mime.message import Message, Part
 from filterd.mime.parameters import names as candidate_names
-from filterd.mime.smime import opaque
+from filterd.mime.smime import ENCRYPTED, opaque
 from filterd.mime.symbols import (
     AMBIGUOUS_ENCODING,
+    UNSCANNABLE_ARCHIVE,
     UNSCANNABLE_DEPTH,
-    UNSCANNABLE_ENCRYPTED,
     UNSCANNABLE_HTML,
     UNSCANNABLE_PARTIAL,
     UNSCANNABLE_PARTS,
+    UNSCANNABLE_SMIME,
     UNSCANNABLE_YARA,
     clip,
     finding,
@@ -261,7 +262,8 @@ class Streams:
         """The message inside of an S/MIME signature, or that it is encrypted."""
         signed = opaque(data)
         if signed is not None and signed.closed:
-            self._doubts.append(finding(UNSCANNABLE_ENCRYPTED, f"S/MIME, {signed.closed}", part.path))
+            symbol = UNSCANNABLE_SMIME if signed.closed == ENCRYPTED else UNSCANNABLE_ARCHIVE
+            self._doubts.append(finding(symbol, f"S/MIME, {signed.closed}", part.path))
         elif signed is not None and signed.content and self._budget.take_file(part.path):
             self._inside(part, "signed.eml", signed.content, level)
 

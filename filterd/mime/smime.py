@@ -15,6 +15,7 @@ _CONTENT: Final = 0xA0  # [0] EXPLICIT
 _OID: Final = 0x06
 _CMS: Final = bytes.fromhex("2a864886f70d0107")  # 1.2.840.113549.1.7
 _COMPRESSED: Final = bytes.fromhex("2a864886f70d0109100109")  # RFC 3274
+ENCRYPTED: Final = "encrypted"
 _SIGNED: Final = 2
 _ENCRYPTED: Final = frozenset({3, 4, 6})  # enveloped, signed and enveloped, encrypted
 _MAX_CHUNKS: Final = 200_000  # of a string in pieces; a program that streams writes one for every few kilobytes
@@ -47,7 +48,7 @@ def opaque(data: Data) -> Opaque | None:
     if kind is None or kind[:-1] != _CMS:
         return None
     if kind[-1] in _ENCRYPTED:
-        return Opaque(b"", "encrypted")
+        return Opaque(b"", ENCRYPTED)
     return _content(data, content) if kind[-1] == _SIGNED and content is not None else None
 
 
