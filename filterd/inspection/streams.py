@@ -22,12 +22,12 @@ from filterd.mime.parameters import names as candidate_names
 from filterd.mime.smime import ENCRYPTED, opaque
 from filterd.mime.symbols import (
     AMBIGUOUS_ENCODING,
+    MAIL_ENCRYPTED,
     UNSCANNABLE_ARCHIVE,
     UNSCANNABLE_DEPTH,
     UNSCANNABLE_HTML,
     UNSCANNABLE_PARTIAL,
     UNSCANNABLE_PARTS,
-    UNSCANNABLE_SMIME,
     UNSCANNABLE_YARA,
     clip,
     finding,
@@ -262,7 +262,7 @@ class Streams:
         """The message inside of an S/MIME signature, or that it is encrypted."""
         signed = opaque(data)
         if signed is not None and signed.closed:
-            symbol = UNSCANNABLE_SMIME if signed.closed == ENCRYPTED else UNSCANNABLE_ARCHIVE
+            symbol = MAIL_ENCRYPTED if signed.closed == ENCRYPTED else UNSCANNABLE_ARCHIVE
             self._doubts.append(finding(symbol, f"S/MIME, {signed.closed}", part.path))
         elif signed is not None and signed.content and self._budget.take_file(part.path):
             self._inside(part, "signed.eml", signed.content, level)
