@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ from filterd.ipc.messages import NOBODY
 
 T = TypeVar("T")
 
-MEMORY: Final = 2 << 30  # bytes of address space
+MEMORY: Final = 2 << 30  # bytes of address space beyond what the parent has
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGPROF)
 
 
@@ -24,8 +25,15 @@ def confine() -> None:
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    most = MEMORY + _address_space()
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _address_space() -> int:
+    """Bytes that this process has mapped, which a fork takes along."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
 
 
 def apart(work: Callable[[], T], kind: type[T], seconds: float) -> T | None:
