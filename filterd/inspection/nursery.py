@@ -84,6 +84,7 @@ class Nursery:
                     self._attend(key.data)
         for front in tuple(self._fronts):
             self._forget(front)
+        signal.set_wakeup_fd(-1)  # a signal that still comes would find its socket closed, and say so on stderr
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
