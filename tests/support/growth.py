@@ -6,7 +6,7 @@ from typing import Final
 
 LINEAR: Final = 2.5  # twice the input may cost this many times as much: 2, and noise
 _ROUNDS: Final = 5  # of which the best counts
-_ATTEMPTS: Final = 3  # a machine may be busy throughout one measurement, not throughout three
+_ATTEMPTS: Final = 5  # a machine may be busy throughout one measurement, not throughout all
 
 
 def growth(build: Callable[[int], Callable[[], object]], size: int) -> float:
