@@ -1,22 +1,21 @@
 """filterd explain: why a message got its verdict."""
 
-import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from filterd.app import Site, StartError, open_quarantine, open_scanner
+from filterd.app import Site, StartError, open_scanner
 from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, safe, site
+from filterd.cli.quarantine import actor, opened
 from filterd.cli.session import ClientIp, ClientName, Helo, MailFrom, NameServer, Rcpt, session
-from filterd.model.custody import CustodyError, Evidence
+from filterd.model.custody import Evidence
 from filterd.model.ids import is_id
 from filterd.operations.explain import Scale, lines
 from filterd.operations.explain import explain as explained
 from filterd.operations.scan import MAX_FILE, Session, scan
 from filterd.pipeline.records import evidence_of
-from filterd.quarantine import EvidenceError
 
 STDIN: Final = "-"
 
@@ -42,7 +41,7 @@ def explain(  # one option for each thing a session has
     """
     rules = site(config, nameserver=nameserver)
     if is_id(message):
-        evidence = _held(rules, message)
+        evidence = _held(config, message)
     else:
         evidence = _judged(rules, message, session(client_ip, client_name, helo, mail_from, rcpt))
     actions = rules.config.actions
@@ -55,16 +54,14 @@ def explain(  # one option for each thing a session has
         typer.echo(safe(line))
 
 
-def _held(rules: Site, identifier: str) -> Evidence:
-    quarantine = open_quarantine(rules.config)
-    try:
-        return quarantine.evidence(identifier)
-    except KeyError:
-        fail(f"{identifier} is not held: only of held messages everything is kept; explain the message's file instead")
-    except (CustodyError, EvidenceError, OSError, sqlite3.Error) as error:
-        fail(f"quarantine: {error}")
-    finally:
-        quarantine.close()
+def _held(config: Path | None, identifier: str) -> Evidence:
+    with opened(config) as quarantine:
+        try:
+            evidence = quarantine.evidence(identifier)
+        except KeyError:
+            fail(f"{identifier} is not held: only of held messages everything is kept; explain the file instead")
+        quarantine.note(actor(), "view", identifier)
+    return evidence
 
 
 def _judged(rules: Site, name: str, came: Session) -> Evidence:

@@ -42,7 +42,7 @@ def list_(  # one option for each thing that is looked for
     Example: filterd quarantine list --from example.org --json
     """
     wanted = EntryFilter(state=state, sender=sender, recipient=to, subject=subject)
-    with _opened(config) as quarantine:
+    with opened(config) as quarantine:
         entries = quarantine.entries(wanted, limit=limit)
     if json:
         for entry in entries:
@@ -58,12 +58,12 @@ def show(identifier: IdArgument, config: ConfigOption = None, json: JsonOption =
 
     Example: filterd quarantine show 01JD3W7Q4Z5S8V1N2M3K4P5R6T
     """
-    with _opened(config) as quarantine:
+    with opened(config) as quarantine:
         entry = _entry(quarantine, identifier)
         evidence = None
         with suppress(KeyError):  # deleted: the entry is all that is left
             evidence = quarantine.evidence(identifier)
-        quarantine.note(_actor(), "view", identifier)
+        quarantine.note(actor(), "view", identifier)
         audit = quarantine.audit(identifier)
     if json:
         print_json(as_json(entry, evidence, audit))
@@ -85,11 +85,11 @@ def export(
 
     Example: filterd quarantine export --raw --output suspect.eml 01JD3W7Q4Z5S8V1N2M3K4P5R6T
     """
-    with _opened(config) as quarantine:
+    with opened(config) as quarantine:
         _entry(quarantine, identifier)
         with quarantine.open_raw(identifier) as source:
             _write(source if raw else _header(source), output)
-        quarantine.note(_actor(), "export raw" if raw else "export header", identifier)
+        quarantine.note(actor(), "export raw" if raw else "export header", identifier)
 
 
 @app.command()
@@ -101,16 +101,16 @@ def delete(
 
     Example: filterd quarantine delete 01JD3W7Q4Z5S8V1N2M3K4P5R6T
     """
-    with _opened(config) as quarantine:
+    with opened(config) as quarantine:
         for identifier in identifiers:
             _entry(quarantine, identifier)
         for identifier in identifiers:
-            word = "deleted" if quarantine.delete(identifier, _actor()) else "was not held any more"
+            word = "deleted" if quarantine.delete(identifier, actor()) else "was not held any more"
             typer.echo(f"{identifier} {word}")
 
 
 @contextmanager
-def _opened(config: Path | None) -> Iterator[Quarantine]:
+def opened(config: Path | None) -> Iterator[Quarantine]:
     """The quarantine; what goes wrong with it ends the command in words."""
     quarantine = open_quarantine(configuration(config))
     try:
@@ -130,7 +130,7 @@ def _entry(quarantine: Quarantine, identifier: str) -> Entry:
     return entry
 
 
-def _actor() -> str:
+def actor() -> str:
     """Who is acting: the account, behind sudo the person's."""
     return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
 

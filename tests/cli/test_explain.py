@@ -37,6 +37,15 @@ def test_a_held_message_is_explained_from_what_was_kept(config: Path) -> None:
     assert "\x1b" not in done.stdout
 
 
+def test_looking_is_noted(config: Path, tmp_path: Path) -> None:
+    """Who has seen a held message stands in its audit, by whichever command."""
+    assert _explain(config, identifier()).exit_code == 0
+    quarantine = Quarantine(tmp_path / "state" / "quarantine")
+    seen = [action for _, _, action, _ in quarantine.audit(identifier())]
+    quarantine.close()
+    assert seen.count("view") == 1
+
+
 def test_the_same_for_a_script(config: Path) -> None:
     """One object."""
     found = json.loads(_explain(config, "--json", identifier()).stdout)
