@@ -12,11 +12,11 @@ from pydantic import field_validator
 from filterd.config.fields import IdentityField, ListenField, NetworkField, PathField, Section, key
 from filterd.config.listen import Listen, parse_listen, parse_nameserver
 from filterd.config.secrets import SecretError, read_secret
+from filterd.model.identity import DOMAIN
 from filterd.model.session import TrustClass
 
 MAX_WORKERS: Final = 256  # processes; more than any machine this is meant for has cores
 AUTHSERV_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,255}")  # RFC 8601, section 2.5: a token; a host name in practice
-DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)+")
 CHECK_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 LOOPBACK: Final = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 # Mail of our own users has no DKIM signature yet and comes from addresses that no SPF record names.

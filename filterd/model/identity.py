@@ -14,8 +14,8 @@ from filterd.model.authentication import AuthResult, DkimResult, DkimStatus, Spf
 
 Network: TypeAlias = IPv4Network | IPv6Network
 EXAMPLES: Final = '"dkim:example.org", "spf:.example.org" (and all below it), "ip:192.0.2.0/24"'
-_DOMAIN: Final = re.compile(
-    r"\.?(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)+"
+DOMAIN: Final = re.compile(  # of two labels at least, in A-labels and lower case
+    r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)+"
 )
 
 
@@ -56,7 +56,7 @@ class Identity:
             except ValueError as problem:
                 raise ValueError(f"expected a network behind ip:, got {text!r}: {problem}") from None
         domain = rest.removesuffix(".")
-        if _DOMAIN.fullmatch(domain) is None:
+        if DOMAIN.fullmatch(domain.removeprefix(".")) is None:
             raise ValueError(f"expected a domain name (xn--... for others than ASCII) behind {kind}:, got {text!r}")
         return cls(kind, domain)
 
