@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from filterd.checks.contract import View
+from filterd.dns.plans import nothing
 from filterd.model.dns import Plan
 from filterd.model.inspection import Author
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
@@ -67,7 +68,7 @@ class ReputationCheck:
 
     def run(self, view: View) -> Plan[CheckReport]:
         """Judge by what is at hand; the store is not asked any more."""
-        yield from ()
+        yield from nothing()
         memory = self._memory
         network = "" if memory is None or view.trust in OWN else memory.network(view.client.address)
         if memory is None or not network:
