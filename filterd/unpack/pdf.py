@@ -36,7 +36,8 @@ _TELLING: Final = re.compile(
     rb"/(?:JS|JavaScript|URI|Launch|EF|EmbeddedFile|XFA|SubmitForm|GoToR|GoToE|ImportData|Thread|AA|OpenAction|Image)\b"
 )
 _LEFT_OUT: Final = re.compile(r"error reading object|bad_alloc|limit")  # warnings behind which something is missing
-_STREAM: Final = re.compile(rb"endstream|stream[\r\n]")
+_STREAM: Final = b"stream"
+_END: Final = b"endstream"
 _OBJECT: Final = re.compile(rb"\d\s{1,10}obj\b")
 _SPACE: Final = b"\0\t\n\f\r \xef\xbb\xbf"
 # What pikepdf raises for hostile files besides its own.
@@ -70,13 +71,14 @@ def read_pdf(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
     """Scripts, forms and embedded files; addresses and findings go to the budget. Never raises."""
     if _OBJECT.search(data) is None:
         return  # a file without objects, or a text that speaks of the format
-    if _marks(data) > MAX_MARKS:
+    whole = bytes(data)
+    if _marks(whole) > MAX_MARKS:
         budget.note(symbols.UNSCANNABLE_DOCUMENT, f"pdf: more than {MAX_MARKS} items", path)
         return
     _prepare()
     before = qpdf_limit_errors() - budget.forgiven
     try:
-        with _opened(data) as pdf:
+        with _opened(whole) as pdf:
             walk = Walk(path, budget)
             yield from _read(pdf, data, walk, path, budget)
             _warned(pdf, path, budget)
@@ -95,9 +97,8 @@ def read_pdf(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
         budget.note(symbols.UNSCANNABLE_BOMB, "pdf: a stream or object beyond the limits", path)
 
 
-def _opened(data: Data) -> Pdf:
+def _opened(whole: bytes) -> Pdf:
     """The document. PikepdfError, and what else FAILURES names."""
-    whole = bytes(data)
     key = empty_password_key(whole) if b"/Encrypt" in whole else ""
     if key is None:
         raise PasswordError("a password is needed")
@@ -127,7 +128,7 @@ def _read(pdf: Pdf, data: Data, walk: Walk, path: str, budget: Budget) -> Iterat
             break
         text = _written(found)
         written += len(text)
-        marks += _marks_in(text)
+        marks += _marks_in(text, 0, len(text))
         if _TELLING.search(text) is not None:
             yield from walk.look(found)
         if budget.stopped or (number % _BETWEEN == 0 and budget.late(path)):
@@ -135,23 +136,24 @@ def _read(pdf: Pdf, data: Data, walk: Walk, path: str, budget: Budget) -> Iterat
     yield from walk.finish(pdf)
 
 
-def _marks(data: Data) -> int:
+def _marks(whole: bytes) -> int:
     """How many items may stand outside of streams; a document that hides some from this look meets the memory limit."""
-    whole = memoryview(data)
-    count = start = 0
-    for match in _STREAM.finditer(data):
-        if match[0] == b"endstream":
-            start = match.end() if start < 0 else start
-        elif start >= 0:
-            count += _marks_in(whole[start : match.start()])
-            start = -1
-    return count + (_marks_in(whole[start:]) if start >= 0 else 0)
+    count = start = at = 0
+    inside = False
+    while (place := whole.find(_END if inside else _STREAM, at)) >= 0:
+        at = place + len(_END if inside else _STREAM)
+        if inside:
+            start, inside = at, False
+        elif whole[place - 3 : place] != b"end" and whole[at : at + 1] in (b"\r", b"\n"):
+            count += _marks_in(whole, start, place)
+            inside = True
+    return count if inside else count + _marks_in(whole, start, len(whole))
 
 
-def _marks_in(text: bytes | memoryview) -> int:
+def _marks_in(whole: bytes, start: int, stop: int) -> int:
     count = 0
-    for start in range(0, len(text), _PIECE):
-        piece = bytes(text[start : start + _PIECE])
+    for begin in range(start, stop, _PIECE):
+        piece = whole[begin : min(begin + _PIECE, stop)]
         count += len(piece) - len(piece.translate(None, _MARKS))
     return count
 
