@@ -1,0 +1,106 @@
+"""What a message is made of, as a set of slots in the table of weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from filterd.classifier import hashing
+from filterd.config.fields import Section
+from filterd.config.toml import read_model
+from filterd.html import Page
+from filterd.mime.message import Message
+
+Slots: TypeAlias = NDArray[np.uint32]
+
+FORMAT: Final = 1  # of features: what was made under another number means nothing to this one
+SLOTS: Final = 1 << 22  # weights there are; a message of MAX_FEATURES touches a thousandth of them
+MAX_FEATURES: Final = 8_000  # of one message: what is behind that many is not looked at
+MAX_TEXT: Final = 8_000  # bytes of a message's text that are looked at: spam says it at the top
+MAX_HEADER: Final = 4_000  # bytes of all header fields that are looked at
+MAX_FIELD: Final = 300  # bytes of one header field that are looked at
+_HEAD: Final = np.dtype("<u4")
+
+
+class FeatureError(ValueError):
+    """Bytes that are no packed features of this format; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """Sorted, distinct slots, each below SLOTS. Equal features are equal as `pack` gives them."""
+
+    slots: Slots
+
+    def pack(self) -> bytes:
+        """The features as bytes, with their format."""
+        return FORMAT.to_bytes(4, "little") + self.slots.astype(_HEAD).tobytes()
+
+    @classmethod
+    def unpack(cls, data: bytes | memoryview) -> "Features":
+        """The features from `pack`. FeatureError where they are of another format, or cannot be features at all."""
+        if len(data) < 4 or len(data) % 4:  # noqa: PLR2004  # the format's bytes, and as many for each slot
+            raise FeatureError(f"expected a multiple of 4 bytes, got {len(data)}")
+        made = int.from_bytes(data[:4], "little")
+        if made != FORMAT:
+            raise FeatureError(f"expected features of format {FORMAT}, got {made}")
+        slots = np.frombuffer(data, dtype=_HEAD, offset=4).astype(np.uint32)
+        if len(slots) > MAX_FEATURES or (len(slots) and slots[-1] >= SLOTS) or bool(np.any(slots[1:] <= slots[:-1])):
+            raise FeatureError("expected sorted, distinct slots within bounds")
+        return cls(slots)
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """Header fields that the receiving side adds, lower case: names, and what names begin with."""
+
+    names: frozenset[bytes] = frozenset()
+    prefixes: tuple[bytes, ...] = ()
+
+    def has(self, name: bytes) -> bool:
+        """Whether a field of that lower-case name says more about who received the message than about who sent it."""
+        return name in self.names or name.startswith(self.prefixes)
+
+
+class _Names(Section):
+    names: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+    prefixes: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+
+
+class _File(Section):
+    receiving: _Names
+
+
+def load_receiving(path: Path) -> Receiving:
+    """Read rules/classifier.toml. ConfigError names file, line and key of what cannot be meant."""
+    content = read_model(path, _File).receiving
+    return Receiving(
+        frozenset([name.lower().encode() for name in content.names]),
+        tuple([prefix.lower().encode() for prefix in content.prefixes]),
+    )
+
+
+def features_of(
+    message: Message,
+    subject: str,
+    texts: Sequence[str],
+    pages: Sequence[Page],
+    hosts: Sequence[str],
+    receiving: Receiving,
+) -> Features:
+    """The features of a parsed message: header fields but those of the receiving side, text, structure, hosts."""
+    header = b"\n".join(
+        [name.lower() + b":" + value[:MAX_FIELD] for name, value in message.fields if not receiving.has(name.lower())]
+    )[:MAX_HEADER]
+    shown = "\n".join([subject, *texts, *[page.text for page in pages], *hosts])[:MAX_TEXT]
+    data = header + b"\n\n" + shown.encode("utf-8", "replace")[:MAX_TEXT]
+    buffer = hashing.LOWER[np.frombuffer(data, dtype=np.uint8)]
+    _, _, found = hashing.words(buffer)
+    pairs = found[1:] + found[:-1] * np.uint64(3)
+    hashed = np.concatenate([hashing.grams(data), hashing.mix(found), hashing.mix(pairs)])
+    slots = np.unique(hashed % np.uint32(SLOTS))
+    return Features(slots[:MAX_FEATURES].astype(np.uint32))
