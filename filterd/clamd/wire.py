@@ -4,92 +4,61 @@ import os
 import re
 import select
 import socket
-import time
 from contextlib import suppress
 from typing import Final
 
-from filterd.config.listen import Listen, ListenKind
+from filterd.config.listen import Listen
 from filterd.model.message import RawMessage
+from filterd.scanners.sockets import OPENING, ScannerError, ScannerRefusedError, connected, shown, wait
 
 CHUNK: Final = 1 << 20  # bytes announced at once; clamd's StreamMaxLength is far above it
 MAX_REPLY: Final = 1_024  # bytes; a signature's name has some dozens
-MAX_NAME: Final = 120  # characters of a signature's name that are kept
-# clamd takes for mail what begins as mail: this field says so, whatever a sender puts first.
-OPENING: Final = b"Received: by filterd\r\n"
 _REPLY: Final = re.compile(rb"stream: (?:(?P<clean>OK)|(?P<virus>[^\r\n\x00]{1,900}) FOUND)\n?")
-_PRINTABLE: Final = re.compile(r"[^\x21-\x7e]+")
-
-
-class ClamdError(Exception):
-    """clamd could not be asked or did not answer; the text says why."""
-
-
-class ClamdRefusedError(ClamdError):
-    """clamd works, and says that it could not scan this message."""
 
 
 def instream(address: Listen, message: RawMessage, deadline: float) -> str:
-    """Ask; the name of the signature that the message has, empty where it has none. ClamdError.
+    """Ask; the name of the signature that the message has, empty where it has none. ScannerError.
 
     Blocks until `deadline` (of time.monotonic) at most.
     """
     try:
-        with _connected(address, deadline) as sock:
+        with connected(address, deadline) as sock:
             try:
                 _send(sock, message, deadline)
             except (BrokenPipeError, ConnectionResetError) as error:
                 # It may have said why before it hung up: where the message is above its StreamMaxLength.
                 reply = b""
-                with suppress(OSError, ClamdError):
+                with suppress(OSError, ScannerError):
                     reply = _receive(sock, deadline)
                 if not reply:
-                    raise ClamdError("it closed the connection while the message was sent") from error
+                    raise ScannerError("it closed the connection while the message was sent") from error
                 return read_reply(reply)
             return read_reply(_receive(sock, deadline))
     except OSError as error:
-        raise ClamdError(error.strerror or type(error).__name__) from None
+        raise ScannerError(error.strerror or type(error).__name__) from None
 
 
 def ping(address: Listen, deadline: float) -> None:
-    """Ask whether it lives, which it answers however busy it is with messages. ClamdError where it does not."""
+    """Ask whether it lives, which it answers however busy it is with messages. ScannerError where it does not."""
     try:
-        with _connected(address, deadline) as sock:
+        with connected(address, deadline) as sock:
             _write(sock, b"zPING\0", deadline)
             reply = _receive(sock, deadline)
     except OSError as error:
-        raise ClamdError(error.strerror or type(error).__name__) from None
+        raise ScannerError(error.strerror or type(error).__name__) from None
     if reply != b"PONG":
-        raise ClamdError(f"it answered what nobody understands: {shown(reply)}")
+        raise ScannerError(f"it answered what nobody understands: {shown(reply)}")
 
 
 def read_reply(reply: bytes) -> str:
-    """The signature's name in printable ASCII, empty for `stream: OK`. ClamdError for everything else."""
+    """The signature's name in printable ASCII, empty for `stream: OK`. ScannerError for everything else."""
     found = _REPLY.fullmatch(reply)
     if found is None:
         text = shown(reply)
         if reply.rstrip(b"\n").endswith(b" ERROR"):
-            raise ClamdRefusedError(f"it answered: {text}")
-        raise ClamdError(f"it answered what nobody understands: {text}")
+            raise ScannerRefusedError(f"it answered: {text}")
+        raise ScannerError(f"it answered what nobody understands: {text}")
     return "" if found["clean"] else shown(found["virus"]) or "?"
-
-
-def shown(text: bytes) -> str:
-    """At most MAX_NAME characters of printable ASCII."""
-    return _PRINTABLE.sub(" ", text[: 2 * MAX_NAME].decode("ascii", "replace")).strip()[:MAX_NAME]
-
-
-def _connected(address: Listen, deadline: float) -> socket.socket:
-    family = socket.AF_UNIX if address.kind is ListenKind.UNIX else socket.AF_INET
-    family = socket.AF_INET6 if ":" in address.host else family
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-    try:
-        sock.settimeout(max(0.001, _left(deadline)))
-        sock.connect(address.path if address.kind is ListenKind.UNIX else (address.host, address.port))
-        sock.setblocking(False)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 def _send(sock: socket.socket, message: RawMessage, deadline: float) -> None:
@@ -110,7 +79,7 @@ def _write(sock: socket.socket, data: bytes, deadline: float) -> None:
         try:
             view = view[sock.send(view) :]
         except BlockingIOError:
-            _wait(sock, select.POLLOUT, deadline)
+            wait(sock, select.POLLOUT, deadline)
 
 
 def _pour(sock: socket.socket, fd: int, at: int, end: int, deadline: float) -> None:
@@ -119,10 +88,10 @@ def _pour(sock: socket.socket, fd: int, at: int, end: int, deadline: float) -> N
         try:
             sent = os.sendfile(sock.fileno(), fd, at, end - at)
         except BlockingIOError:
-            _wait(sock, select.POLLOUT, deadline)
+            wait(sock, select.POLLOUT, deadline)
             continue
         if sent == 0:
-            raise ClamdError("the message is shorter than it was")
+            raise ScannerError("the message is shorter than it was")
         at += sent
 
 
@@ -133,24 +102,9 @@ def _receive(sock: socket.socket, deadline: float) -> bytes:
         try:
             more = sock.recv(MAX_REPLY)
         except BlockingIOError:
-            _wait(sock, select.POLLIN, deadline)
+            wait(sock, select.POLLIN, deadline)
             continue
         reply += more
         if not more or b"\0" in more:
             return reply.partition(b"\0")[0]
-    raise ClamdError("its answer is too long")
-
-
-def _wait(sock: socket.socket, event: int, deadline: float) -> None:
-    """Until the socket is ready. ClamdError at the deadline."""
-    poll = select.poll()
-    poll.register(sock, event)
-    poll.poll(_left(deadline) * 1000)
-
-
-def _left(deadline: float) -> float:
-    """Seconds left. ClamdError where none are."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise ClamdError("no answer in time")
-    return left
+    raise ScannerError("its answer is too long")

@@ -11,12 +11,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from filterd.clamd import ClamdError, ping
+from filterd.clamd import ping
 from filterd.config.listen import Listen
 from filterd.dns.plans import complete
 from filterd.dnsbl import SelfTest, Zone, self_test
 from filterd.model.dns import Answer, AnswerStatus, Question, Resolver, RRType
 from filterd.model.store import Store, StoreError
+from filterd.scanners import ScannerError
 
 CONNECT_SECONDS: Final = 2.0
 RESOLVE_SECONDS: Final = 6.0  # a little more than one query's own limit
@@ -115,7 +116,7 @@ def check_clamd(address: Listen) -> Diagnosis:
     subject = f"clamd {address.libmilter}"
     try:
         ping(address, time.monotonic() + CONNECT_SECONDS)
-    except ClamdError as error:
+    except ScannerError as error:
         remedy = "start clamav-daemon, give it signatures (freshclam), and let filterd's user at its socket"
         return Diagnosis(Level.FAILED, subject, f"does not answer: {error}", remedy)
     return Diagnosis(Level.OK, subject, "answers")

@@ -9,17 +9,18 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from filterd.clamd import ClamdError, ClamdPool, ClamdRefusedError
+from filterd.clamd import ClamdPool
 from filterd.config.listen import Listen, parse_listen
 from filterd.model.message import RawMessage
 from filterd.model.scanning import Scanned
 from filterd.pipeline.body import Body
+from filterd.scanners import ScannerError, ScannerRefusedError
 from filterd.store.breaker import OPENS_AFTER
 from tests.support.process import wait_until
 
 
 def _dead(_address: Listen, _deadline: float) -> None:
-    raise ClamdError("no answer in time")
+    raise ScannerError("no answer in time")
 
 
 def _alive(_address: Listen, _deadline: float) -> None:
@@ -78,7 +79,7 @@ def test_a_message_that_is_too_large_is_unknown_and_not_sent(message: RawMessage
 
 def test_a_scanner_that_is_down_is_left_alone_and_said_once(message: RawMessage) -> None:
     """After a row of failures most messages do not wait; who is back is asked again."""
-    scanner = Scanner(*[ClamdError("Connection refused")] * OPENS_AFTER, None)
+    scanner = Scanner(*[ScannerError("Connection refused")] * OPENS_AFTER, None)
     pool = ClamdPool(ADDRESS, 10.0, 100, scanner, _dead)
     with capture_logs() as log:
         causes = [_ask(pool, message).cause for _ in range(OPENS_AFTER + 3)]
@@ -93,7 +94,7 @@ def test_a_scanner_that_is_down_is_left_alone_and_said_once(message: RawMessage)
 
 def test_messages_that_take_too_long_do_not_turn_it_off(message: RawMessage) -> None:
     """While it answers PING the next message is sent to it, whatever the ones before were made to do."""
-    scanner = Scanner(ClamdError("no answer in time"))
+    scanner = Scanner(ScannerError("no answer in time"))
     pool = ClamdPool(ADDRESS, 10.0, 100, scanner, _alive)
     assert {_ask(pool, message).cause for _ in range(OPENS_AFTER + 3)} == {"clamd: no answer in time"}
     assert scanner.asked == OPENS_AFTER + 3
@@ -112,7 +113,7 @@ def test_a_bug_is_no_answer(message: RawMessage) -> None:
 
 def test_a_refusal_does_not_count_as_down(message: RawMessage) -> None:
     """A message that clamd cannot scan says nothing of the next one."""
-    scanner = Scanner(ClamdRefusedError("it answered: no ERROR"))
+    scanner = Scanner(ScannerRefusedError("it answered: no ERROR"))
     pool = ClamdPool(ADDRESS, 10.0, 100, scanner)
     assert {_ask(pool, message).cause for _ in range(OPENS_AFTER + 3)} == {"clamd: it answered: no ERROR"}
     assert scanner.asked == OPENS_AFTER + 3
@@ -146,7 +147,7 @@ def test_a_late_answer_is_unknown_and_reads_nothing_of_another(message: RawMessa
 def test_no_descriptor_is_left_behind(message: RawMessage) -> None:
     """Whether the scan ends, fails, was never begun or the pool is closed."""
     before = len(list(Path("/proc/self/fd").iterdir()))
-    pool = ClamdPool(ADDRESS, 10.0, 100, Scanner(None, ClamdError("no"), None), _dead)
+    pool = ClamdPool(ADDRESS, 10.0, 100, Scanner(None, ScannerError("no"), None), _dead)
     for _ in range(4):
         _ask(pool, message)
     pool.close()

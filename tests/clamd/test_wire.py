@@ -2,7 +2,8 @@
 
 import pytest
 
-from filterd.clamd import ClamdError, ClamdRefusedError, read_reply
+from filterd.clamd import read_reply
+from filterd.scanners import ScannerError, ScannerRefusedError
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ def test_a_verdict_is_a_name_or_none(reply: bytes, virus: str) -> None:
 )
 def test_what_clamd_could_not_scan_is_not_clean(reply: bytes) -> None:
     """It works, and has said nothing about this message."""
-    with pytest.raises(ClamdRefusedError):
+    with pytest.raises(ScannerRefusedError):
         read_reply(reply)
 
 
@@ -34,7 +35,7 @@ def test_what_clamd_could_not_scan_is_not_clean(reply: bytes) -> None:
 )
 def test_what_nobody_understands_is_an_error(reply: bytes) -> None:
     """Nothing but clamd's own words for it makes a message clean."""
-    with pytest.raises(ClamdError) as caught:
+    with pytest.raises(ScannerError) as caught:
         read_reply(reply)
     assert len(str(caught.value)) < 200
     assert str(caught.value).isascii()

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from filterd.clamd import ClamdError, ClamdRefusedError, instream, ping
+from filterd.clamd import instream, ping
 from filterd.cli import app
 from filterd.config.listen import Listen, parse_listen
 from filterd.model.message import HeaderField, RawMessage
 from filterd.operations.doctor import Level, check_clamd
 from filterd.pipeline.body import Body
+from filterd.scanners import ScannerError, ScannerRefusedError
 from tests.support.clamd import NAME, PAYLOAD, STREAM_MAX, ClamdServer, clamd_server
 from tests.support.process import open_folder
 
@@ -60,7 +61,7 @@ def test_an_honest_message_has_none(server: ClamdServer) -> None:
 
 def test_a_message_above_its_limit_is_refused_and_not_clean(server: ClamdServer) -> None:
     """It hangs up while the message still comes."""
-    with pytest.raises(ClamdRefusedError, match="size limit exceeded"):
+    with pytest.raises(ScannerRefusedError, match="size limit exceeded"):
         scan(server.address, (), b"line of text\r\n" * STREAM_MAX)
 
 
@@ -69,7 +70,7 @@ def test_a_scanner_that_hangs_is_waited_for_only_so_long(server: ClamdServer) ->
     server.process.signal(signal.SIGSTOP)
     try:
         for content in [b"hello\r\n", b"line of text\r\n" * 100_000]:
-            with pytest.raises(ClamdError, match="no answer in time"):
+            with pytest.raises(ScannerError, match="no answer in time"):
                 scan(server.address, (), content, 0.2)
     finally:
         server.process.signal(signal.SIGCONT)
@@ -82,7 +83,7 @@ def test_it_answers_ping_while_it_lives(server: ClamdServer) -> None:
         ping(address, time.monotonic() + 20)
     server.process.signal(signal.SIGSTOP)
     try:
-        with pytest.raises(ClamdError, match="no answer in time"):
+        with pytest.raises(ScannerError, match="no answer in time"):
             ping(server.address, time.monotonic() + 0.2)
     finally:
         server.process.signal(signal.SIGCONT)
@@ -111,13 +112,13 @@ def impostor(reply: bytes) -> Iterator[Listen]:
 @pytest.mark.parametrize("reply", [b"", b"\0", b"220 mail.example ESMTP\r\n", b"stream: OK and more\0", b"x" * 100_000])
 def test_an_answer_that_is_none_is_an_error(reply: bytes) -> None:
     """A server of another protocol, or one that hangs up, has not said that a message is clean."""
-    with impostor(reply) as address, pytest.raises(ClamdError):
+    with impostor(reply) as address, pytest.raises(ScannerError):
         scan(address, (), b"hello\r\n")
 
 
 def test_no_scanner_at_all_is_an_error(tmp_path: Path) -> None:
     """Said with the system's own reason."""
-    with pytest.raises(ClamdError, match="No such file"):
+    with pytest.raises(ScannerError, match="No such file"):
         scan(parse_listen(f"unix:{tmp_path}/c.sock"), (), b"")
 
 

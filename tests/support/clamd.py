@@ -8,8 +8,9 @@ from hashlib import md5
 from pathlib import Path
 from typing import Final
 
-from filterd.clamd import ClamdError, ping
+from filterd.clamd import ping
 from filterd.config.listen import Listen, parse_listen
+from filterd.scanners import ScannerError
 from tests.support.process import Process, free_port, open_folder, require_program
 
 NAME: Final = "Test.Payload"
@@ -60,6 +61,6 @@ def _start(folder: Path) -> Process:
 def _answers(address: Listen) -> bool:
     try:
         ping(address, time.monotonic() + 5)
-    except ClamdError:
+    except ScannerError:
         return False
     return True
