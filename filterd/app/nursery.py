@@ -20,6 +20,7 @@ def nursery_settings(config: Config, cache: Path | None = None) -> NurserySettin
         rules=str(rules / "yara"),
         cache=str(cache or config.state_directory.resolve() / "cache"),
         phrases=str(rules / "phrases.toml") if (rules / "phrases.toml").exists() else "",
+        classifier=str(rules / "classifier.toml") if (rules / "classifier.toml").exists() else "",
         walls=inspectors.sandbox != "off",
         demand=FULL if inspectors.sandbox == "required" else SandboxLevel(),
         uid=uid,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from filterd import arc, dkim
+from filterd.classifier import Receiving, features_of
 from filterd.domains.urls import Url, parse_url
 from filterd.heuristics import File, Phrases, Subject, extract, run_all
 from filterd.heuristics.mentioned import mentioned
@@ -93,12 +94,13 @@ def inspect(
     *,
     phrases: Phrases | None = None,
     passwords: bool = True,
+    receiving: Receiving | None = None,
     prepare: Callable[..., tuple[SignatureFacts, ...]] | None = None,
 ) -> Inspection:
     """Read one message. Never raises; a `body` shorter than the job says is the analysed prefix of a longer one.
 
-    Without a scanner no rules are asked; without `passwords` encrypted archives stay closed. `prepare` stands for
-    dkim.prepare where a test wants another.
+    Without a scanner no rules are asked, without `receiving` no features made; without `passwords` encrypted archives
+    stay closed. `prepare` stands for dkim.prepare where a test wants another.
     """
     work = _Work(job)
     message = Message(job.fields, body)
@@ -134,6 +136,11 @@ def inspect(
         shown = [*texts.plain, *[page.text for page in texts.pages]]
         addresses = mentioned(message.first(b"reply-to"), links, shown)
     subject = _heuristics(work, message, author, texts, tuple(streams.files), phrases or Phrases())
+    hosts = hosts_of(subject.urls)
+    features = b""
+    if job.features and receiving is not None:
+        with work.stage("classifier"):
+            features = features_of(message, subject.subject, texts.plain, texts.pages, hosts, receiving).pack()
     listed = _listed(subject.urls)
     return Inspection(
         author=author,
@@ -143,7 +150,7 @@ def inspect(
         slow=tuple(streams.slow)[:MAX_SLOW],
         urls_cut=subject.urls_cut or len(listed) < len(subject.urls),
         urls=listed,
-        hosts=hosts_of(subject.urls),
+        hosts=hosts,
         addresses=tuple([clean(address) for address in addresses]),
         findings=tuple(dict.fromkeys(work.findings)),
         subject=subject.subject,
@@ -152,6 +159,7 @@ def inspect(
         problems=tuple(work.problems + streams.problems),
         ms={name: round(value, 3) for name, value in work.ms.items()},
         arc=chain,
+        features=features,
     )
 
 

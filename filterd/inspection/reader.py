@@ -3,6 +3,8 @@
 from functools import partial
 from pathlib import Path
 
+from filterd.classifier import Receiving, load_receiving
+from filterd.config.toml import ConfigError
 from filterd.heuristics.phrases import Phrases, PhrasesError, load_phrases
 from filterd.inspection.child import Reader
 from filterd.inspection.inspect import inspect
@@ -14,9 +16,9 @@ from filterd.yarascan.load import load_rules
 def make_reader(settings: NurserySettings) -> Reader:
     """Load all that is needed to read messages.
 
-    A rule file that does not compile, or a phrase file that does not load, is a problem that is told and gone without;
-    a rules directory that is not there (OSError) or of which no file can be used (RulesError) is a filter that silently
-    has no rules, and worse than none.
+    A rule file that does not compile, or a file of phrases or of the classifier that does not load, is a problem that
+    is told and gone without; a rules directory that is not there (OSError) or of which no file can be used
+    (RulesError) is a filter that silently has no rules, and worse than none.
     """
     problems: tuple[str, ...] = ()
     phrases = Phrases()
@@ -25,7 +27,13 @@ def make_reader(settings: NurserySettings) -> Reader:
             phrases = load_phrases(Path(settings.phrases))
         except PhrasesError as error:
             problems = (str(error),)
-    read = partial(inspect, phrases=phrases, passwords=settings.passwords)
+    receiving: Receiving | None = None
+    if settings.classifier:
+        try:
+            receiving = load_receiving(Path(settings.classifier))
+        except ConfigError as error:
+            problems += (str(error),)
+    read = partial(inspect, phrases=phrases, passwords=settings.passwords, receiving=receiving)
     if not settings.rules:
         return Reader(partial(read, scanner=None), "", problems)
     rule_set = load_rules(Path(settings.rules), Path(settings.cache) if settings.cache else None)

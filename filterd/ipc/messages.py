@@ -71,6 +71,7 @@ class NurserySettings:
     rules: str = ""
     cache: str = ""
     phrases: str = ""
+    classifier: str = ""  # rules/classifier.toml: without it no features are made
     empty: str = ""
     reader: str = "filterd.inspection.reader:make_reader"
     walls: bool = True  # False: resource limits, other ids and no_new_privs only

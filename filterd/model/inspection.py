@@ -30,6 +30,7 @@ class InspectionJob:
     spf: str = "unknown"  # the result for MAIL FROM, where it has come by then
     excused: tuple[str, ...] = ()
     first_contact: str = "unknown"  # "true" where neither MAIL FROM nor its domain has sent mail before, else "false"
+    features: bool = False  # whether the classifier's features are wanted, to learn from
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,4 +102,5 @@ class Inspection:
     ms: dict[str, float] = field(default_factory=dict)
     arc: ArcFacts | None = field(default_factory=ArcFacts)
     slow: tuple[str, ...] = ()  # rule files that did not come to an end in time
+    features: bytes = b""  # the classifier's, packed, where the job wanted them
     urls_cut: bool = False  # `urls` are not all that there are; `hosts` have those of all that were read
