@@ -14,7 +14,7 @@ from typing import Final
 from filterd.mime import symbols
 from filterd.mime.charset import decode
 from filterd.unpack import archive_tar  # noqa: F401  # it adds its look to CHECKS
-from filterd.unpack.archive_checks import CHECKS, Look
+from filterd.unpack.archive_checks import CHECKS, Look, only_zeros
 from filterd.unpack.archive_library import FILTERS, ArchiveError, Item, Reading
 from filterd.unpack.archive_rar import NEW
 from filterd.unpack.budget import MAX_MEMBER, RATIO_FROM, Budget
@@ -58,16 +58,16 @@ class _Archive:
 
 def _open(kind: str, data: Data, path: str, budget: Budget) -> Iterator[Piece]:
     """All members of an archive of that kind."""
-    raw = bytes(data)
-    if kind in MARKS and not raw.startswith(MARKS[kind]):
-        raw = raw[max(0, embedded(raw, kind)) :]
+    raw = data
+    if kind in MARKS and bytes(raw[: len(MARKS[kind])]) != MARKS[kind]:
+        raw = memoryview(raw)[max(0, embedded(raw, kind)) :]
     look = CHECKS[kind](raw) if kind in CHECKS else Look()
     for symbol, reason in look.findings:
         budget.note(symbol, f"{kind}: {reason}", path)
     if look.closed:
         return
     archive = _Archive(kind, path, budget, look, max(RATIO_FROM, len(raw) * budget.ratio), len(raw))
-    name = "rar5" if raw.startswith(NEW) else kind
+    name = "rar5" if bytes(raw[: len(NEW)]) == NEW else kind
     for options in _OPTIONS.get(kind, ("",)):
         archive.contents.append(set())
         try:
@@ -111,6 +111,7 @@ def _entries(reading: Reading, archive: _Archive) -> Iterator[Piece]:
             budget.spend(len(content))
             archive.left -= len(content)
             yield name, (), content, False
+        del content  # the next one needs its room
 
 
 def _new(content: bytes, archive: _Archive) -> bool:
@@ -133,7 +134,7 @@ def _repeated(item: Item, archive: _Archive) -> None:
 def _content(reading: Reading, name: str, archive: _Archive) -> bytes:
     """One member's content as far as it may and can be read; what hinders is said."""
     budget = archive.budget
-    allowance = max(0, min(budget.bytes, archive.left, MAX_MEMBER))
+    allowance = max(0, min(budget.bytes, archive.left, MAX_MEMBER, budget.room))
     out = BytesIO()
     try:
         for count, (offset, block) in enumerate(reading.blocks()):
@@ -162,6 +163,8 @@ def _overdrawn(allowance: int, name: str, archive: _Archive) -> None:
         archive.budget.stop("too many bytes", where)
     elif allowance == archive.left:
         archive.budget.stop("compression ratio", where)
+    elif allowance < MAX_MEMBER:
+        archive.budget.note(symbols.UNSCANNABLE_SIZE, "member too large beside what it lies in", where)
     else:
         archive.budget.note(symbols.UNSCANNABLE_SIZE, "member too large", where)
 
@@ -182,12 +185,12 @@ def _text(name: bytes) -> str:
 def unfilter(kind: str, data: Data, allowance: int) -> bytes:
     """A compressed stream's content, at most one byte more than `allowance`. StreamError."""
     out = BytesIO()
-    raw = bytes(data)
+    raw = memoryview(data)
     raw = raw[skipped(raw, len(raw)) :] if kind in ("lz4", "zstd") else raw
     end = zstd_end(raw) if kind == "zstd" else len(raw)
     try:
         with Reading(raw[:end], "raw", kind) as reading:
-            if not raw or reading.next() is None:
+            if not len(raw) or reading.next() is None:
                 raise StreamError("it is cut short")
             if not reading.filtered:
                 raise StreamError("it cannot be read")
@@ -200,7 +203,7 @@ def unfilter(kind: str, data: Data, allowance: int) -> bytes:
             used = min(reading.used, end)
     except ArchiveError as fault:
         raise StreamError(str(fault), out.getvalue()) from fault
-    if raw[used:].strip(b"\0"):
+    if not only_zeros(raw, used):
         raise StreamError("bytes behind the stream", out.getvalue())
     return out.getvalue()
 

@@ -62,7 +62,7 @@ def rar(data: Data) -> Look:
         look.unread("a folder with content")
     if found.broken and not found.hidden_names:
         look.unread(found.broken)
-    if 0 <= found.end < len(data) and not _empty(data, found.end):
+    if 0 <= found.end < len(data) and not only_zeros(data, found.end):
         look.doubt("bytes behind the archive")
     look.encrypted = frozenset(found.encrypted)
     look.files = found.files
@@ -88,7 +88,7 @@ def seven_zip(data: Data) -> Look:
         look.unread("a header's checksum is wrong", closed=True)
     if header[:1] == b"\x17" and _AES in header:
         look.locked("names and contents")
-    if not _empty(data, end):
+    if not only_zeros(data, end):
         look.doubt("bytes behind the archive")
     _counts(header, look)
     look.files = min(size, 1)
@@ -153,7 +153,7 @@ def cab(data: Data) -> Look:
         position += end + 1
     if size > len(data):
         look.unread("it is cut short")
-    elif not flags & 4 and not _empty(data, size):
+    elif not flags & 4 and not only_zeros(data, size):
         look.doubt("bytes behind the archive")
     if not _cab_folders(data, position, folders, 8 + folder_reserve, block_reserve):
         look.unread("damaged tables", closed=True)
@@ -200,7 +200,7 @@ def _descriptors(data: Data) -> Iterator[bytes]:
         yield bytes(data[number * _SECTOR + 1 : number * _SECTOR + 6])
 
 
-def _empty(data: Data, begin: int) -> bool:
+def only_zeros(data: Data, begin: int) -> bool:
     """Whether only zeros stand from there on."""
     match = _ZEROS.match(data, begin)
     return match is None or match.end() == len(data)

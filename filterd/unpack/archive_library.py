@@ -12,6 +12,8 @@ from typing import Any, Final, Self
 
 from libarchive import ffi
 
+from filterd.unpack.types import Data
+
 _EOF: Final = 1
 _RETRY: Final = -10
 _WARN: Final = -20
@@ -20,6 +22,7 @@ _TYPE: Final = 0o170000  # the bits of a mode that tell what an entry is
 _FOLDER: Final = 0o040000
 _LINK: Final = 0o120000
 _FILE: Final = 0o100000
+_SIMPLE: Final = 0  # PyBUF_SIMPLE: bytes in one piece
 _PIECE: Final = 1 << 20  # bytes copied at once: what is stored comes in one block as large as the archive
 MAX_RETRIES: Final = 100  # headers in a row that are damaged, and blocks that are empty: libarchive goes on behind them
 
@@ -80,6 +83,31 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
 }
 
 
+class _Buffer(ctypes.Structure):
+    """Py_buffer, by which an object shows its bytes where they lie."""
+
+    _fields_ = (
+        ("address", ctypes.c_void_p),
+        ("owner", ctypes.c_void_p),
+        ("size", ctypes.c_ssize_t),
+        ("item_size", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("dimensions", ctypes.c_int),
+        ("format", ctypes.c_char_p),
+        ("shape", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("suboffsets", ctypes.c_void_p),
+        ("internal", ctypes.c_void_p),
+    )
+
+
+_show: Final = ctypes.pythonapi.PyObject_GetBuffer
+_show.argtypes = (ctypes.py_object, ctypes.POINTER(_Buffer), ctypes.c_int)
+_hide: Final = ctypes.pythonapi.PyBuffer_Release
+_hide.argtypes = (ctypes.POINTER(_Buffer),)
+_hide.restype = None
+
+
 class ArchiveError(Exception):
     """libarchive cannot go on with this archive, in its words."""
 
@@ -97,9 +125,10 @@ class Item:
 class Reading:
     """One pass over one archive; to be used in a `with`, for libarchive frees what it holds only when told to."""
 
-    def __init__(self, data: bytes, kind: str, coding: str = "", options: str = "", password: bytes = b"") -> None:
+    def __init__(self, data: Data, kind: str, coding: str = "", options: str = "", password: bytes = b"") -> None:
         """Open `data` as `kind` (of FORMATS) behind `coding` (of FILTERS, or none). ArchiveError."""
-        self._data = data  # the library reads from these bytes: they live as long as this
+        self._buffer = _Buffer()  # the library reads from these bytes: they stay where they are as long as this
+        _show(data, ctypes.byref(self._buffer), _SIMPLE)
         self._entry = ctypes.c_void_p()
         self.warnings: list[str] = []
         self._archive: Any = _new()
@@ -111,7 +140,7 @@ class Reading:
             _options(self._archive, options.encode())
         if password:
             _password(self._archive, password)
-        if _open(self._archive, data, len(data)) < _WARN:
+        if _open(self._archive, self._buffer.address, self._buffer.size) < _WARN:
             reason = self._reason()
             self.close()
             raise ArchiveError(reason)
@@ -129,6 +158,7 @@ class Reading:
         archive, self._archive = self._archive, None
         if archive is not None:
             _free(archive)
+            _hide(ctypes.byref(self._buffer))
 
     def next(self) -> Item | None:
         """The next entry, None behind the last. ArchiveError."""

@@ -1,6 +1,7 @@
 """What one message's archives may cost in all, and what comes out of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
 from time import monotonic
@@ -9,6 +10,7 @@ from typing import Final, TypeAlias
 from filterd.mime import symbols
 from filterd.mime.symbols import finding
 from filterd.model.report import Finding
+from filterd.unpack.types import Data
 
 MAX_DEPTH: Final = 8  # archives inside each other
 MAX_FILES: Final = 1_000  # members of all archives of one message
@@ -16,6 +18,9 @@ MAX_BYTES: Final = 200_000_000  # unpacked bytes of one message
 MAX_RATIO: Final = 200  # unpacked to packed; text reaches 20, deflate's own limit is 1,032
 RATIO_FROM: Final = 1_000_000  # unpacked bytes below which the ratio proves nothing
 MAX_MEMBER: Final = 50_000_000  # bytes of one member held in memory, as much as of a message
+# Bytes of content that are held at once: of a part, of what is unpacked from it, and so on down to what is read now.
+# With them an inspector stays under 200 MB; only what is packed into each other several times at this size gets here.
+MAX_HELD: Final = 110_000_000
 MAX_PICTURES: Final = 20  # pictures of one message in which codes are looked for
 MAX_PIXELS: Final = 8_000_000  # pixels of them all, as decoded; ten to forty milliseconds a million
 MAX_LINKS: Final = 10_240  # of all documents of one message
@@ -36,7 +41,7 @@ class Member:
 
     path: str
     names: tuple[str, ...]
-    data: bytes
+    data: Data
     types: tuple[str, ...]
     depth: int
     encrypted: bool = False
@@ -48,12 +53,14 @@ class Budget:
 
     `until` is when, by `clock`, unpacking ends. `links` are addresses that documents lead to, `codes` the texts of
     two-dimensional codes with the picture's path. `words` gives what may be passwords, `keys` are those that opened
-    something. `forgiven` counts limits that the decoding of documents' pictures has met: those hide nothing.
+    something. `held` is how many bytes are held now by those who read. `forgiven` counts limits that the decoding
+    of documents' pictures has met: those hide nothing.
     """
 
     depth: int = MAX_DEPTH
     files: int = MAX_FILES
     bytes: int = MAX_BYTES
+    held: int = 0
     ratio: int = MAX_RATIO
     pictures: int = MAX_PICTURES
     pixels: int = MAX_PIXELS
@@ -103,7 +110,21 @@ class Budget:
 
     def allowance(self, packed: int) -> int:
         """How many bytes `packed` ones may become now; reaching it exactly is allowed."""
-        return max(0, min(self.bytes, MAX_MEMBER, max(RATIO_FROM, packed * self.ratio)))
+        return max(0, min(self.bytes, MAX_MEMBER, self.room, max(RATIO_FROM, packed * self.ratio)))
+
+    @property
+    def room(self) -> int:
+        """How many bytes more may be held."""
+        return max(0, MAX_HELD - self.held)
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        """Count bytes that are held meanwhile."""
+        self.held += size
+        try:
+            yield
+        finally:
+            self.held -= size
 
     def spend(self, size: int) -> None:
         """Count unpacked bytes."""
@@ -113,6 +134,8 @@ class Budget:
         """A stream gave more than its allowance: say which limit it was."""
         if self.bytes <= self.allowance(packed):
             self.stop("too many bytes", path)
+        elif self.room <= self.allowance(packed) < MAX_MEMBER:
+            self.note(symbols.UNSCANNABLE_SIZE, "member too large beside what it lies in", path)
         elif packed * self.ratio < MAX_MEMBER:
             self.stop("compression ratio", path)
         else:

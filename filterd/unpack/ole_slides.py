@@ -54,7 +54,7 @@ def unpacked(record: bytes, path: str, budget: Budget, *, packed: bool) -> bytes
     try:
         content, _ = inflate(record[4:], allowance, 15)
     except StreamError as error:
-        content = error.partial
+        content = bytes(error.partial)
         # PowerPoint itself leaves a stream's end out; the size in front tells whether all is there.
         if len(content) < int.from_bytes(record[:4], "little") or not content:
             budget.note(symbols.UNSCANNABLE_DOCUMENT, f"an object: {error}", path)

@@ -166,7 +166,7 @@ def unwrapped(name: str, content: bytes, path: str, budget: Budget) -> Iterator[
             inner, _ = inflate(content[_ACTIVE_MIME_DATA:], allowance, 15)
         except StreamError as error:
             budget.note(symbols.UNSCANNABLE_DOCUMENT, f"{name}: {error}", path)
-            inner = error.partial
+            inner = bytes(error.partial)
         if len(inner) > allowance:
             budget.overdrawn(len(content), path)
         content = inner[:allowance]

@@ -14,7 +14,7 @@ from filterd.unpack.image import FORMATS, look
 from filterd.unpack.kinds import CLOSED, STREAMS, holds_zip, inner_name, judge, kinds
 from filterd.unpack.names import leaves, readable
 from filterd.unpack.passwords import unlock
-from filterd.unpack.pieces import Piece
+from filterd.unpack.pieces import VIEWED_FROM, Piece, Reader
 from filterd.unpack.streams import StreamError, bunzip, inflate
 from filterd.unpack.types import Data, detect
 from filterd.unpack.zip_member import METHODS, read
@@ -23,7 +23,6 @@ from filterd.unpack.zipfile import ENCRYPTED, MAX_NAME, Entry, Listing, list_mem
 _STORED: Final = 0
 _DEFLATED: Final = 8
 _BZIP2: Final = 12
-_READERS: Final = {**READERS, **archive.READERS}
 
 
 def unpack(data: Data, path: str, name: str, depth: int, budget: Budget, declared: str = "") -> Iterator[Member]:
@@ -42,7 +41,7 @@ def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, 
             budget.note(symbols.UNSCANNABLE_ARCHIVE, kind, path)
         elif kind in FORMATS:
             look(data, kind, path, budget)
-        elif kind == "zip" or kind in STREAMS or kind in _READERS:
+        elif kind == "zip" or kind in STREAMS or kind in READERS or kind in archive.READERS:
             if kind == "text" and not name:
                 continue  # a message's own words
             for member_name, others, content, encrypted in _members(data, types, kind, path, name, budget):
@@ -58,9 +57,16 @@ def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, 
                     encrypted,
                 )
                 yield member
-                if content and not budget.stopped:
+                if len(content) and not budget.stopped:
                     shown = as_shown(member.types, member.names)
-                    yield from _open(content, shown, member.path, member_name, depth + 1, budget)
+                    with budget.holding(_own(content)):
+                        yield from _open(content, shown, member.path, member_name, depth + 1, budget)
+                del member, content  # the next one needs their room
+
+
+def _own(content: Data) -> int:
+    """Bytes that content takes by itself: what is shown where it lies takes none."""
+    return 0 if isinstance(content, memoryview) else len(content)
 
 
 def _members(data: Data, types: tuple[str, ...], kind: str, path: str, name: str, budget: Budget) -> Iterator[Piece]:
@@ -69,21 +75,31 @@ def _members(data: Data, types: tuple[str, ...], kind: str, path: str, name: str
         # Office stores the theme of a document as a zip inside the compound file, in pieces where it is long: it is
         # looked into, but says nothing about the file. So is a zip that another archive holds.
         return _zip(data, path, budget, inner=types[0] in ("ole", "biff") or holds_zip(data, types))
-    if kind in _READERS:
-        return _READERS[kind](data, path, budget)
+    if kind in READERS:
+        return _document(READERS[kind], data, path, budget)
+    if kind in archive.READERS:
+        return archive.READERS[kind](data, path, budget)
     return _stream(data, kind, path, name, budget)
 
 
-def _stream(
-    data: Data, kind: str, path: str, name: str, budget: Budget
-) -> Iterator[tuple[str, tuple[str, ...], bytes, bool]]:
+def _document(reader: Reader, data: Data, path: str, budget: Budget) -> Iterator[Piece]:
+    """What a document holds. Its readers want bytes, which are a copy of what is shown where it lies."""
+    copied = len(data) if isinstance(data, memoryview) else 0
+    if copied > budget.room:
+        budget.note(symbols.UNSCANNABLE_SIZE, "document too large beside what it lies in", path)
+        return
+    with budget.holding(copied):
+        yield from reader(bytes(data), path, budget)
+
+
+def _stream(data: Data, kind: str, path: str, name: str, budget: Budget) -> Iterator[Piece]:
     """The one member of a compressed stream, named as the stream without its suffix."""
     if not budget.take_file(path):
         return
     inner = inner_name(name, kind)
     allowance = budget.allowance(len(data))
     try:
-        content = STREAMS[kind](data, allowance)
+        content: Data = STREAMS[kind](data, allowance)
     except StreamError as error:
         budget.note(symbols.UNSCANNABLE_ARCHIVE, f"{kind}: {error}", path)
         content = error.partial
@@ -117,7 +133,10 @@ def _zip(data: Data, path: str, budget: Budget, *, inner: bool) -> Iterator[Piec
 def _plain(data: Data, entry: Entry, path: str, budget: Budget, *, inner: bool) -> Iterator[Piece]:
     """A member that is not encrypted."""
     packed = memoryview(data)[max(entry.begin, 0) : max(entry.begin + entry.packed, 0)]
-    allowance = budget.allowance(len(packed))
+    # In other methods the member is put into a zip of its own, a copy.
+    with budget.holding(len(packed) if entry.method in METHODS else 0):
+        allowance = budget.allowance(len(packed))
+    content: Data
     try:
         content = _member(packed, entry, allowance, data)
     except StreamError as error:
@@ -130,9 +149,9 @@ def _plain(data: Data, entry: Entry, path: str, budget: Budget, *, inner: bool) 
     yield from _spent(entry.name, others, content, len(packed), allowance, path, budget)
 
 
-def _follows(name: str, content: bytes, path: str, budget: Budget) -> None:
+def _follows(name: str, content: Data, path: str, budget: Budget) -> None:
     """Say where a link leads out of its folder; its content is its target."""
-    target = content[:MAX_NAME].decode("utf-8", "replace")
+    target = bytes(content[:MAX_NAME]).decode("utf-8", "replace")
     if leaves(target, name):
         budget.note(symbols.ARCHIVE_ESCAPE, f"{readable(name)} -> {readable(target)}", path)
 
@@ -148,7 +167,8 @@ def _doubts(listing: Listing, path: str, budget: Budget) -> None:
 def _encrypted(data: Data, entry: Entry, earlier: int, path: str, budget: Budget) -> Iterator[Piece]:
     """An encrypted member: its name, and its content where the mail itself says the password."""
     others = (entry.other_name,) if entry.other_name else ()
-    allowance = budget.allowance(entry.packed)
+    with budget.holding(min(entry.packed, len(data))):  # a copy of it, in a zip of its own
+        allowance = budget.allowance(entry.packed)
     content = unlock(data, entry, earlier, allowance, budget)
     if content is None:
         budget.note(symbols.UNSCANNABLE_ENCRYPTED, entry.name, path)
@@ -160,8 +180,8 @@ def _encrypted(data: Data, entry: Entry, earlier: int, path: str, budget: Budget
 
 
 def _spent(
-    name: str, others: tuple[str, ...], content: bytes, packed: int, allowance: int, path: str, budget: Budget
-) -> Iterator[tuple[str, tuple[str, ...], bytes, bool]]:
+    name: str, others: tuple[str, ...], content: Data, packed: int, allowance: int, path: str, budget: Budget
+) -> Iterator[Piece]:
     """Hand over a member and count it; what is beyond its allowance is cut off and said."""
     if len(content) > allowance:
         budget.overdrawn(packed, f"{path}/{name}")
@@ -170,10 +190,11 @@ def _spent(
     yield name, others, content, False
 
 
-def _member(packed: memoryview, entry: Entry, allowance: int, data: Data) -> bytes:
+def _member(packed: memoryview, entry: Entry, allowance: int, data: Data) -> Data:
     """One member's content, at most one byte more than allowed. StreamError."""
+    content: Data
     if entry.method == _STORED:
-        content = bytes(packed)
+        content = packed if len(packed) >= VIEWED_FROM else bytes(packed)
     elif entry.method == _DEFLATED:
         content, _ = inflate(packed, allowance)
     elif entry.method == _BZIP2:

@@ -130,7 +130,7 @@ class Walk:
         if isinstance(value, Stream):
             if self._is_new(value):
                 pieces = list(decoded(value, self._path, name, self._budget))
-                shown = pieces[0][2][:MAX_SPEC].decode("utf-8", "replace") if pieces else ""
+                shown = bytes(pieces[0][2][:MAX_SPEC]).decode("utf-8", "replace") if pieces else ""
                 yield from pieces
         elif isinstance(value, String):
             yield from hand_out(self._budget, self._path, name, str(value)[:MAX_STRING].encode("utf-8", "replace"))
@@ -165,7 +165,8 @@ class Walk:
                     self._note(symbols.PDF_FORM_SUBMIT, match[1].decode("utf-8", "replace"))
                 script = _XFA_SCRIPT.search(piece[2])
                 if script is not None:
-                    self._note(symbols.PDF_JAVASCRIPT, piece[2][script.start() :][:MAX_SPEC].decode("utf-8", "replace"))
+                    shown = bytes(piece[2][script.start() : script.start() + MAX_SPEC])
+                    self._note(symbols.PDF_JAVASCRIPT, shown.decode("utf-8", "replace"))
                 yield piece
 
     def _is_new(self, stream: Object) -> bool:

@@ -54,7 +54,7 @@ def _content(stream: Object, raw: bytes, allowance: int, path: str, budget: Budg
             return inflate(raw, allowance, _ZLIB)[0]
         except StreamError as error:
             budget.note(symbols.UNSCANNABLE_DOCUMENT, f"pdf: {error}", path)
-            return error.partial
+            return bytes(error.partial)
     try:
         with decoding_within(max(allowance, LEAST_FLATE)):
             return stream.read_bytes(StreamDecodeLevel.specialized)

@@ -1,12 +1,13 @@
 """What a document's reader hands out, counted by the message's budget."""
 
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from filterd.unpack.budget import Budget
 from filterd.unpack.types import Data
 
-Piece: TypeAlias = tuple[str, tuple[str, ...], bytes, bool]  # name, other names, content, encrypted
+Piece: TypeAlias = tuple[str, tuple[str, ...], Data, bool]  # name, other names, content, encrypted
+VIEWED_FROM: Final = 1_000_000  # bytes of content that is shown where it lies and not copied
 Reader: TypeAlias = Callable[[Data, str, Budget], Iterator[Piece]]  # of content that stands at a path
 
 
@@ -20,4 +21,4 @@ def hand_out(budget: Budget, path: str, name: str, content: Data, *others: str) 
         budget.overdrawn(len(content), f"{path}/{name}")
         content = content[:allowance]
     budget.spend(len(content))
-    yield name, others, bytes(content), False
+    yield name, others, content if len(content) >= VIEWED_FROM else bytes(content), False

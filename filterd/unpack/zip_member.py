@@ -52,7 +52,7 @@ def _single(data: Data, entry: Entry) -> bytes:
     extra = _aes(bytes(data[place : place + extra_size]))
     # The first byte of ZipCrypto's check is the time's where the data is streamed, else the checksum's.
     flags = (flags & ~ENCRYPTED) | (entry.flags & ENCRYPTED)
-    packed = data[entry.begin : entry.begin + entry.packed]
+    packed = memoryview(data)[entry.begin : entry.begin + entry.packed]
     sizes = (entry.crc, len(packed), entry.size & 0xFFFFFFFF)
     common = (need, flags, entry.method, time, date, *sizes, len(_NAME), len(extra))
     local = _LOCAL.pack(b"PK\x03\x04", *common) + _NAME + extra

@@ -1,5 +1,6 @@
 """Zip (APPNOTE 6.3): what the central directory says, what the local headers say, and where they part."""
 
+import re
 import struct
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,6 +12,7 @@ _END: Final = struct.Struct("<4s4H2LH")
 _CENTRAL: Final = struct.Struct("<4s6H3L5H2L")
 _LOCAL: Final = struct.Struct("<4s5H3L2H")
 _END64: Final = struct.Struct("<4sQ2H2L4Q")
+_MARK: Final = re.compile(rb"PK\x03\x04")  # of a local header
 _TAIL: Final = 65_557  # bytes; the end record with the longest comment
 _ALL_ONES: Final = 0xFFFFFFFF
 _ALL_ONES_16: Final = 0xFFFF
@@ -231,11 +233,10 @@ def _hidden(data: bytes | memoryview, ranges: list[tuple[int, int, str]]) -> lis
 def _in_gap(data: bytes | memoryview, begin: int, end: int) -> list[Entry]:
     """The members that begin in a gap."""
     found: list[Entry] = []
-    gap = bytes(data[begin:end])
-    place = gap.find(b"PK\x03\x04")
-    while place >= 0 and len(found) < MAX_ENTRIES:
-        entry = _local(data, begin + place)
-        after = place + 4
+    match = _MARK.search(data, begin, end)
+    while match is not None and len(found) < MAX_ENTRIES:
+        entry = _local(data, match.start())
+        after = match.end()
         if entry is not None and entry.name and entry.begin <= len(data):
             packed = entry.packed or max(end, entry.begin) - entry.begin
             found.append(
@@ -244,6 +245,6 @@ def _in_gap(data: bytes | memoryview, begin: int, end: int) -> list[Entry]:
                 )
             )
             # A size beyond the gap is a lie: the next header may stand anywhere.
-            after = entry.begin - begin + (packed if entry.begin + packed <= end else 0)
-        place = gap.find(b"PK\x03\x04", after)
+            after = entry.begin + (packed if entry.begin + packed <= end else 0)
+        match = _MARK.search(data, after, end)
     return found
