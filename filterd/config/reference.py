@@ -75,7 +75,8 @@ def _toml(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name} = {_toml(entry)}" for name, entry in value.items()) + " }" if value else "{}"
+        given = [f"{name} = {_toml(entry)}" for name, entry in value.items() if entry is not None]
+        return "{ " + ", ".join(given) + " }" if given else "{}"
     if isinstance(value, list):
         return "[" + ", ".join(_toml(entry) for entry in value) + "]"
     if isinstance(value, float) and value.is_integer():

@@ -22,7 +22,6 @@ from filterd.config.sections import (
     Quarantine,
     Redis,
     Reputation,
-    Rules,
     Spf,
     Trust,
 )
@@ -68,7 +67,7 @@ class Config(Section):
 
     @property
     def rules_directory(self) -> Path:
-        """The directory of scores.toml, dnsbl.toml and yara/."""
+        """The directory of scores.toml, composites.toml, dnsbl.toml, regex/ and yara/."""
         return self.rules.path or shipped_rules()
 
 

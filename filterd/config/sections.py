@@ -157,22 +157,6 @@ class Paths(Section):
     runtime: PathField | None = key(None, "Sockets and the pid file; absent: the same as state.")
 
 
-class Rules(Section):
-    """Rules and scores as data."""
-
-    path: PathField | None = key(
-        None,
-        "The directory with scores.toml, dnsbl.toml, indicators.toml and yara/; absent: the one shipped with filterd.",
-    )
-    suspend_share: float = key(
-        0.2,
-        "A YARA rule is as in shadow for an hour when it hits this share of the mail of ten minutes, with nothing else "
-        "speaking against those messages, which come from many networks; 0: never.",
-        ge=0,
-        le=1,
-    )
-
-
 class Inspectors(Section):
     """The processes that read hostile content."""
 

@@ -38,7 +38,7 @@ def read_model(path: Path, model: type[S]) -> S:
     """The file as a checked model. ConfigError where it cannot be read, is no TOML, or says what cannot be meant."""
     text = read_text(path)
     data = parse_toml(path, text)
-    problems = [f"{_where(path, text, at)}: {_name(at)}: {what}" for at, what in _oddities(data, ())]
+    problems = [f"{where(path, text, at)}: {name_of(at)}: {what}" for at, what in _oddities(data, ())]
     if not problems:
         try:
             # Through JSON: strict there means no conversion of types, but strings may still name paths and networks.
@@ -114,7 +114,7 @@ def _line(path: Path, text: str, details: ErrorDetails, model: type[Section]) ->
         if shows and "got " not in what and not isinstance(details["input"], dict):
             shown = repr(details["input"])
             what += f", got {shown if len(shown) <= SHOWN else shown[:SHOWN] + '...'}"
-    return f"{_where(path, text, at)}: {_name(at)}: {what}"
+    return f"{where(path, text, at)}: {name_of(at)}: {what}"
 
 
 def _known(model: type[Section], at: tuple[str | int, ...]) -> list[str]:
@@ -129,12 +129,13 @@ def _known(model: type[Section], at: tuple[str | int, ...]) -> list[str]:
     return list(current.model_fields) if isinstance(current, type) and issubclass(current, Section) else []
 
 
-def _name(at: tuple[str | int, ...]) -> str:
+def name_of(at: tuple[str | int, ...]) -> str:
+    """A key for a person: [section] and what comes below it."""
     section, *rest = [str(step) for step in at] or ["?"]
     return f"[{section}] {'.'.join(rest)}" if rest else f"[{section}]"
 
 
-def _where(path: Path, text: str, at: tuple[str | int, ...]) -> str:
+def where(path: Path, text: str, at: tuple[str | int, ...]) -> str:
     """The file, and the line of the deepest part of the key that stands in the file by itself."""
     wanted = [str(step) for step in at]
     best, depth = 0, 0

@@ -7,7 +7,9 @@ from filterd.model.authentication import ArcFacts, SignatureFacts
 from filterd.model.message import HeaderField
 from filterd.model.report import Finding
 
-RULE_PREFIX: Final = "YARA_"  # of every rule's symbol: no rule speaks in the name of a check
+RULE_PREFIX: Final = "YARA_"  # of every YARA rule's symbol: no rule speaks in the name of a check
+REGEX_PREFIX: Final = "REGEX_"  # the same for rules that are regular expressions
+RULE_PREFIXES: Final = (RULE_PREFIX, REGEX_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +54,9 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class RuleHit:
-    """A YARA rule that matched a part; `namespace` is the rule's file, `meta` what its author declared.
+    """A YARA or regex rule that matched a part; `namespace` is the rule's file, `meta` what its author declared.
 
-    `symbol` begins with RULE_PREFIX; what does not is not counted, whoever sent it.
+    `symbol` begins with one of RULE_PREFIXES; what does not is not counted, whoever sent it.
     """
 
     rule: str

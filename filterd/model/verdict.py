@@ -47,12 +47,16 @@ class SmtpReply:
 
 @dataclass(frozen=True, slots=True)
 class ScoredSymbol:
-    """A finding with the weight it counted; `capped` is what the group's cap took away."""
+    """A finding with the weight it counted; `capped` is what the group's cap took away.
+
+    `replaced` names the composite that counts in its place, empty where there is none.
+    """
 
     finding: Finding
     check: str
     weight: float
     capped: float = 0.0
+    replaced: str = ""
 
 
 @dataclass(frozen=True, slots=True)

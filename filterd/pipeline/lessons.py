@@ -73,6 +73,8 @@ def without_opinions(
         return found
     named = {symbol.finding.symbol: rules.symbols.get(symbol.finding.symbol) for symbol in opinions}
     groups = {rule.group for rule in named.values() if rule is not None and rule.group}
+    if not rules.composites.members.isdisjoint(named):
+        return _again(reports, rules, hits, OPINIONS)  # other composites would hold without them
     if found.floor_symbol in named or any(
         rule.group in groups
         for symbol in found.symbols

@@ -20,10 +20,11 @@ from typing import Final
 
 import structlog
 
-from filterd.model.inspection import RULE_PREFIX, Inspection, RuleHit
+from filterd.model.inspection import RULE_PREFIXES, Inspection, RuleHit
 from filterd.model.store import Store, StoreError
+from filterd.model.verdict import ScoredSymbol
 from filterd.reputation.keys import digest, network_of
-from filterd.score import Score
+from filterd.score import COMPOSITE, Score
 from filterd.score.stages import SILENT, stage_of
 from filterd.store.batching import Batcher
 from filterd.store.writes import BatchStore
@@ -72,11 +73,17 @@ def floods(hits: int, messages: int, networks: int, share: float) -> bool:
 
 def unsupported(found: Score, hits: Sequence[RuleHit], tag: float) -> tuple[str, ...]:
     """The rules that counted in a message which, without all rules, would have passed below the threshold for a tag."""
-    rules = sum([symbol.weight for symbol in found.symbols if symbol.finding.symbol.startswith(RULE_PREFIX)])
-    others_floor = found.floor is not None and not found.floor_symbol.startswith(RULE_PREFIX)
-    if others_floor or found.total - rules >= tag:
+    of_rules = {symbol.finding.symbol: symbol.weight for symbol in found.symbols if _of_rules(symbol)}
+    others_floor = found.floor is not None and found.floor_symbol not in of_rules
+    if others_floor or found.total - sum(of_rules.values()) >= tag:
         return ()
     return tuple(dict.fromkeys([hit.rule for hit in hits if stage_of(hit.meta) not in SILENT]))[:MAX_RULES]
+
+
+def _of_rules(symbol: ScoredSymbol) -> bool:
+    """Whether it is a rule's own, or a composite's that a rule takes part in."""
+    names = symbol.finding.evidence if symbol.check == COMPOSITE else (symbol.finding.symbol,)
+    return any(name.startswith(RULE_PREFIXES) for name in names)
 
 
 class RuleWatch:

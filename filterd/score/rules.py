@@ -1,33 +1,34 @@
 """rules/scores.toml: what each symbol weighs."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Final
 
 from pydantic import Field, field_validator, model_validator
 
 from filterd.config.fields import Section
+from filterd.config.rules import MAX_WEIGHT, SYMBOL, Weight
 from filterd.config.toml import read_model
 from filterd.model.verdict import Action
+from filterd.score.composites import Composites
 
-MAX_WEIGHT: Final = 100.0  # points; beyond any threshold, and sums of floats stay exact enough
-SYMBOL: Final = re.compile(r"[A-Z][A-Z0-9_]{1,63}")
 AUTHENTICATION: Final = "authentication"  # the group that must not reject by itself
-
-_Weight = Annotated[float, Field(ge=-MAX_WEIGHT, le=MAX_WEIGHT)]
 
 
 @dataclass(frozen=True, slots=True)
 class SymbolRule:
-    """A row: `floor` is the mildest action a message with this symbol gets; None leaves it to the score."""
+    """A row: `floor` is the mildest action a message with this symbol gets; None leaves it to the score.
+
+    `off`: the operator has switched the symbol off, so that it weighs nothing, holds nothing and is no member.
+    """
 
     weight: float
     description: str = ""
     group: str = ""
     floor: Action | None = None
+    off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,15 @@ class GroupRule:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRules:
-    """The whole file."""
+    """All rows, those of composites among them, and the composites' expressions."""
 
     symbols: Mapping[str, SymbolRule]
     groups: Mapping[str, GroupRule]
+    composites: Composites = field(default_factory=Composites)
 
 
 class _Row(Section):
-    weight: _Weight
+    weight: Weight
     description: str = Field(min_length=1)
     group: str = ""
     floor: Action | None = None
@@ -98,7 +100,7 @@ def with_floors(rules: ScoreRules, dmarc_reject: Action | None, unscannable: Act
             symbols[name] = replace(row, floor=dmarc_reject)
         elif name.startswith("UNSCANNABLE_") and row.floor is not None:
             symbols[name] = replace(row, floor=unscannable)
-    return ScoreRules(MappingProxyType(symbols), rules.groups)
+    return replace(rules, symbols=MappingProxyType(symbols))
 
 
 def problems(rules: ScoreRules, reject: float) -> tuple[str, ...]:
@@ -106,8 +108,17 @@ def problems(rules: ScoreRules, reject: float) -> tuple[str, ...]:
     group = rules.groups.get(AUTHENTICATION)
     if group is None:
         return (f"scores.toml: expected a group {AUTHENTICATION} with a cap",)
-    if group.cap >= reject:
-        # RFC 9989: a message is not rejected on the author domain's p=reject alone.
-        expected = f"expected less than [actions] reject = {reject:g}, got {group.cap:g}"
-        return (f"scores.toml: groups.{AUTHENTICATION}.cap: {expected}",)
-    return ()
+    # RFC 9989: a message is not rejected on the author domain's p=reject alone.
+    found = [] if group.cap < reject else [f"expected less than [actions] reject = {reject:g}, got {group.cap:g}"]
+    return (*[f"scores.toml: groups.{AUTHENTICATION}.cap: {what}" for what in found], *_beside_the_cap(rules))
+
+
+def _beside_the_cap(rules: ScoreRules) -> Iterable[str]:
+    """Composites that count outside of the group though what it bounds is enough for them."""
+    for composite in rules.composites.ordered:
+        row = rules.symbols[composite.name]
+        enough = [place.symbol for place in composite.expression.places() if place.positive]
+        enough = [name for name in enough if name in rules.symbols and rules.symbols[name].group == AUTHENTICATION]
+        if row.group != AUTHENTICATION and row.weight > 0 and composite.expression.holds(frozenset(enough)):
+            names = ", ".join(dict.fromkeys(enough))
+            yield f'composites.{composite.name}.group: expected "{AUTHENTICATION}", for {names} are enough for it'

@@ -39,3 +39,18 @@ def test_a_printed_configuration_loads_as_itself(tmp_path: Path) -> None:
     config = load(path)
     path.write_text(as_toml(config))
     assert load(path) == config
+
+
+def test_a_printed_configuration_keeps_the_rules_of_its_own(tmp_path: Path) -> None:
+    """Scores, groups and composites are shown as they hold, without the keys that were not given."""
+    path = tmp_path / "filterd.toml"
+    path.write_text(
+        "[rules.scores]\nSPF_FAIL = { weight = 1 }\nHTML_FORM = { off = true }\n[rules.groups.words]\ncap = 3\n"
+        '[rules.composites.MINE]\nexpression = "SPF_FAIL & HTML_FORM"\nweight = 2\ndescription = "x"\n'
+        'replaces = ["SPF_FAIL"]\nmatch = [["SPF_FAIL", "HTML_FORM"]]\n'
+    )
+    config = load(path)
+    shown = as_toml(config)
+    assert "scores = { SPF_FAIL = { weight = 1, off = false }, HTML_FORM = { off = true } }" in shown
+    path.write_text(shown)
+    assert load(path) == config
