@@ -10,6 +10,7 @@ import orjson
 
 from filterd.config.decisions import Actions, Limits, Replies
 from filterd.config.fields import Section, key
+from filterd.config.rules import Rules
 from filterd.config.sections import (
     Clamd,
     Dmarc,
