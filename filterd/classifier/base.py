@@ -1,0 +1,70 @@
+"""What was learnt too long ago to be forgotten: a model that every rebuilding starts with, compressed, in a file."""
+
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from filterd.classifier.features import FORMAT
+from filterd.classifier.layer import LAYER
+from filterd.classifier.modelfile import Half, Known, like_folder
+from filterd.classifier.weights import SIZE
+
+NAME: Final = "base-{}.bin"  # with the number of the last lesson in it
+_HEADER: Final = struct.Struct("<8sIIII")  # magic, the features' format, weights, layer, check sum of what follows
+_MAGIC: Final = b"filterdB"
+_LEVEL: Final = 1  # of zlib: a file that is written now and then, of noise and zeros
+
+
+class BaseError(Exception):
+    """There is no base that can be used; the text says why."""
+
+
+def fresh() -> Half:
+    """A model that has learnt nothing, in memory of its own."""
+    return Half(np.zeros(SIZE, dtype=np.float32), np.zeros(LAYER, dtype=np.float32))
+
+
+def write_base(folder: Path, last: int, half: Half, known: Known) -> None:
+    """Keep a model as the base with lessons up to `last`. OSError. The one before stays until `remove_others`."""
+    packed = zlib.compress(known.pack() + half.weights.tobytes() + half.layer.tobytes(), _LEVEL)
+    draft = folder / f".{NAME.format(last)}"
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with open(fd, "wb") as file:  # noqa: PTH123  # the descriptor was opened as it must be
+        like_folder(fd, folder)
+        file.write(_HEADER.pack(_MAGIC, FORMAT, SIZE, LAYER, zlib.crc32(packed)) + packed)
+        file.flush()
+        os.fsync(fd)
+    draft.replace(folder / NAME.format(last))
+
+
+def read_base(folder: Path, last: int) -> tuple[Half, Known]:
+    """The base with lessons up to that number; the empty model for 0. BaseError."""
+    if not last:
+        return fresh(), Known()
+    try:
+        data = (folder / NAME.format(last)).read_bytes()
+    except OSError as error:
+        raise BaseError(f"what was learnt long ago cannot be read: {error}") from error
+    if len(data) < _HEADER.size:
+        raise BaseError("what was learnt long ago is damaged")
+    *versions, crc = _HEADER.unpack_from(data)
+    packed = memoryview(data)[_HEADER.size :]
+    if tuple(versions) != (_MAGIC, FORMAT, SIZE, LAYER):
+        raise BaseError("what was learnt long ago was written by another release")
+    if crc != zlib.crc32(packed):
+        raise BaseError("what was learnt long ago is damaged")
+    opened = zlib.decompress(packed)
+    page = len(opened) - 4 * (SIZE + LAYER)
+    numbers = np.frombuffer(opened, dtype=np.float32, offset=page).copy()
+    return Half(numbers[:SIZE], numbers[SIZE:]), Known.unpack(opened[:page])
+
+
+def remove_others(folder: Path, last: int) -> None:
+    """Remove the bases before this one."""
+    for path in folder.glob(NAME.format("*")):
+        if path.name != NAME.format(last):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,184 @@
+"""Learning and forgetting: the memory says what, the model file follows it.
+
+A lesson is written down first and learnt then. A model that is behind (its writer was killed between the two) learns
+the rest at the next occasion; one whose memory has since forgotten something is made anew from the base and all lessons
+that are left, in their order, and so is the same as if the forgotten ones had never been there. That may take a while
+and happens beside the readers and, but for its end, beside other writers. The last lesson is taken back at once.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import msgspec
+import numpy as np
+
+from filterd.classifier.base import read_base, remove_others, write_base
+from filterd.classifier.lesson import Lesson
+from filterd.classifier.memory import BASE, HELD, REVISION, UNDO, Became, Change, LessonMemory
+from filterd.classifier.modelfile import NAME, Known, ModelFileError, ModelWriter
+from filterd.classifier.pupil import Pupil, Undo, take_back
+from filterd.classifier.writing import writing
+
+REMEMBERED: Final = 256 * 1024 * 1024  # bytes of features that are kept to learn anew from
+_LEFT: Final = 0.8  # of that: what is left when the oldest have become part of the base
+
+Progress: TypeAlias = Callable[[int, int], None]  # lessons done, and of how many
+Note: TypeAlias = Callable[[Change], None]
+
+
+def _silent(_done: int, _all: int) -> None:
+    """Tell nobody."""
+
+
+def _nothing(_: Change) -> None:
+    """Write nothing along."""
+
+
+class Learner:
+    """The model with its memory, for whoever learns. Nothing is kept open between calls but the memory."""
+
+    def __init__(self, folder: Path, *, remembered: int = REMEMBERED) -> None:
+        """`folder` is made where it is not there. OSError."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        self.memory = LessonMemory(folder)
+        self._remembered = remembered
+
+    def close(self) -> None:
+        """Close the memory."""
+        self.memory.close()
+
+    def prepare(self) -> str:
+        """Have a model file that fits and is whole; says in words what was wrong, empty where nothing was."""
+        with writing(self.folder):
+            model = ModelWriter(self.folder / NAME)
+            trouble = model.replaced or ("" if model.whole() else "the model was damaged")
+            with self.memory.changing() as change:
+                if trouble:
+                    change.put(REVISION, change.number(REVISION) + 1)
+            if not trouble:
+                self._follow()
+        if trouble or self.stale:
+            self.rebuild()
+        return trouble
+
+    def learn(self, lessons: Sequence[Lesson], note: Note = _nothing) -> list[Became]:
+        """Write lessons down and learn them; what became of each. `note` writes along in the same transaction.
+
+        Where one was learnt as the other before, the model holds both until `rebuild`.
+        """
+        with writing(self.folder):
+            with self.memory.changing() as change:
+                became = [change.add(lesson) for lesson in lessons]
+                note(change)
+            self._follow()
+            return became
+
+    def forget(self, digests: Sequence[bytes], note: Note = _nothing) -> list[Became]:
+        """Forget messages. Where the last lesson is the only one, the model is as before it; else see `rebuild`."""
+        with writing(self.folder):
+            with self.memory.changing() as change:
+                last, revision = change.last(), change.number(REVISION)
+                became = [change.forget(digest) for digest in digests]
+                taken = change.number(REVISION) - revision
+                back = change.blob(UNDO) if taken == 1 and last != change.last() else b""
+                if taken:
+                    change.put(UNDO, b"")
+                note(change)
+            if back:
+                self._take_back(msgspec.msgpack.decode(back, type=Undo), last, revision)
+            return became
+
+    @property
+    def stale(self) -> bool:
+        """Whether the model holds what has been forgotten."""
+        with writing(self.folder):
+            known = self._known(ModelWriter(self.folder / NAME))
+            with self.memory.looking() as look:
+                return known is None or look.number(REVISION) != known.revision
+
+    def rebuild(self, progress: Progress = _silent) -> Known:
+        """Make the model anew from what is remembered, and put it in its place at once. BaseError where that is gone.
+
+        Others may write meanwhile: what they learn is learnt here too, and where they forget it is begun again.
+        """
+        while True:
+            with self.memory.looking() as look:
+                revision, base = look.number(REVISION), look.number(BASE)
+            half, known = read_base(self.folder, base)
+            pupil = Pupil(half, replace(known, applied=base, revision=revision))
+            self._replay(pupil, progress)
+            with writing(self.folder):
+                with self.memory.looking() as look:
+                    if (look.number(REVISION), look.number(BASE)) != (revision, base):
+                        continue
+                self._replay(pupil, progress)
+                model = ModelWriter(self.folder / NAME)
+                idle = model.prepare()
+                np.copyto(idle.weights, half.weights)
+                np.copyto(idle.layer, half.layer)
+                known = model.commit(pupil.known)
+                with self.memory.changing() as change:
+                    change.put(UNDO, pupil.undo)
+                return known
+
+    def _replay(self, pupil: Pupil, progress: Progress) -> None:
+        with self.memory.looking() as look:
+            left = look.many_after(pupil.known.applied)
+        done = 0
+        for rows in self.memory.lessons(pupil.known.applied):
+            for row in rows:
+                pupil.learn(row)
+            done += len(rows)
+            progress(done, max(left, done))
+
+    def _follow(self) -> None:
+        """Learn what has been written down and not been learnt. The caller holds the lock."""
+        model = ModelWriter(self.folder / NAME)
+        with self.memory.looking() as look:
+            last, held = look.last(), look.number(HELD)
+        known = self._known(model)
+        if known is not None and known.applied < last:
+            pupil = Pupil(model.prepare(), known)
+            self._replay(pupil, _silent)
+            model.commit(pupil.known)
+            with self.memory.changing() as change:
+                change.put(UNDO, pupil.undo)
+        if held > self._remembered:
+            self._settle()
+
+    def _take_back(self, undo: Undo, last: int, revision: int) -> None:
+        """Undo the model's last lesson, where the model stands where the memory stood."""
+        model = ModelWriter(self.folder / NAME)
+        known = self._known(model)
+        if known is None or (undo.number, known.applied, known.revision) != (last, last, revision):
+            return
+        known = take_back(model.prepare(), known, undo)
+        model.commit(replace(known, revision=revision + 1))
+
+    def _settle(self) -> None:
+        """The oldest lessons become part of the base, until the features of the others are within their bounds."""
+        with self.memory.looking() as look:
+            base, held, revision = look.number(BASE), look.number(HELD), look.number(REVISION)
+        half, known = read_base(self.folder, base)
+        pupil = Pupil(half, replace(known, applied=base))
+        for row in (row for rows in self.memory.lessons(base) for row in rows):
+            if held <= self._remembered * _LEFT:
+                break
+            pupil.learn(row)
+            held -= len(row[4])
+        last = pupil.known.applied
+        write_base(self.folder, last, half, replace(pupil.known, revision=revision))
+        with self.memory.changing() as change:
+            change.settle(last)
+        remove_others(self.folder, last)
+
+    @staticmethod
+    def _known(model: ModelWriter) -> Known | None:
+        """The facts about the model as it is, None where they are damaged: it must be made anew."""
+        try:
+            return model.known()
+        except ModelFileError:
+            return None

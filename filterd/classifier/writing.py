@@ -1,0 +1,43 @@
+"""Who may write the model: one process at a time, for a batch."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from filterd.classifier.modelfile import like_folder
+
+NAME: Final = "writer.lock"
+SECONDS: Final = 60.0  # to wait for another writer; each holds the lock for a batch, or for making the base
+PAUSE: Final = 0.02  # seconds between two attempts
+
+
+class WriterBusyError(Exception):
+    """Another process has been writing the model all the time."""
+
+
+@contextmanager
+def writing(folder: Path, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
+    """Hold the writers' lock. The kernel gives it back where the process is killed. WriterBusyError; OSError."""
+    fd = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        like_folder(fd, folder)
+        _take(fd, clock() + seconds, clock)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _take(fd: int, until: float, clock: Callable[[], float]) -> None:
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if clock() > until:
+                raise WriterBusyError("another process is writing the model: try again") from None
+            time.sleep(PAUSE)
+        else:
+            return

@@ -1,0 +1,191 @@
+"""Learning, forgetting, and the model that follows."""
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from filterd.classifier import margin
+from filterd.classifier.layer import correction, key_of
+from filterd.classifier.learning import Learner
+from filterd.classifier.lesson import AUTO
+from filterd.classifier.memory import Became
+from filterd.classifier.modelfile import NAME, Known, Model
+from filterd.classifier.writing import WriterBusyError, writing
+from tests.classifier.lessons import features, lesson
+
+PROBES = [features(number, spam=bool(number % 2)) for number in range(1_000, 1_020)]
+
+
+@pytest.fixture
+def learner(tmp_path: Path) -> Iterator[Learner]:
+    """One that has learnt nothing."""
+    made = Learner(tmp_path / "a")
+    yield made
+    made.close()
+
+
+def scores(learner: Learner, domain: str = "") -> list[float]:
+    """What the model on the disk says of the probes."""
+    found = Model(learner.folder / NAME).read(
+        lambda half, _: [
+            margin(half.weights, probe) + (correction(half.layer, probe, key_of(domain)) if domain else 0.0)
+            for probe in PROBES
+        ]
+    )
+    assert found is not None
+    return found
+
+
+def facts(learner: Learner) -> Known:
+    """What the model on the disk says of itself."""
+    found = Model(learner.folder / NAME).read(lambda _half, known: known)
+    assert found is not None
+    return found
+
+
+def taught(folder: Path, numbers: Sequence[int], domain: str = "") -> list[float]:
+    """The scores of a model that has learnt these messages and never anything else."""
+    learner = Learner(folder)
+    learner.learn([lesson(number, domain=domain) for number in numbers])
+    found = scores(learner, domain)
+    learner.close()
+    return found
+
+
+def test_learning_parts_spam_from_ham(learner: Learner) -> None:
+    """After some messages of each kind, unseen ones of each lie on their own side."""
+    learner.learn([lesson(number) for number in range(60)])
+    found = scores(learner)
+    assert max(found[::2]) < 0 < min(found[1::2])
+    assert (facts(learner).spam, facts(learner).ham) == (30, 30)
+
+
+def test_learning_twice_is_learning_once(learner: Learner) -> None:
+    """A message that is known changes nothing, neither the scores nor the counts."""
+    assert learner.learn([lesson(0), lesson(1), lesson(0)]) == [Became.LEARNT, Became.LEARNT, Became.KNOWN]
+    before = scores(learner), facts(learner)
+    assert learner.learn([lesson(1), lesson(0)]) == [Became.KNOWN, Became.KNOWN]
+    assert (scores(learner), facts(learner)) == before
+
+
+def test_the_last_lesson_is_taken_back_at_once(learner: Learner, tmp_path: Path) -> None:
+    """Where nothing was learnt since, forgetting leaves the model as it was, to the last bit, without a rebuilding."""
+    for number in range(10):
+        learner.learn([lesson(number, domain="a.test")])
+    assert learner.forget([lesson(9).digest]) == [Became.FORGOTTEN]
+    assert not learner.stale
+    assert scores(learner, "a.test") == taught(tmp_path / "b", range(9), "a.test")
+    assert facts(learner).domains == {key_of("a.test"): (5, 4)}
+
+
+def test_the_last_lesson_of_a_batch_is_taken_back_too(learner: Learner, tmp_path: Path) -> None:
+    """How many lessons were learnt together makes no difference."""
+    learner.learn([lesson(number) for number in range(10)])
+    learner.forget([lesson(9).digest])
+    assert not learner.stale
+    assert scores(learner) == taught(tmp_path / "b", range(9))
+    learner.learn([lesson(10)])
+    assert scores(learner) == taught(tmp_path / "c", [*range(9), 10])
+
+
+@pytest.mark.parametrize("domain", ["", "a.test"])
+def test_an_earlier_lesson_is_forgotten_by_rebuilding(learner: Learner, tmp_path: Path, domain: str) -> None:
+    """Until the rebuilding the model holds it and says so; afterwards it is as if it had never been learnt."""
+    learner.learn([lesson(number, domain=domain) for number in range(20)])
+    assert learner.forget([lesson(3).digest, lesson(8).digest]) == [Became.FORGOTTEN] * 2
+    assert learner.stale
+    told: list[tuple[int, int]] = []
+    learner.rebuild(lambda done, of: told.append((done, of)))
+    assert told == [(18, 18)]
+    assert not learner.stale
+    kept = [number for number in range(20) if number not in {3, 8}]
+    assert scores(learner, domain) == taught(tmp_path / "b", kept, domain)
+
+
+def test_forgetting_what_was_never_learnt(learner: Learner) -> None:
+    """It is said, and nothing changes."""
+    learner.learn([lesson(0)])
+    before = scores(learner)
+    assert learner.forget([lesson(1).digest]) == [Became.UNKNOWN]
+    assert (learner.stale, scores(learner)) == (False, before)
+
+
+def test_a_corrected_label_replaces_the_first(learner: Learner, tmp_path: Path) -> None:
+    """A message learnt as the other kind is as if it had only ever been learnt as that."""
+    learner.learn([lesson(number) for number in range(10)])
+    assert learner.learn([lesson(4, spam=False)]) == [Became.CHANGED]
+    learner.rebuild()
+    other = Learner(tmp_path / "b")
+    other.learn([*[lesson(number) for number in range(10) if number != 4], lesson(4, spam=False)])
+    assert scores(learner) == scores(other)
+    other.close()
+
+
+def test_what_a_person_said_stands(learner: Learner) -> None:
+    """What the daemon would learn by itself never replaces what somebody has said; the reverse does."""
+    learner.learn([lesson(0)])
+    assert learner.learn([lesson(0, spam=False, source=AUTO)]) == [Became.KNOWN]
+    learner.learn([lesson(1, source=AUTO)])
+    assert learner.learn([lesson(1, spam=True)]) == [Became.CHANGED]
+
+
+def test_a_writer_killed_before_the_model_is_caught_up_with(learner: Learner, tmp_path: Path) -> None:
+    """Lessons that were written down and not learnt are learnt at the next occasion."""
+    learner.learn([lesson(0)])
+    with learner.memory.changing() as change:
+        change.add(lesson(1))
+    assert facts(learner).applied == 1
+    assert learner.prepare() == ""
+    assert scores(learner) == taught(tmp_path / "b", [0, 1])
+
+
+def test_a_damaged_model_is_made_anew(learner: Learner, tmp_path: Path) -> None:
+    """A bit that fell over is noticed, said, and mended from the memory."""
+    learner.learn([lesson(number) for number in range(10)])
+    path = learner.folder / NAME
+    with path.open("r+b") as file:
+        file.seek(2_000_000)
+        file.write(b"\x40")
+        file.seek(path.stat().st_size // 2 + 2_000_000)
+        file.write(b"\x40")
+    assert learner.prepare() == "the model was damaged"
+    assert scores(learner) == taught(tmp_path / "b", range(10))
+
+
+def test_the_oldest_lessons_become_part_of_the_base(tmp_path: Path) -> None:
+    """Beyond its bound the memory keeps no features of the oldest; scores and later forgetting stay the same."""
+    small = Learner(tmp_path / "a", remembered=8_000)
+    for number in range(0, 40, 10):
+        small.learn([lesson(number + more) for more in range(10)])
+    assert scores(small) == taught(tmp_path / "b", range(40))
+    assert len(list(small.folder.glob("base-*.bin"))) == 1
+    assert small.forget([lesson(0).digest]) == [Became.TOO_OLD]
+    assert small.learn([lesson(0)]) == [Became.KNOWN]
+    assert small.forget([lesson(35).digest]) == [Became.FORGOTTEN]
+    small.rebuild()
+    assert scores(small) == taught(tmp_path / "c", [number for number in range(40) if number != 35])
+    small.close()
+
+
+def test_a_domain_has_an_opinion_of_its_own(learner: Learner) -> None:
+    """What one domain takes for ham is corrected there, and nowhere else."""
+    learner.learn([lesson(number) for number in range(80)])
+    learner.learn([lesson(number, spam=False, domain="shop.test") for number in range(200, 260, 2)])
+    at_shop, elsewhere = scores(learner, "shop.test"), scores(learner, "other.test")
+    assert max(at_shop[1::2]) < max(elsewhere[1::2])
+    assert elsewhere == pytest.approx(scores(learner), abs=0.5)
+
+
+def test_only_one_writes(learner: Learner) -> None:
+    """Who finds the lock taken waits, and gives up in the end."""
+    with writing(learner.folder):
+        context = multiprocessing.get_context("spawn")
+        with context.Pool(1) as pool, pytest.raises(WriterBusyError):
+            pool.apply(_write, (learner.folder,))
+
+
+def _write(folder: Path) -> None:
+    with writing(folder, 0.1):
+        pass
