@@ -7,6 +7,7 @@ import binascii
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Final, TypeAlias
 
 from filterd.mime.limits import MAX_EMBEDDED, MAX_WRITTEN_FILE
@@ -29,11 +30,13 @@ _LINE: Final = re.compile(rb"([^\r\n]{0,2000})(?:\r?\n|\Z)")
 _YEND: Final = re.compile(rb"(?:\A|\n)=yend[^\r\n]*")
 _YPART: Final = re.compile(rb"=ypart [^\r\n]*\r?\n")
 _YESCAPE: Final = re.compile(rb"=(.)", re.DOTALL)
+_YESCAPED: Final = [bytes([(code - 64) % 256]) for code in range(256)]
 _YSHIFT: Final = bytes([(code - 42) % 256 for code in range(256)])
 _YMORE: Final = re.compile(rb" part=0*(?:[2-9]|1[0-9])| total=0*(?:[2-9]|1[0-9])")
 _NAME: Final = re.compile(rb"\bname=([^\r\n]*)")
 _FIRST_LINE: Final = 60  # bytes of a single line of bare base64 before it is believed: shorter ones are names and keys
 _PIECE: Final = 1_000_000  # bytes decoded at once
+_YPIECE: Final = 65_536  # the same, of yEnc
 _SHARE: Final = 2  # times the text that is decoded in all: files may lie inside each other, by their marks
 
 
@@ -98,21 +101,21 @@ def _read(data: Data, match: re.Match[bytes], allowance: int) -> tuple[Embedded 
     return Embedded(_text(uu.split(b" ", 2)[2]) if uu else "", content), run.end()
 
 
-def unbase64(data: Data, start: int, stop: int) -> bytes:
-    """A stretch of base64, what is not of the alphabet left out; in pieces, so that no copy of all of it is needed."""
-    out = bytearray()
+_NOT_BASE64: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+
+
+def unbase64(data: Data, start: int, stop: int, table: bytes | None = None, junk: bytes = _NOT_BASE64) -> bytes:
+    """A stretch of base64 without its junk, symbols read by `table`; in pieces, so that no copy of all is needed."""
+    out = BytesIO()
     rest = b""
     for place in range(start, stop, _PIECE):
-        plain = rest + bytes(data[place : min(place + _PIECE, stop)]).translate(None, _NOT_BASE64)
+        plain = rest + bytes(data[place : min(place + _PIECE, stop)]).translate(table, junk)
         whole = len(plain) // 4 * 4
-        out += binascii.a2b_base64(plain[:whole])
+        out.write(binascii.a2b_base64(plain[:whole]))
         rest = plain[whole:]
     if len(rest) > 1:
-        out += binascii.a2b_base64(rest + b"=" * (-len(rest) % 4))
-    return bytes(out)
-
-
-_NOT_BASE64: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+        out.write(binascii.a2b_base64(rest + b"=" * (-len(rest) % 4)))
+    return out.getvalue()
 
 
 def base64_run(data: Data) -> bytes:
@@ -134,23 +137,37 @@ def _text(name: bytes) -> str:
 
 def _uudecode(data: Data, start: int) -> tuple[bytes, int]:
     """Decode line by line until "end" or a line that is none; where to go on."""
-    out = bytearray()
+    out = BytesIO()
     position = start
     while (match := _LINE.match(data, position)) is not None:
         line = match[1]
         position = match.end()
         # Blanks at the end of a line get lost and stand for zeros: never for more of them than there is text.
-        if not line or line.startswith((b"end", b"====")) or len(out) > position - start:
+        if not line or line.startswith((b"end", b"====")) or out.tell() > position - start:
             break
         try:
-            out += binascii.a2b_uu(line)
+            out.write(binascii.a2b_uu(line))
         except binascii.Error:
             try:
                 # Some encoders pad lines: the length in front tells how much of it counts.
-                out += binascii.a2b_uu(line[: (((line[0] - 32) & 63) * 4 + 5) // 3])
+                out.write(binascii.a2b_uu(line[: (((line[0] - 32) & 63) * 4 + 5) // 3]))
             except binascii.Error:
                 break
-    return bytes(out), max(position - 1, start)
+    return out.getvalue(), max(position - 1, start)
+
+
+def _unescaped(data: Data, start: int, stop: int) -> bytes:
+    """The bytes that yEnc wrote, in pieces: each escape is an object of its own meanwhile."""
+    out = BytesIO()
+    rest = b""
+    for place in range(start, stop, _YPIECE):
+        coded = rest + bytes(data[place : min(place + _YPIECE, stop)]).translate(None, b"\r\n")
+        # An escape at the end waits for what it escapes; of an even number of them the last is escaped itself.
+        rest = b"=" if (len(coded) - len(coded.rstrip(b"="))) % 2 else b""
+        coded = coded[: len(coded) - len(rest)]
+        out.write(_YESCAPE.sub(lambda found: _YESCAPED[found[1][0]], coded).translate(_YSHIFT))
+    out.write(rest.translate(_YSHIFT))
+    return out.getvalue()
 
 
 def _ydecode(data: Data, start: int, head: bytes) -> tuple[Embedded, int]:
@@ -159,8 +176,7 @@ def _ydecode(data: Data, start: int, head: bytes) -> tuple[Embedded, int]:
     start = part.end() if part else start
     stop = _YEND.search(data, start - 1)
     end = stop.start() if stop else len(data)
-    coded = bytes(data[start : min(end, start + MAX_WRITTEN_FILE)]).translate(None, b"\r\n")
-    plain = _YESCAPE.sub(lambda found: bytes([(found[1][0] - 64) % 256]), coded).translate(_YSHIFT)
+    plain = _unescaped(data, start, min(end, start + MAX_WRITTEN_FILE))
     name = _NAME.search(head)
     missing = "a part of a file" if _YMORE.search(head) else "" if stop else "a file without its end"
     if end - start > MAX_WRITTEN_FILE:

@@ -1,5 +1,6 @@
 """The parsed message: a flat list of leaf parts over one buffer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from filterd.mime.decode import Data, readings
@@ -36,7 +37,7 @@ class Part:
         """The likeliest declared type, lower case."""
         return self.types[0]
 
-    def contents(self) -> tuple[Data, ...]:
+    def contents(self) -> Sequence[Data]:
         """The decoded content under each reading of its transfer encoding, likeliest first."""
         return readings(self.raw, self.encodings)
 
