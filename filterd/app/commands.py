@@ -119,6 +119,8 @@ def diagnose(site: Site) -> list[Diagnosis]:
     found += _resolver(site)
     if config.clamd.listen is not None:
         found.append(doctor.check_clamd(config.clamd.listen))
+    if config.icap.service is not None:
+        found.append(doctor.check_icap(config.icap.service, config.icap.method))
     if config.redis.url or config.state_directory.is_dir():  # looking makes nothing
         store = shared_state(config)
         found += doctor.check_store("redis" if config.redis.url else "embedded state", store)

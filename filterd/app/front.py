@@ -4,7 +4,7 @@ import inspect
 import os
 import time
 from asyncio import AbstractEventLoop, gather
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from filterd.dns.nameserver import Nameserver, system_nameservers
 from filterd.dns.resolver import CachingResolver
 from filterd.dns.shared import SharedAnswers
 from filterd.dns.stub import StubResolver
+from filterd.icap import IcapPool
 from filterd.inspectors import InspectorPool, PoisonLedger
 from filterd.model.custody import Custodian, JournalWriter
 from filterd.model.dns import Answer, AnswerStatus, Question
@@ -36,6 +37,7 @@ from filterd.pipeline.rule_watch import NEVER, RuleWatch
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.trust import TrustPolicy
 from filterd.reputation import Memory, Tally
+from filterd.scanners import ScannerPool
 from filterd.store import BatchStore, ReplayCounter, SelectorMemory, WriteBehind, open_reads, open_store
 from filterd.telemetry.metrics import FrontMetrics
 
@@ -142,8 +144,7 @@ class LiveFront:
         self._rules = RuleWatch(store, site.config.rules.suspend_share or NEVER) if remembers else None
         self._resolving = Resolving(site, self._share)
         self._replays = ReplayCounter(store)
-        clamd = site.config.clamd
-        self._clamd = ClamdPool(clamd.listen, clamd.timeout, clamd.max_size) if clamd.listen is not None else None
+        self._scanners = _scanners(site.config)
         self.lists = ListsWatch(site.zones, store, self._resolving.ask, self._resolving.resolver.forget, metrics)
         schedule = Schedule.of(
             make_all(
@@ -176,7 +177,7 @@ class LiveFront:
             counters=metrics,
             memory=memory,
             rules=self._rules,
-            clamd=self._clamd,
+            scanners=self._scanners,
         )
         if not self._pool.wait_ready(INSPECTORS_WITHIN):
             trouble = self._pool.trouble or "they did not start in time"
@@ -204,8 +205,8 @@ class LiveFront:
         """End what runs and write what is queued."""
         self.lists.close()
         self._pool.close()
-        if self._clamd is not None:
-            self._clamd.close()
+        for scanner in self._scanners.values():
+            scanner.close()
         self._resolving.close()
         self._writes.close()
         self._lessons.close()
@@ -218,6 +219,18 @@ class LiveFront:
         """Answers are shared where the store is Redis: reading SQLite would block the loop, for one host's sake."""
         reads = open_reads(self._store, loop)
         return None if reads is None else SharedAnswers(reads, self._writes, loop, count=self._metrics.shared_answers)
+
+
+def _scanners(config: Config) -> dict[str, ScannerPool]:
+    """The scanners of other makes that are to be asked, by the name of their check."""
+    found: dict[str, ScannerPool] = {}
+    clamd, icap = config.clamd, config.icap
+    if clamd.listen is not None:
+        found["clamd"] = ClamdPool(clamd.listen, clamd.timeout, clamd.max_size)
+    if icap.service is not None:
+        most, fronts = icap.max_size, config.milter.fronts
+        found["icap"] = IcapPool(icap.service, icap.method, seconds=icap.timeout, most=most, sharers=fronts)
+    return found
 
 
 def _overrides(config: Config) -> OverridePolicy:
@@ -241,7 +254,7 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
     counters: Counters,
     memory: Memory | None,
     rules: RuleWatch | None,
-    clamd: ClamdPool | None,
+    scanners: Mapping[str, ScannerPool],
 ) -> Parts:
     config = site.config
     actions = config.actions
@@ -281,6 +294,6 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
         randomness=os.urandom,
         memory=memory,
         rules=rules,
-        clamd=clamd,
+        scanners=scanners,
         received_spf=config.spf.received_header,
     )

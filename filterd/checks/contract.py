@@ -50,8 +50,8 @@ class View(Protocol):
         """The inspector's facts at EOM; None where it died or overran."""
 
     @property
-    def scanned(self) -> Scanned | None:
-        """What clamd said, at EOM; None where it was not asked."""
+    def scanned(self) -> Mapping[str, Scanned]:
+        """What scanners of other makes said, by the name of their check, at EOM; those that were asked."""
 
     @property
     def reports(self) -> Mapping[str, CheckReport]:

@@ -13,6 +13,7 @@ from filterd.checks.dkim import DkimCheck
 from filterd.checks.dkimbl import DkimblCheck
 from filterd.checks.dmarc import DmarcCheck
 from filterd.checks.dnsbl import DnsblCheck
+from filterd.checks.icap import IcapCheck
 from filterd.checks.indicators import IndicatorsCheck
 from filterd.checks.iprev import IprevCheck
 from filterd.checks.listing import Observe, Suspended, nothing_suspended, unobserved
@@ -70,6 +71,7 @@ ALL: Final[dict[str, Make]] = {
     "dkimbl": lambda tools: DkimblCheck(tools.zones, tools.suspended, tools.observe),
     "indicators": lambda tools: IndicatorsCheck(tools.indicators),
     "clamd": lambda _: ClamdCheck(),
+    "icap": lambda _: IcapCheck(),
     "content": lambda _: ContentCheck(),
     "yara": lambda _: YaraCheck(),
 }

@@ -10,6 +10,7 @@ import orjson
 
 from filterd.config.decisions import Actions, Limits, Replies
 from filterd.config.fields import Section, key
+from filterd.config.icap import Icap
 from filterd.config.rules import Rules
 from filterd.config.sections import (
     Clamd,
@@ -41,6 +42,7 @@ class Config(Section):
     rules: Rules = key(Rules(), "")
     inspectors: Inspectors = key(Inspectors(), "")
     clamd: Clamd = key(Clamd(), "")
+    icap: Icap = key(Icap(), "")
     trust: Trust = key(Trust(), "")
     spf: Spf = key(Spf(), "")
     dmarc: Dmarc = key(Dmarc(), "")

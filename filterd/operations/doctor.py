@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from filterd.clamd import ping
+from filterd.config.icap import IcapService
 from filterd.config.listen import Listen
 from filterd.dns.plans import complete
 from filterd.dnsbl import SelfTest, Zone, self_test
+from filterd.icap import options
 from filterd.model.dns import Answer, AnswerStatus, Question, Resolver, RRType
 from filterd.model.store import Store, StoreError
 from filterd.scanners import ScannerError
@@ -119,6 +121,17 @@ def check_clamd(address: Listen) -> Diagnosis:
     except ScannerError as error:
         remedy = "start clamav-daemon, give it signatures (freshclam), and let filterd's user at its socket"
         return Diagnosis(Level.FAILED, subject, f"does not answer: {error}", remedy)
+    return Diagnosis(Level.OK, subject, "answers")
+
+
+def check_icap(service: IcapService, method: str) -> Diagnosis:
+    """The scanner of `[icap]` must answer, and do what it is to be asked for."""
+    subject = f"icap {service.url}"
+    try:
+        options(service, method, time.monotonic() + CONNECT_SECONDS)
+    except ScannerError as error:
+        remedy = "start the ICAP server, and look at the name of its service and at [icap] method"
+        return Diagnosis(Level.FAILED, subject, f"cannot be used: {error}", remedy)
     return Diagnosis(Level.OK, subject, "answers")
 
 

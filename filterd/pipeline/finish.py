@@ -72,9 +72,9 @@ def finish(transaction: Transaction) -> Decision:
     scanned = _scanned(end)
     failure, hold = _inspect(end)
     end.lap("inspect")
-    if scanned is not None:
-        transaction.scanned = scanned()
-        end.lap("clamd")
+    if scanned:
+        transaction.scanned = {name: wait() for name, wait in scanned.items()}
+        end.lap("scanners")
     transaction.lookups.budget(parts.limits.questions, parts.limits.dns_wait)
     transaction.runner.reach(Stage.EOM)
     reports = transaction.runner.wait(min(parts.limits.dns_wait, end.deadline - MARGIN - parts.monotonic()))
@@ -88,12 +88,12 @@ def finish(transaction: Transaction) -> Decision:
     return _conclude(end, verdict)
 
 
-def _scanned(end: _End) -> Callable[[], Scanned] | None:
-    """Have clamd scan the message meanwhile, where there is one and it is for this client."""
+def _scanned(end: _End) -> dict[str, Callable[[], Scanned]]:
+    """Have the scanners of other makes scan the message meanwhile, those that are for this client."""
     transaction, parts = end.transaction, end.transaction.parts
-    if parts.clamd is None or "clamd" in parts.trust.skipped(transaction.trust):
-        return None
-    return parts.clamd.begin(end.message, end.deadline - MARGIN)
+    skipped = parts.trust.skipped(transaction.trust)
+    asked = {name: scanner for name, scanner in parts.scanners.items() if name not in skipped}
+    return {name: scanner.begin(end.message, end.deadline - MARGIN) for name, scanner in asked.items()}
 
 
 def _inspect(end: _End) -> tuple[str, str]:

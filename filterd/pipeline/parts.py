@@ -1,7 +1,7 @@
 """What a transaction works with: everything live, handed in by the composition root."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from filterd.dns.lookups import Lookups
@@ -28,7 +28,7 @@ class Inspect(Protocol):
 
 
 class Scan(Protocol):
-    """clamd as a transaction sees it."""
+    """A scanner of another make as a transaction sees it."""
 
     def begin(self, message: RawMessage, deadline: float) -> Callable[[], Scanned]:
         """Start to ask; what is given back waits for the answer until `deadline` (monotonic seconds) at most."""
@@ -97,7 +97,7 @@ class Parts:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     randomness: Callable[[int], bytes]
-    clamd: Scan | None = None  # a virus scanner of another make; None: none
+    scanners: Mapping[str, Scan] = field(default_factory=dict)  # of other makes, by the name of their check
     memory: Memory | None = None  # what is learnt of senders; None: nothing
     rules: RuleWatch | None = None  # what is known of YARA rules at work; None: nothing
     received_spf: bool = False  # whether Received-SPF is written beside Authentication-Results

@@ -46,7 +46,7 @@ class Transaction:
         self.macros: dict[str, str] = {}
         self.state: dict[str, str] = {}  # what was read from shared state, for the evidence
         self.inspection: Inspection | None = None
-        self.scanned: Scanned | None = None  # by clamd
+        self.scanned: Mapping[str, Scanned] = {}  # by scanners of other makes
         self.body: Body | None = None
         self.size = 0  # bytes of the whole message, known at its end
         self._fields: list[HeaderField] = []

@@ -28,6 +28,8 @@ def connected(address: Listen, deadline: float) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else family
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
+        if family != socket.AF_UNIX:  # a small piece must not wait until the one before is acknowledged
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(max(0.001, left(deadline)))
         sock.connect(address.path if address.kind is ListenKind.UNIX else (address.host, address.port))
         sock.setblocking(False)

@@ -63,6 +63,8 @@ class Event(StrEnum):
     DNSBL_KEEPER_CRASHED = "dnsbl_keeper_crashed", "our bug in keeping the block lists: what is known of them stays"
     CLAMD_FAILING = "clamd_failing", "clamd does not answer: messages are not scanned by it, which is said of each"
     CLAMD_RETURNED = "clamd_returned", "clamd answers again"
+    ICAP_FAILING = "icap_failing", "the ICAP service does not answer: messages are not scanned by it; each says so"
+    ICAP_RETURNED = "icap_returned", "the ICAP service answers again"
     CUSTODY_FAILED = "custody_failed", "a message could not be stored safely: the client was told to try again"
     JOURNAL_FAILED = "journal_failed", "rows of the journal could not be written"
     METRICS_FAILED = "metrics_failed", "the metrics address cannot be served"

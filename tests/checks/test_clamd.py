@@ -19,6 +19,6 @@ from tests.checks.views import FakeView, run
 )
 def test_its_answer_is_a_report(scanned: Scanned | None, outcome: Outcome, findings: tuple[Finding, ...]) -> None:
     """A scanner that did not answer is unknown, never clean."""
-    report = run(ClamdCheck(), FakeView(scanned=scanned))
+    report = run(ClamdCheck(), FakeView(scanned={} if scanned is None else {"clamd": scanned}))
     assert (report.outcome, report.findings) == (outcome, findings)
     assert scanned is None or report.cause == scanned.cause

@@ -29,7 +29,7 @@ class FakeView:
     envelope: Envelope = ENVELOPE
     fields: Sequence[HeaderField] = ()
     inspection: Inspection | None = None
-    scanned: Scanned | None = None
+    scanned: Mapping[str, Scanned] = field(default_factory=dict)
     reports: Mapping[str, CheckReport] = field(default_factory=dict)
 
     def values(self, name: bytes) -> Sequence[bytes]:

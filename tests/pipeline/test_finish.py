@@ -126,7 +126,8 @@ def test_clamd_works_while_the_inspector_does(front: Front) -> None:
     """It is begun before and waited for afterwards, and its answer is a finding."""
     clamd = Clamd(front)
     transaction = Transaction(
-        replace(front.parts(), schedule=Schedule.of((ClamdCheck(),)), clamd=clamd), Peer(Client("198.51.100.7"))
+        replace(front.parts(), schedule=Schedule.of((ClamdCheck(),)), scanners={"clamd": clamd}),
+        Peer(Client("198.51.100.7")),
     )
     transaction.end_of_headers()
     transaction.chunk(b"Hello\r\n")
@@ -141,7 +142,7 @@ def test_clamd_is_not_asked_about_mail_it_is_skipped_for(front: Front) -> None:
     """`[trust.skip]` spares the scan, too."""
     clamd = Clamd(front)
     trusting = replace(front, trust=TrustPolicy.of([], [], {TrustClass.STRANGER: ["clamd"]}))
-    parts = replace(trusting.parts(), schedule=Schedule.of((ClamdCheck(),)), clamd=clamd)
+    parts = replace(trusting.parts(), schedule=Schedule.of((ClamdCheck(),)), scanners={"clamd": clamd})
     transaction = Transaction(parts, Peer(Client("198.51.100.7")))
     transaction.end_of_headers()
     finish(transaction)
