@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from filterd import arc, dkim
-from filterd.classifier import Receiving, features_of
+from filterd.classifier import Features, Receiving, features_of
+from filterd.classifier.digest import digest_of
 from filterd.domains.urls import Url, parse_url
 from filterd.heuristics import File, Phrases, Subject, extract, run_all
 from filterd.heuristics.mentioned import mentioned
@@ -27,7 +28,7 @@ from filterd.mime.symbols import clip, finding
 from filterd.mime.tree import parse
 from filterd.mime.words import decode_words
 from filterd.model.authentication import ArcFacts, SignatureFacts
-from filterd.model.inspection import Author, Inspection, InspectionJob
+from filterd.model.inspection import Author, Classified, Inspection, InspectionJob
 from filterd.model.message import HeaderField, header_block
 from filterd.model.report import Finding
 
@@ -44,6 +45,13 @@ class Scanner(StreamScanner, Protocol):
     @property
     def rule_set(self) -> str:
         """Names the rules that are loaded."""
+
+
+class Classifier(Protocol):
+    """What says whether a message is spam."""
+
+    def classify(self, features: Features, domain: str = "") -> Classified | None:
+        """What it makes of a message with these features for that recipient domain; None where it knows too little."""
 
 
 @dataclass(slots=True)
@@ -87,7 +95,7 @@ class _Stage:
         return True
 
 
-def inspect(
+def inspect(  # noqa: PLR0913  # one for each thing that is loaded once
     job: InspectionJob,
     body: memoryview,
     scanner: Scanner | None,
@@ -95,12 +103,13 @@ def inspect(
     phrases: Phrases | None = None,
     passwords: bool = True,
     receiving: Receiving | None = None,
+    classifier: Classifier | None = None,
     prepare: Callable[..., tuple[SignatureFacts, ...]] | None = None,
 ) -> Inspection:
     """Read one message. Never raises; a `body` shorter than the job says is the analysed prefix of a longer one.
 
-    Without a scanner no rules are asked, without `receiving` no features made; without `passwords` encrypted archives
-    stay closed. `prepare` stands for dkim.prepare where a test wants another.
+    Without a scanner no rules are asked, without `receiving` no features made, without a classifier none is asked;
+    without `passwords` encrypted archives stay closed. `prepare` stands for dkim.prepare where a test wants another.
     """
     work = _Work(job)
     message = Message(job.fields, body)
@@ -137,10 +146,15 @@ def inspect(
         addresses = mentioned(message.first(b"reply-to"), links, shown)
     subject = _heuristics(work, message, author, texts, tuple(streams.files), phrases or Phrases())
     hosts = hosts_of(subject.urls)
-    features = b""
-    if job.features and receiving is not None:
+    features = digest = b""
+    classified: Classified | None = None
+    if receiving is not None and (job.features or classifier is not None):
         with work.stage("classifier"):
-            features = features_of(message, subject.subject, texts.plain, texts.pages, hosts, receiving).pack()
+            found = features_of(message, subject.subject, texts.plain, texts.pages, hosts, receiving)
+            if classifier is not None:
+                classified = classifier.classify(found, job.domain)
+            if job.features:
+                features, digest = found.pack(), digest_of(job.fields, body, receiving)
     listed = _listed(subject.urls)
     return Inspection(
         author=author,
@@ -160,6 +174,8 @@ def inspect(
         ms={name: round(value, 3) for name, value in work.ms.items()},
         arc=chain,
         features=features,
+        digest=digest,
+        classified=classified,
     )
 
 

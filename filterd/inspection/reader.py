@@ -4,6 +4,8 @@ from functools import partial
 from pathlib import Path
 
 from filterd.classifier import Receiving, load_receiving
+from filterd.classifier.judging import Judge
+from filterd.classifier.modelfile import Model, ModelFileError
 from filterd.config.toml import ConfigError
 from filterd.heuristics.phrases import Phrases, PhrasesError, load_phrases
 from filterd.inspection.child import Reader
@@ -16,9 +18,9 @@ from filterd.yarascan.load import load_rules
 def make_reader(settings: NurserySettings) -> Reader:
     """Load all that is needed to read messages.
 
-    A rule file that does not compile, or a file of phrases or of the classifier that does not load, is a problem that
-    is told and gone without; a rules directory that is not there (OSError) or of which no file can be used
-    (RulesError) is a filter that silently has no rules, and worse than none.
+    A rule file that does not compile, a file of phrases or of the classifier that does not load, or a model that does
+    not fit, is a problem that is told and gone without; a rules directory that is not there (OSError) or of which no
+    file can be used (RulesError) is a filter that silently has no rules, and worse than none.
     """
     problems: tuple[str, ...] = ()
     phrases = Phrases()
@@ -33,7 +35,13 @@ def make_reader(settings: NurserySettings) -> Reader:
             receiving = load_receiving(Path(settings.classifier))
         except ConfigError as error:
             problems += (str(error),)
-    read = partial(inspect, phrases=phrases, passwords=settings.passwords, receiving=receiving)
+    judge: Judge | None = None
+    if settings.model:
+        try:
+            judge = Judge(Model(Path(settings.model)), settings.least)
+        except ModelFileError as error:
+            problems += (str(error),)
+    read = partial(inspect, phrases=phrases, passwords=settings.passwords, receiving=receiving, classifier=judge)
     if not settings.rules:
         return Reader(partial(read, scanner=None), "", problems)
     rule_set = load_rules(Path(settings.rules), Path(settings.cache) if settings.cache else None)

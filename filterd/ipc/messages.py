@@ -72,6 +72,8 @@ class NurserySettings:
     cache: str = ""
     phrases: str = ""
     classifier: str = ""  # rules/classifier.toml: without it no features are made
+    model: str = ""  # the file of the classifier's model, mapped before the walls stand; empty: it is not asked
+    least: int = 50  # messages of each kind that the model must have learnt before it is asked
     empty: str = ""
     reader: str = "filterd.inspection.reader:make_reader"
     walls: bool = True  # False: resource limits, other ids and no_new_privs only

@@ -33,6 +33,7 @@ class InspectionJob:
     excused: tuple[str, ...] = ()
     first_contact: str = "unknown"  # "true" where neither MAIL FROM nor its domain has sent mail before, else "false"
     features: bool = False  # whether the classifier's features are wanted, to learn from
+    domain: str = ""  # of the recipients, where all have the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,21 @@ class PartFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Classified:
+    """What the classifier makes of a message: its margin (above 0: spam), and the probability that this stands for.
+
+    `layer` is the recipient domain's part of the margin; `model` names the model, which has learnt so many messages.
+    """
+
+    margin: float
+    probability: float
+    layer: float = 0.0
+    model: str = ""
+    spam: int = 0
+    ham: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     """Everything the inspector found. `findings` hold heuristics, AMBIGUOUS_* and UNSCANNABLE_* symbols.
 
@@ -105,4 +121,6 @@ class Inspection:
     arc: ArcFacts | None = field(default_factory=ArcFacts)
     slow: tuple[str, ...] = ()  # rule files that did not come to an end in time
     features: bytes = b""  # the classifier's, packed, where the job wanted them
+    digest: bytes = b""  # with them: the message's name among what was learnt
+    classified: Classified | None = None  # None where there is no model that has learnt enough
     urls_cut: bool = False  # `urls` are not all that there are; `hosts` have those of all that were read
