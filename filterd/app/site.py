@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from filterd.app.scores import COMPOSITES, REGEX, load_site_scores
 from filterd.checks.registry import ALL
 from filterd.config import DEFAULT_PATH, Config, ConfigError, OnUnknown, config_id, load
 from filterd.config.listen import parse_listen, parse_nameserver
@@ -15,11 +16,11 @@ from filterd.dnsbl import Zone, load_zones
 from filterd.indicators import Indicators, load_indicators
 from filterd.model.session import TrustClass
 from filterd.model.verdict import Action
-from filterd.score import ScoreRules, load_scores, problems, with_floors
+from filterd.score import ScoreRules, problems
 
 INSPECTOR: Final = "inspector"  # stands beside the checks' names in [actions] on_unknown
 ID_LENGTH: Final = 12  # hexadecimal digits of a rules id
-DATA_FILES: Final = ("scores.toml", "dnsbl.toml", "phrases.toml", "indicators.toml")
+DATA_FILES: Final = ("scores.toml", COMPOSITES, "dnsbl.toml", "phrases.toml", "indicators.toml")
 
 
 @dataclass(frozen=True)
@@ -59,21 +60,23 @@ def load_site(config: Config, path: Path | None = None) -> Site:
     `path` is the file the configuration was read from, for the problems in it.
     """
     folder = config.rules_directory
-    scores = load_scores(folder / "scores.toml")
+    scores, wrong = load_site_scores(config, path or DEFAULT_PATH)
     zones = load_zones(folder / "dnsbl.toml")
     indicators = load_indicators(folder / "indicators.toml")
     found = [
+        *wrong,
         *problems(scores, config.actions.reject),
         *_unknown_checks(config, path or DEFAULT_PATH),
         *_unscored(zones, scores),
     ]
     if not (folder / "yara").is_dir():
         found.append(f"{folder}/yara: expected a directory with YARA rules (it may be empty)")
+    local = config.rules.local
+    if local is not None and not local.is_dir():
+        found.append(f"{path or DEFAULT_PATH}: [rules] local: expected a directory, got {str(local)!r}")
     if found:
         raise ConfigError(*found)
-    dmarc = None if config.actions.dmarc_reject == "score" else Action(config.actions.dmarc_reject)
-    scores = with_floors(scores, dmarc, Action(config.actions.unscannable))
-    return Site(config, scores, zones, indicators, _rules_id(folder))
+    return Site(config, scores, zones, indicators, _rules_id(folder, local))
 
 
 def on_unknown(config: Config) -> dict[str, dict[TrustClass, Action]]:
@@ -117,10 +120,15 @@ def _unscored(zones: Iterable[Zone], scores: ScoreRules) -> Iterable[str]:
             yield f"dnsbl.toml: lists.{zone.name}: {symbol} has no row in scores.toml"
 
 
-def _rules_id(folder: Path) -> str:
+def _rules_id(folder: Path, local: Path | None) -> str:
     digest = hashlib.sha256()
-    sources = sorted(path for path in (folder / "yara").rglob("*.yar*") if path.is_file())
-    for path in [*(folder / name for name in DATA_FILES), *sources]:
-        if path.is_file():
-            digest.update(str(path.relative_to(folder)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    for place in (folder, *([local] if local is not None else [])):
+        for path in _sources(place):
+            digest.update(str(path.relative_to(place)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:ID_LENGTH]
+
+
+def _sources(folder: Path) -> Iterable[Path]:
+    """The data files and rule files of a directory, those that are there."""
+    rules = [*(folder / "yara").rglob("*.yar*"), *(folder / REGEX).rglob("*.toml")]
+    return [path for path in [*(folder / name for name in DATA_FILES), *sorted(rules)] if path.is_file()]

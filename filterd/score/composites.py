@@ -40,8 +40,8 @@ class CycleError(ValueError):
 
     def __init__(self, names: Sequence[str]) -> None:
         """Take the circle."""
-        more = ("...",) if len(names) > MAX_CYCLE else ()
-        super().__init__(" -> ".join((*names[: MAX_CYCLE - 1], *more, names[-1])))
+        shown = [*names[: MAX_CYCLE - 1], "...", names[-1]] if len(names) > MAX_CYCLE else names
+        super().__init__(" -> ".join(shown))
         self.names = tuple(names)
 
 

@@ -20,7 +20,9 @@ from filterd.dnsbl import load_zones
 from filterd.heuristics import load_phrases
 from filterd.heuristics.phrases import PhrasesError
 from filterd.indicators import load_indicators
+from filterd.regex.declarations import read_file
 from filterd.score import load_scores
+from filterd.score.definitions import read_composites
 from tests.fuzz.engine import Target, fuzz
 from tests.fuzz.worst import assert_linear, fill
 
@@ -37,6 +39,12 @@ SEEDS: Final = (
         b'[lists.x.codes]\nDNSBL_X = ["127.0.0.2-9"]\n'
     ),
     b'spam = ["free money", "click"]\nshorteners = ["x.test"]\n',
+    b'[composites.X]\nexpression = "A & !B"\nweight = 1.0\ndescription = "x"\nmatch = [["A"]]\nreplaces = ["A"]\n',
+    (
+        b'[rules.REGEX_X]\ntarget = "header"\nheader = "X-Y"\npattern = "a"\nweight = 1\ndescription = "x"\n'
+        b'match = ["a"]\nexpires = "2030-01-01"\nstage = "shadow"\n'
+    ),
+    b'[rules.scores.A1]\nweight = 1\nfloor = "reject"\n[rules.groups.g]\ncap = 1\n',
 )
 TOKENS: Final = (
     b"=",
@@ -107,6 +115,8 @@ READERS: Final[tuple[tuple[Callable[[Path], object], type[Exception]], ...]] = (
     (load_zones, ConfigError),
     (load_indicators, ConfigError),
     (load_phrases, PhrasesError),
+    (read_composites, ConfigError),
+    (read_file, ConfigError),
 )
 
 

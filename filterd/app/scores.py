@@ -1,0 +1,81 @@
+"""What symbols weigh at a site: scores.toml, rule files and composites, and what the operator wants otherwise."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from filterd.config import Config, ConfigError
+from filterd.config.toml import name_of, read_text, where
+from filterd.model.inspection import REGEX_PREFIX, RULE_PREFIX
+from filterd.model.verdict import Action
+from filterd.regex.declarations import RegexRule, read_rules
+from filterd.score import ScoreRules, SymbolRule, load_scores, with_floors
+from filterd.score.definitions import Known, Source, read_composites, with_composites
+from filterd.score.overrides import with_groups, with_scores
+from filterd.score.rule_names import yara_symbols
+
+COMPOSITES: Final = "composites.toml"
+REGEX: Final = "regex"
+_TABLE: Final = ("rules", "composites")  # of filterd.toml
+
+
+def regex_directories(config: Config) -> tuple[Path, ...]:
+    """Where regex rules lie: the rules directory, and the operator's own."""
+    return tuple([folder / REGEX for folder in (config.rules_directory, config.rules.local) if folder is not None])
+
+
+def composite_sources(config: Config, path: Path) -> tuple[Source, ...]:
+    """Every place where composites stand; `path` is the configuration's. ConfigError."""
+    folders = [folder for folder in (config.rules_directory, config.rules.local) if folder is not None]
+    files = [folder / COMPOSITES for folder in folders if (folder / COMPOSITES).exists()]
+    own = Source(path, _text(path), _TABLE, config.rules.composites)
+    return (*[read_composites(file) for file in files], own)
+
+
+def load_site_scores(config: Config, path: Path) -> tuple[ScoreRules, tuple[str, ...]]:
+    """The scores under this configuration, and what is wrong with them. ConfigError where a file cannot be read."""
+    scores = load_scores(config.rules_directory / "scores.toml")
+    dmarc = None if config.actions.dmarc_reject == "score" else Action(config.actions.dmarc_reject)
+    scores = with_floors(scores, dmarc, Action(config.actions.unscannable))
+    sources = composite_sources(config, path)
+    regexes, broken = read_rules(regex_directories(config))
+    known = _known(config, sources, bool(broken))
+    text = _text(path)
+
+    def problem(table: str, name: str, what: str) -> str:
+        at = ("rules", table, name)
+        return f"{where(path, text, at)}: {name_of(at)}: {what}"
+
+    scores, found = with_groups(scores, config.rules.groups, lambda name, what: problem("groups", name, what))
+    scores, composed = with_composites(_with_rows(scores, regexes), sources, known)
+    scores, overridden = with_scores(
+        scores, config.rules.scores, known, lambda name, what: problem("scores", name, what)
+    )
+    return scores, (*found, *composed, *overridden)
+
+
+def _with_rows(scores: ScoreRules, regexes: Iterable[RegexRule]) -> ScoreRules:
+    """A row for each regex rule that has none: what its author declared. Its floor comes with the hit, by its stage."""
+    rows = {
+        rule.symbol: SymbolRule(rule.weight, rule.description, rule.group if rule.group in scores.groups else "")
+        for rule in regexes
+    }
+    return ScoreRules(MappingProxyType({**rows, **scores.symbols}), scores.groups, scores.composites)
+
+
+def _known(config: Config, sources: Sequence[Source], broken: bool) -> Known:  # noqa: FBT001  # one of several facts
+    """The symbols of rule files; those of YARA are looked for only where somebody names one: there are thousands."""
+    doubtful = [REGEX_PREFIX] if broken else []
+    named = [entry.expression for source in sources for entry in source.entries.values()]
+    if not any(RULE_PREFIX in text for text in (*named, *config.rules.scores)):
+        return Known(doubtful=tuple(doubtful))
+    symbols, whole = yara_symbols(config.rules_directory / "yara")
+    return Known(symbols, tuple(doubtful if whole else [*doubtful, RULE_PREFIX]))
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_text(path)
+    except ConfigError:  # no file: the built-in defaults hold
+        return ""
