@@ -8,6 +8,7 @@ from filterd.config import Config, ConfigError
 from filterd.inspectors import NurserySettings, SandboxLevel
 from filterd.ipc.messages import NOBODY
 
+MODEL = "model.bin"  # below [paths] state, classifier/; as the classifier calls it, which the daemon does not import
 FULL = SandboxLevel(namespaces=True, chroot=True, landlock=1, seccomp=True)
 
 
@@ -15,12 +16,15 @@ def nursery_settings(config: Config, cache: Path | None = None) -> NurserySettin
     """The settings; `cache` is where compiled rules are kept, by default below [paths] state. ConfigError."""
     rules = config.rules_directory.resolve()
     inspectors = config.inspectors
+    model = config.classifier_directory.resolve() / MODEL
     uid, gid = _ids(inspectors.user)
     return NurserySettings(
         rules=str(rules / "yara"),
         cache=str(cache or config.state_directory.resolve() / "cache"),
         phrases=str(rules / "phrases.toml") if (rules / "phrases.toml").exists() else "",
         classifier=str(rules / "classifier.toml") if (rules / "classifier.toml").exists() else "",
+        model=str(model) if config.classifier.enabled and model.exists() else "",
+        least=config.classifier.least,
         walls=inspectors.sandbox != "off",
         demand=FULL if inspectors.sandbox == "required" else SandboxLevel(),
         uid=uid,

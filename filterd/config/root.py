@@ -8,6 +8,7 @@ from typing import Final
 
 import orjson
 
+from filterd.config.classifier import Classifier
 from filterd.config.decisions import Actions, Limits, Replies
 from filterd.config.fields import Section, key
 from filterd.config.icap import Icap
@@ -50,6 +51,7 @@ class Config(Section):
     replies: Replies = key(Replies(), "")
     limits: Limits = key(Limits(), "")
     reputation: Reputation = key(Reputation(), "")
+    classifier: Classifier = key(Classifier(), "")
     metrics: Metrics = key(Metrics(), "")
     log: Log = key(Log(), "")
 
@@ -67,6 +69,11 @@ class Config(Section):
     def runtime_directory(self) -> Path:
         """Sockets and the pid file live here."""
         return self.paths.runtime or self.paths.state
+
+    @property
+    def classifier_directory(self) -> Path:
+        """The classifier's model and what it was made from."""
+        return self.state_directory / "classifier"
 
     @property
     def rules_directory(self) -> Path:
