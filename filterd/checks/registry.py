@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 from filterd.checks.allow import AllowCheck
 from filterd.checks.arc import ArcCheck
 from filterd.checks.clamd import ClamdCheck
+from filterd.checks.classifier import ClassifierCheck
 from filterd.checks.content import ContentCheck
 from filterd.checks.contract import Check
 from filterd.checks.dkim import DkimCheck
@@ -18,6 +19,7 @@ from filterd.checks.indicators import IndicatorsCheck
 from filterd.checks.iprev import IprevCheck
 from filterd.checks.listing import Observe, Suspended, nothing_suspended, unobserved
 from filterd.checks.mentions import MAX_HOSTS
+from filterd.checks.regex import RegexCheck
 from filterd.checks.replay import Counter, ReplayCheck, Uncounted
 from filterd.checks.reputation import ReputationCheck
 from filterd.checks.spf import SpfCheck
@@ -73,7 +75,9 @@ ALL: Final[dict[str, Make]] = {
     "clamd": lambda _: ClamdCheck(),
     "icap": lambda _: IcapCheck(),
     "content": lambda _: ContentCheck(),
+    "classifier": lambda _: ClassifierCheck(),
     "yara": lambda _: YaraCheck(),
+    "regex": lambda _: RegexCheck(),
 }
 
 

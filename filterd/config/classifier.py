@@ -32,8 +32,8 @@ class Classifier(Section):
     )
     shared: int = key(
         20_000,
-        "With Redis: lessons kept there for other nodes, some 5 KB each; a node that was away for more starts again from"
-        " these.",
+        "With Redis: lessons kept there for other nodes, some 5 KB each; a node that was away for more begins again"
+        " with them.",
         "lessons",
         ge=100,
     )
