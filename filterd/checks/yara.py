@@ -11,7 +11,7 @@ from filterd.checks.contract import View
 from filterd.dns.plans import nothing
 from filterd.mime.symbols import UNSCANNABLE, UNSCANNABLE_CRASH, UNSCANNABLE_HTML, clip
 from filterd.model.dns import Plan
-from filterd.model.inspection import RULE_PREFIX, Inspection, RuleHit
+from filterd.model.inspection import RULE_PREFIX, RULE_PREFIXES, Inspection, RuleHit
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
 from filterd.score.stages import WHY, RuleStage, stage_of
 
@@ -43,14 +43,15 @@ class YaraCheck:
         if not facts.rule_set:
             return CheckReport(self.name, Outcome.SKIPPED, cause="no rules are loaded")
         cause = _unseen(facts)
-        return CheckReport(self.name, Outcome.UNKNOWN if cause else Outcome.OK, _findings(facts.hits), cause=cause)
+        found = findings_of(facts.hits, RULE_PREFIX)
+        return CheckReport(self.name, Outcome.UNKNOWN if cause else Outcome.OK, found, cause=cause)
 
 
-def _findings(hits: tuple[RuleHit, ...]) -> tuple[Finding, ...]:
-    """One finding for each symbol, in order of appearance; of rules in test nothing is said."""
+def findings_of(hits: tuple[RuleHit, ...], prefix: str) -> tuple[Finding, ...]:
+    """One finding for each symbol that begins so, in order of appearance; of rules in test nothing is said."""
     places: dict[str, dict[str, None]] = {}
     for hit in hits:
-        if hit.symbol.startswith(RULE_PREFIX) and stage_of(hit.meta) is not RuleStage.TEST:
+        if hit.symbol.startswith(prefix) and stage_of(hit.meta) is not RuleStage.TEST:
             why = f" ({hit.meta[WHY]})" if WHY in hit.meta else ""
             places.setdefault(hit.symbol, {})[clip(f"{hit.rule} in {hit.part}{why}")] = None
     return tuple([Finding(symbol, _shown(tuple(found))) for symbol, found in places.items()])
@@ -64,7 +65,7 @@ def _shown(places: tuple[str, ...]) -> tuple[str, ...]:
 
 def _unseen(facts: Inspection) -> str:
     """What the rules have not been shown, or gave up on, in words; empty where they have seen everything."""
-    strange = sorted({hit.symbol for hit in facts.hits if not hit.symbol.startswith(RULE_PREFIX)})
+    strange = sorted({hit.symbol for hit in facts.hits if not hit.symbol.startswith(RULE_PREFIXES)})
     if strange:
         return clip(f"hits under other names than {RULE_PREFIX}...: {', '.join(strange[:MAX_EVIDENCE])}")
     for found in facts.findings:

@@ -5,7 +5,7 @@ UNSCANNABLE_CRASH and in `problems`, and never reads as clean; the other stages 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -22,20 +22,23 @@ from filterd.inspection.words import words_of
 from filterd.ipc.messages import MAX_HEADER
 from filterd.mime import symbols
 from filterd.mime.address import read_author
+from filterd.mime.header import unfold
 from filterd.mime.limits import MAX_FIELDS
 from filterd.mime.message import Message
 from filterd.mime.symbols import clip, finding
 from filterd.mime.tree import parse
 from filterd.mime.words import decode_words
 from filterd.model.authentication import ArcFacts, SignatureFacts
-from filterd.model.inspection import Author, Classified, Inspection, InspectionJob
+from filterd.model.inspection import Author, Classified, Inspection, InspectionJob, RuleHit
 from filterd.model.message import HeaderField, header_block
 from filterd.model.report import Finding
+from filterd.regex.engine import MAX_ITEMS, Regexes, Seen
 
 MAX_SUBJECT: Final = 1_000  # characters of the Subject kept
 MAX_PROBLEMS: Final = 50
 MAX_SLOW: Final = 50  # names of rule files
 MAX_INTACT: Final = MAX_HEADER // 2  # bytes of header fields, their names and values; what is larger may have been cut
+MAX_FIELD: Final = 20_000  # bytes of a header field that regex rules see
 MAX_URL_TEXT: Final = 500_000  # characters of all URLs listed; real mail has some thousands
 
 
@@ -104,12 +107,14 @@ def inspect(  # noqa: PLR0913  # one for each thing that is loaded once
     passwords: bool = True,
     receiving: Receiving | None = None,
     classifier: Classifier | None = None,
+    regexes: Regexes | None = None,
     prepare: Callable[..., tuple[SignatureFacts, ...]] | None = None,
 ) -> Inspection:
     """Read one message. Never raises; a `body` shorter than the job says is the analysed prefix of a longer one.
 
-    Without a scanner no rules are asked, without `receiving` no features made, without a classifier none is asked;
-    without `passwords` encrypted archives stay closed. `prepare` stands for dkim.prepare where a test wants another.
+    Without a scanner or regexes no such rules are asked, without `receiving` no features made, without a classifier it
+    is not asked; without `passwords` encrypted archives stay closed. `prepare` stands for dkim.prepare where a test
+    wants another.
     """
     work = _Work(job)
     message = Message(job.fields, body)
@@ -145,6 +150,10 @@ def inspect(  # noqa: PLR0913  # one for each thing that is loaded once
         shown = [*texts.plain, *[page.text for page in texts.pages]]
         addresses = mentioned(message.first(b"reply-to"), links, shown)
     subject = _heuristics(work, message, author, texts, tuple(streams.files), phrases or Phrases())
+    matched: tuple[RuleHit, ...] = ()
+    if regexes is not None:
+        with work.stage("regex"):
+            matched = regexes.find(_seen(message, subject, streams.files, body))
     hosts = hosts_of(subject.urls)
     features = digest = b""
     classified: Classified | None = None
@@ -160,7 +169,7 @@ def inspect(  # noqa: PLR0913  # one for each thing that is loaded once
         author=author,
         signatures=signatures,
         parts=tuple(streams.facts),
-        hits=tuple(streams.hits),
+        hits=(*streams.hits, *matched),
         slow=tuple(streams.slow)[:MAX_SLOW],
         urls_cut=subject.urls_cut or len(listed) < len(subject.urls),
         urls=listed,
@@ -240,6 +249,22 @@ def _heuristics(
             work.findings.append(finding(symbols.UNSCANNABLE_CRASH, "heuristics", text))
             work.problem(text)
     return subject
+
+
+def _seen(message: Message, subject: Subject, files: Iterable[File], body: memoryview) -> Seen:
+    """What the operator's regular expressions are searched in."""
+
+    def header(name: bytes) -> list[str]:
+        return [clean(decode_words(unfold(value[:MAX_FIELD]))) for value in message.values(name)]
+
+    return Seen(
+        header,
+        subject.subject,
+        clean(subject.visible),
+        body,
+        [clean(url.text) for url in subject.urls[:MAX_ITEMS]],
+        [clean(name) for file in files for name in file.names][:MAX_ITEMS],
+    )
 
 
 def _targets(texts: Texts, codes: list[str]) -> Iterator[str]:

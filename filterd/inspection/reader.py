@@ -11,6 +11,7 @@ from filterd.heuristics.phrases import Phrases, PhrasesError, load_phrases
 from filterd.inspection.child import Reader
 from filterd.inspection.inspect import inspect
 from filterd.ipc.messages import NurserySettings
+from filterd.regex.engine import load_regexes
 from filterd.yarascan.engine import Engine
 from filterd.yarascan.load import load_rules
 
@@ -18,9 +19,10 @@ from filterd.yarascan.load import load_rules
 def make_reader(settings: NurserySettings) -> Reader:
     """Load all that is needed to read messages.
 
-    A rule file that does not compile, a file of phrases or of the classifier that does not load, or a model that does
-    not fit, is a problem that is told and gone without; a rules directory that is not there (OSError) or of which no
-    file can be used (RulesError) is a filter that silently has no rules, and worse than none.
+    A rule file that does not compile, of YARA or of regular expressions, a file of phrases or of the classifier that
+    does not load, or a model that does not fit, is a problem that is told and gone without; a rules directory that is
+    not there (OSError) or of which no file can be used (RulesError) is a filter that silently has no rules, and worse
+    than none.
     """
     problems: tuple[str, ...] = ()
     phrases = Phrases()
@@ -41,7 +43,16 @@ def make_reader(settings: NurserySettings) -> Reader:
             judge = Judge(Model(Path(settings.model)), settings.least)
         except ModelFileError as error:
             problems += (str(error),)
-    read = partial(inspect, phrases=phrases, passwords=settings.passwords, receiving=receiving, classifier=judge)
+    regexes, wrong = load_regexes([Path(folder) for folder in settings.regex])
+    problems += wrong
+    read = partial(
+        inspect,
+        phrases=phrases,
+        passwords=settings.passwords,
+        receiving=receiving,
+        classifier=judge,
+        regexes=regexes,
+    )
     if not settings.rules:
         return Reader(partial(read, scanner=None), "", problems)
     rule_set = load_rules(Path(settings.rules), Path(settings.cache) if settings.cache else None)

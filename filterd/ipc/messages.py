@@ -71,6 +71,7 @@ class NurserySettings:
     rules: str = ""
     cache: str = ""
     phrases: str = ""
+    regex: tuple[str, ...] = ()  # directories of regex rules
     classifier: str = ""  # rules/classifier.toml: without it no features are made
     model: str = ""  # the file of the classifier's model, mapped before the walls stand; empty: it is not asked
     least: int = 50  # messages of each kind that the model must have learnt before it is asked

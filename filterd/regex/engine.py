@@ -8,12 +8,13 @@ one, which RE2 does without an automaton if it must.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import re2
 
 from filterd.model.inspection import RuleHit
-from filterd.regex.declarations import RegexRule, Target
+from filterd.regex.declarations import RegexRule, Target, read_rules
 
 SET_MEMORY: Final = 32 << 20  # bytes of one set's program and automaton; 1,000 patterns of words take a part of it
 PATTERN_MEMORY: Final = 4 << 20  # bytes of one pattern
@@ -23,6 +24,8 @@ MAX_BODY: Final = 500_000  # characters of text; real mail has some thousand
 MAX_RAW: Final = 1_000_000  # bytes of the body as it came
 MAX_ITEMS: Final = 1_000  # links, and file names
 MAX_SHOWN: Final = 160  # characters of a match that are shown
+MAX_PROBLEMS: Final = 100  # told; whoever has more knows by then
+MAX_PROBLEM: Final = 300  # characters of one
 _ALWAYS: Final = "^"
 
 
@@ -63,6 +66,10 @@ class Regexes:
             targets[rule.target, rule.header.lower().encode()].append((rule, pattern))
         self._sets = {key: tuple(_sets(key[0], rules)) for key, rules in targets.items()}
 
+    def __bool__(self) -> bool:
+        """Whether there is any rule."""
+        return bool(self._sets)
+
     def find(self, seen: Seen) -> tuple[RuleHit, ...]:
         """The rules that match, each once, where it matched first."""
         hits: dict[str, RuleHit] = {}
@@ -73,6 +80,14 @@ class Regexes:
                         strings = (shown,) if shown else ()
                         hits[rule.symbol] = RuleHit(rule.symbol, rule.namespace, rule.symbol, place, strings, rule.meta)
         return tuple(hits.values())
+
+
+def load_regexes(directories: Sequence[Path]) -> tuple[Regexes | None, tuple[str, ...]]:
+    """The rules of these directories, None where there are none; and the problems of files that are left out."""
+    rules, problems = read_rules(directories)
+    regexes = Regexes(rules)
+    told = tuple([problem[:MAX_PROBLEM].encode("utf-8", "replace").decode() for problem in problems + regexes.problems])
+    return regexes or None, told[:MAX_PROBLEMS]
 
 
 class _Set:
@@ -165,6 +180,7 @@ def _of(target: Target, text: str) -> str | bytes:
     return text.encode() if target is Target.RAW else text
 
 
-def _shown(found: str | bytes) -> str:
+def _shown(found: str | bytes | memoryview) -> str:
     """What matched, for a person, with everything unprintable escaped."""
-    return f"{found[:MAX_SHOWN]!r}"[:MAX_SHOWN]
+    short = found[:MAX_SHOWN]
+    return f"{short if isinstance(short, str) else bytes(short)!r}"[:MAX_SHOWN]

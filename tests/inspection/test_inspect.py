@@ -18,6 +18,8 @@ from filterd.mime.header import split
 from filterd.model.authentication import ArcFacts, DkimStatus
 from filterd.model.inspection import Inspection, InspectionJob, RuleHit
 from filterd.model.message import HeaderField
+from filterd.regex.declarations import RegexRule, Target
+from filterd.regex.engine import Regexes
 from filterd.yarascan.engine import Scan
 from tests.arc.chains import MESSAGE, seal
 from tests.support.signing import sign
@@ -271,3 +273,44 @@ def test_public_malformed_messages(shared: Path) -> None:
     problems = {path.name: found for path in paths if (found := run(path.read_bytes()).problems)}
     assert len(paths) > 100
     assert problems == {}
+
+
+def regex(symbol: str, target: Target, pattern: str, header: str = "") -> RegexRule:
+    """A regex rule that weighs a point."""
+    return RegexRule(symbol, target, pattern, 1.0, "x", header, namespace="own")
+
+
+def test_regex_rules_see_what_a_reader_sees() -> None:
+    """Decoded fields and subject, texts, links, names of parts and of what is unpacked, and the body as it came."""
+    rules = Regexes(
+        [
+            regex("REGEX_HEADER", Target.HEADER, "^Müller <", "From"),
+            regex("REGEX_SUBJECT", Target.SUBJECT, "^Grüße$"),
+            regex("REGEX_BODY", Target.BODY, "^see http"),
+            regex("REGEX_RAW", Target.RAW, "name=a[.]txt[.]gz\r\nContent"),
+            regex("REGEX_URL", Target.URL, "^http://x.test/a$"),
+            regex("REGEX_PACKED", Target.FILE_NAME, "^a[.]txt[.]gz$"),
+            regex("REGEX_MEMBER", Target.FILE_NAME, "^a[.]txt$"),
+            regex("REGEX_NONE", Target.BODY, "Alice"),
+        ]
+    )
+    raw = MAIL.replace(b"From: Alice", b"From:\r\n =?utf-8?q?M=C3=BCller?=")
+    fields, start = split(raw)
+    job = InspectionJob("x", fields, len(raw) - start, 60, 1_767_268_800.0)
+    facts = inspect(job, memoryview(raw)[start:], Recorder(), regexes=rules)
+    names = ["HEADER", "SUBJECT", "BODY", "RAW", "URL", "PACKED", "MEMBER"]
+    assert [hit.symbol for hit in facts.hits] == ["YARA_INNER", *[f"REGEX_{name}" for name in names]]
+    assert facts.problems == ()
+
+
+def test_regex_rules_that_fail_cost_only_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and the other facts are there."""
+    rules = Regexes([regex("REGEX_A", Target.BODY, "x")])
+    monkeypatch.setattr(Regexes, "find", lambda *_: 1 / 0)
+    fields, start = split(MAIL)
+    job = InspectionJob("x", fields, len(MAIL) - start, 60, 1_767_268_800.0)
+    facts = inspect(job, memoryview(MAIL)[start:], None, regexes=rules)
+    assert ("UNSCANNABLE_CRASH", ("regex", "ZeroDivisionError")) in [
+        (one.symbol, one.evidence) for one in facts.findings
+    ]
+    assert facts.subject == "Grüße"
