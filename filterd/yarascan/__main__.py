@@ -16,12 +16,13 @@ from typing import Any, Final
 import msgspec
 
 from filterd.score.stages import RuleStage, expired, stage_of
+from filterd.yarascan import yarax
 from filterd.yarascan.apart import apart
 from filterd.yarascan.compile import FILE_SECONDS
 from filterd.yarascan.engine import symbol_of
 from filterd.yarascan.grammar import rules_in
 from filterd.yarascan.lint import Complaint, lint
-from filterd.yarascan.promotion import move
+from filterd.yarascan.promotion import move, rewrite
 from filterd.yarascan.samples import check_family, read_samples
 from filterd.yarascan.sources import RuleFile, read_paths
 from filterd.yarascan.split import split
@@ -62,7 +63,8 @@ def _check(paths: Sequence[str]) -> Iterator[Row]:
         yield msgspec.structs.asdict(Complaint(problem.partition(": ")[0], 0, "error", "file", "", problem))
     for complaint in lint(files, datetime.now(UTC).date()):
         yield msgspec.structs.asdict(complaint)
-    yield {"files": len(files), "rules": sum([len(rules_in(file.text)) for file in files])}
+    missing = {} if yarax.AVAILABLE else {"missing": yarax.MISSING}
+    yield {"files": len(files), "rules": sum([len(rules_in(file.text)) for file in files]), **missing}
 
 
 def _test(paths: Sequence[str]) -> Iterator[Row]:
@@ -101,6 +103,25 @@ def _list(paths: Sequence[str]) -> Iterator[Row]:
             }
 
 
+def _fmt(arguments: Sequence[str]) -> Iterator[Row]:
+    """Format the files, or say what that would change; a file that has no common form says why."""
+    word, *paths = arguments
+    if not yarax.AVAILABLE:
+        raise ValueError(yarax.MISSING)
+    yarax.library()
+    files, problems = _files(paths)
+    for problem in problems:
+        yield {"path": problem.partition(": ")[0], "changed": False, "diff": "", "problem": problem}
+    for file in files:
+        found = apart(partial(yarax.formatted, file), yarax.Formatted, FILE_SECONDS)
+        done = found or yarax.Formatted("", f"{file.path}: ended the formatter (crash, time or memory limit)")
+        changed = not done.problem and done.text != file.text
+        if changed and word == "write":
+            rewrite(file.path, done.text)
+        diff = yarax.difference(file, done.text) if changed and word == "check" else ""
+        yield {"path": str(file.path), "changed": changed, "diff": diff, "problem": done.problem}
+
+
 def _move(word: str) -> Callable[[Sequence[str]], Iterator[Row]]:
     def moved(arguments: Sequence[str]) -> Iterator[Row]:
         name, *paths = arguments
@@ -133,6 +154,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Sequence[str]], Iterator[Row]]]] = {
     "check": _check,
     "test": _test,
     "list": _list,
+    "fmt": _fmt,
     "promote": _move("promote"),
     "demote": _move("demote"),
     "split": _split,

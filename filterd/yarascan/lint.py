@@ -10,10 +10,11 @@ from typing import Final, Literal
 import msgspec
 import yara
 
+from filterd.config.rules import MAX_WEIGHT
 from filterd.model.verdict import Action
-from filterd.score.rules import MAX_WEIGHT
 from filterd.score.stages import STAGES, RuleStage, expiry, stage_of
 from filterd.yarascan import check as checking
+from filterd.yarascan import yarax
 from filterd.yarascan.apart import apart
 from filterd.yarascan.compile import FILE_SECONDS
 from filterd.yarascan.engine import SYMBOL
@@ -27,6 +28,7 @@ SEVERITIES: Final = ("low", "medium", "high")
 ACTIONS: Final = tuple(str(action) for action in Action)
 SLOW_MS: Final = 100.0  # CPU for the canary of 1 MB: some of the slowest files of 740 public ones take that
 
+_ENDED: Final = "ended the compiler (crash, time or memory limit)"
 _LINE: Final = re.compile(r"line (\d+): ")
 
 Severity = Literal["error", "warning"]
@@ -54,11 +56,14 @@ class Tried(msgspec.Struct, frozen=True):
 def lint(files: Sequence[RuleFile], today: date) -> Iterator[Complaint]:
     """Everything that is wrong with the files, by themselves and together. Forks: for a process with one thread."""
     checking.canary()  # made once, for all children
+    yarax.library()  # the same
     parsed = [(file, rules_in(file.text)) for file in files]
     yield from _together(parsed)
     for file, rules in parsed:
         tried = apart(partial(_try, file), Tried, FILE_SECONDS)
-        yield from _compiled(file, tried or Tried("ended the compiler (crash, time or memory limit)"), rules)
+        yield from _compiled(file, tried or Tried(_ENDED), rules)
+        if yarax.AVAILABLE and tried is not None and not tried.problem:
+            yield from _second(file, rules)
         for rule in rules:
             yield from _rule(file, rule, today)
 
@@ -84,6 +89,16 @@ def _compiled(file: RuleFile, tried: Tried, rules: Sequence[Rule]) -> Iterator[C
     if tried.ms > SLOW_MS:
         text = f"takes {tried.ms:.0f} ms for {checking.CANARY_BYTES} bytes: see filterd rules profile"
         yield Complaint(str(file.path), 0, "warning", "slow", "", text)
+
+
+def _second(file: RuleFile, rules: Sequence[Rule]) -> Iterator[Complaint]:
+    """What yara-x says of a file that the compiler takes: a warning each, for it is not what scans."""
+    told = apart(partial(yarax.remarks, file), list[yarax.Remark], FILE_SECONDS)
+    if told is None:
+        yield Complaint(str(file.path), 0, "warning", "yara-x", "", f"yara-x: {_ENDED}")
+    for remark in told or ():
+        kind = "slow" if remark.slow else "yara-x"
+        yield Complaint(str(file.path), remark.line, "warning", kind, _rule_at(rules, remark.line), remark.text)
 
 
 def _kind(problem: str) -> str:

@@ -49,7 +49,7 @@ def move(files: Iterable[RuleFile], name: str, steps: int) -> Moved:
     text = with_stage(file.text, rule, after)
     if [one.value("stage") for one in rules_in(text) if one.name == name] != [after.value]:
         raise PromotionError(f"{file.path}:{rule.line}: the stage cannot be written into this rule")
-    _replace(file.path, text)
+    rewrite(file.path, text)
     return Moved(str(file.path), rule.line, name, before, after, rule.value("score"), rule.value("action"))
 
 
@@ -71,7 +71,7 @@ def with_stage(text: str, rule: Rule, stage: RuleStage) -> str:
     return f'{text[: rule.body]}{end}    meta:{end}{INDENT}stage = "{stage}"{text[rule.body :]}'
 
 
-def _replace(path: Path, text: str) -> None:
+def rewrite(path: Path, text: str) -> None:
     """Write the file whole or not at all, with the mode and owner it had; a link stays a link."""
     path = path.resolve()
     status = path.stat()

@@ -80,7 +80,7 @@ rule hta_application
         $script = "<script" nocase
     condition:
         ($hta and not (part_type startswith "text/plain" or part_type == "text" or part_type == "message"))
-            or (extension == "hta" and $script)
+        or (extension == "hta" and $script)
 }
 
 rule powershell_fetches

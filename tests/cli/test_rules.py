@@ -201,3 +201,44 @@ def test_profile_times_files_and_rules(commands: Commands) -> None:
         ("rule", "other"),
     }
     assert all(row["ms"] >= 0 for row in rows)
+
+
+def test_fmt_says_what_would_change_and_changes_it(commands: Commands) -> None:
+    """With --check nothing is written and exit 1 says that something would be; then all is in form."""
+    path = commands.rules / "a.yar"
+    done = commands.run("fmt", "--check", str(commands.rules))
+    assert (done.exit_code, path.read_text()) == (1, RULE)
+    assert {"-rule needle {", "+rule needle", "+{"} <= set(done.stdout.splitlines())
+    assert "1 of 1 files would change, 0 have no common form" in done.stderr
+    assert commands.run("fmt", str(commands.rules)).stdout == f"formatted {path}\n"
+    assert commands.run("fmt", "--check", str(path)).exit_code == 0
+    assert commands.run("test", str(path)).exit_code == 0
+
+
+def test_fmt_leaves_what_it_cannot_read(commands: Commands) -> None:
+    """The others are formatted; exit 1 and the line say that one is not."""
+    broken = commands.write("rule a { condition: ", "broken")
+    done = commands.run("fmt", str(commands.rules))
+    assert (done.exit_code, broken.read_text()) == (1, "rule a { condition: ")
+    assert f"{broken}:1: syntax error" in done.stderr
+    assert (commands.rules / "a.yar").read_text() != RULE
+    assert {row["changed"] for row in commands.rows("fmt", str(commands.rules))} == {False}
+
+
+def test_fmt_without_yara_x_says_what_to_install(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra; check goes on without it and says so."""
+    hidden = commands.folder / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text(
+        "import importlib.util as u\nold = u.find_spec\n"
+        "u.find_spec = lambda name, package=None: None if name == 'yara_x' else old(name, package)\n"
+    )
+    monkeypatch.setattr("filterd.operations.rules._CODE", f"{hidden}:{_code()}")
+    done = commands.run("fmt", str(commands.rules))
+    assert done.exit_code == 1
+    assert "yara-x is not installed: pip install 'filterd[yara-x]'" in done.stderr
+    assert "Not linted by yara-x" in commands.run("check", str(commands.rules)).stderr
+
+
+def _code() -> str:
+    return str(Path(__file__).resolve().parents[2])
