@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from filterd.classifier.lesson import AUTO, Lesson, squeeze
+from filterd.classifier.lesson import AUTO, Lesson, spread, squeeze
 from filterd.store.embedded import ConnectionPool, Schema, open_database, transaction
 
 NAME: Final = "lessons.sqlite"
@@ -163,6 +163,13 @@ class Change:
             (number, limit),
         ).fetchall()
         return [(seq, digest, domain, bool(spam), features) for seq, digest, domain, spam, features in rows]
+
+    def all(self) -> list[Lesson]:
+        """Every lesson whose features are remembered, in order."""
+        rows = self._connection.execute(
+            "SELECT digest, spam, features, domain, source, at FROM lessons WHERE features IS NOT NULL ORDER BY seq"
+        ).fetchall()
+        return [Lesson(digest, bool(spam), spread(kept), *others) for digest, spam, kept, *others in rows]
 
     def many_after(self, number: int) -> int:
         """How many lessons there are behind that number."""
