@@ -4,7 +4,15 @@
 `commands` makes what the commands need. Below this layer nothing opens what it was not given.
 """
 
-from filterd.app.commands import diagnose, open_inspectors, open_quarantine, open_scanner, rule_uses
+from filterd.app.commands import (
+    diagnose,
+    keep_rule_costs,
+    open_inspectors,
+    open_quarantine,
+    open_scanner,
+    rule_costs,
+    rule_uses,
+)
 from filterd.app.daemon import Commanded, StartRefusedError, StillStartingError, read_status, run_daemon
 from filterd.app.front import StartError
 from filterd.app.lists import open_lists, suspended_lists
@@ -20,6 +28,7 @@ __all__ = [
     "StartRefusedError",
     "StillStartingError",
     "diagnose",
+    "keep_rule_costs",
     "load_config",
     "load_site",
     "open_inspectors",
@@ -27,6 +36,7 @@ __all__ = [
     "open_quarantine",
     "open_scanner",
     "read_status",
+    "rule_costs",
     "rule_uses",
     "run_daemon",
     "suspended_lists",

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +22,7 @@ from filterd.model.store import StoreError
 from filterd.operations import doctor
 from filterd.operations.doctor import Diagnosis, Level
 from filterd.pipeline.parts import Inspect, Parts
+from filterd.pipeline.rule_costs import Cost, costs, keep
 from filterd.pipeline.rule_watch import Use, uses
 from filterd.quarantine import Quarantine
 from filterd.store import MemoryStore
@@ -101,6 +103,33 @@ def rule_uses(config: Config, rules: Sequence[str]) -> Mapping[str, Use] | None:
         return None
     finally:
         store.close()
+
+
+def rule_costs(config: Config, rules: Sequence[tuple[str, str]]) -> Mapping[str, Cost]:
+    """What the last profiles said of rules, each with its file's namespace; nothing where the state does not answer."""
+    if not (config.redis.url or config.state_directory.is_dir()):
+        return {}
+    store = shared_state(config)
+    try:
+        return costs(store, rules)
+    except StoreError:
+        return {}
+    finally:
+        store.close()
+
+
+def keep_rule_costs(config: Config, files: Mapping[str, float], rules: Mapping[str, float]) -> bool:
+    """Keep what a profile has measured, where there is a state; whether it is kept."""
+    if not (config.redis.url or config.state_directory.is_dir()):
+        return False
+    store = shared_state(config)
+    try:
+        keep(store, files, rules, time.time())
+    except StoreError:
+        return False
+    finally:
+        store.close()
+    return True
 
 
 def open_quarantine(config: Config) -> Quarantine:

@@ -141,7 +141,8 @@ class LiveFront:
         selectors = SelectorMemory(store, self._writes)
         ours = _trust(site.config).is_ours
         memory = Memory(store, self._lessons, selectors, ours=ours) if remembers else None
-        self._rules = RuleWatch(store, site.config.rules.suspend_share or NEVER) if remembers else None
+        share = site.config.rules.suspend_share or NEVER
+        self._rules = RuleWatch(store, share, count=metrics.rule_demoted) if remembers else None
         self._resolving = Resolving(site, self._share)
         self._replays = ReplayCounter(store)
         self._scanners = _scanners(site.config)

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
-from filterd.app import rule_uses
+from filterd.app import rule_costs, rule_uses
 from filterd.cli import rules_measure
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
 from filterd.operations.rules import RulesCommandError, ask, next_step
@@ -120,11 +121,18 @@ def try_samples(paths: Paths = None, json: JsonOption = False, config: ConfigOpt
 def list_rules(paths: Paths = None, json: JsonOption = False, config: ConfigOption = None) -> None:
     """Show the rules: name, file, stage, symbol, owner, expiry; how often each has hit at this daemon, and when last.
 
+    The cost is what filterd rules profile has measured last, in ms per message: the rule's own where it stands among
+    the slowest files, else that of its whole file.
+
     Example: filterd rules list --json | jq -r 'select(.stage == "shadow") | .rule'
     """
     rows = list(_asked("list", _where(paths, config)))
-    known = rule_uses(configuration(config), [row["rule"] for row in rows]) or {}
+    settings = configuration(config)
+    known = rule_uses(settings, [row["rule"] for row in rows]) or {}
+    measured = rule_costs(settings, [(row["rule"], row["namespace"]) for row in rows])
     for row in rows:
+        cost = measured.get(row["rule"])
+        row["cost"] = None if cost is None else msgspec.to_builtins(cost)
         use = known.get(row["rule"])
         row |= {"hits": None, "last_hit": None, "suspended": ""}
         if use is not None:
@@ -133,7 +141,7 @@ def list_rules(paths: Paths = None, json: JsonOption = False, config: ConfigOpti
         for row in rows:
             print_json(row)
         return
-    columns = ("rule", "file", "stage", "symbol", "owner", "expires", "hits", "last hit")
+    columns = ("rule", "file", "stage", "symbol", "owner", "expires", "hits", "last hit", "ms per message")
     print_table(columns, [_cells(row) for row in rows])
 
 
@@ -182,4 +190,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     place = f"{row['namespace']}:{row['line']}"
     hits = "" if row["hits"] is None else str(row["hits"])
     last = "" if row["last_hit"] is None else f"{datetime.fromtimestamp(row['last_hit'], UTC):%Y-%m-%d %H:%M:%S UTC}"
-    return (row["rule"], place, stage, row["symbol"], row["owner"], row["expires"], hits, last)
+    return (row["rule"], place, stage, row["symbol"], row["owner"], row["expires"], hits, last, _cost(row["cost"]))
+
+
+def _cost(cost: dict[str, Any] | None) -> str:
+    return "" if cost is None else f"{cost['ms']:.3f}{' (file)' if cost['whole_file'] else ''}"

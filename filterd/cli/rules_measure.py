@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from filterd.app import StartError, open_inspectors
+from filterd.app import Config, StartError, keep_rule_costs, open_inspectors
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
 from filterd.operations.rules import RulesCommandError, ask
 from filterd.operations.rules_backtest import Labelled, Row, State, StateError, Summary, corpus, resumed, run
@@ -76,6 +76,8 @@ def profile(
 ) -> None:
     """Say what each rule file costs over messages, each asked alone, and which rules of the slowest files are slow.
 
+    Of the daemon's rules it is kept: filterd rules list shows it.
+
     Example: filterd rules profile --messages mail/
     """
     settings = configuration(config)
@@ -93,9 +95,11 @@ def profile(
                 single = _summed(_shown(run(inspect, wanted, workers), len(wanted), "slowest rules"))
         except (StartError, RulesCommandError, OSError) as error:
             fail(safe(str(error)))
+    count = max(files.messages, 1)
+    if rules is None and not _kept(settings, files, single):
+        typer.echo("Not kept for filterd rules list: no state that answers", err=True)
     found = [("file", name, ms) for name, ms in files.costs.most_common()]
     found += [("rule", name, ms) for name, ms in single.costs.most_common()]
-    count = max(files.messages, 1)
     if json:
         for kind, name, ms in found:
             print_json({"kind": kind, "name": name, "ms": round(ms, 3), "ms_per_message": round(ms / count, 4)})
@@ -103,6 +107,14 @@ def profile(
     for kind in ("file", "rule"):
         rows = [(name, f"{ms:.1f}", f"{ms / count:.3f}") for one, name, ms in found if one == kind][:SHOWN]
         print_table((kind, "ms", "ms per message"), rows, title=f"{count} messages")
+
+
+def _kept(config: Config, files: Summary, single: Summary) -> bool:
+    """Keep milliseconds per message for rules list; rules stand in files of their own, which have their names."""
+    count = max(files.messages, 1)
+    by_file = {name: ms / count for name, ms in files.costs.items()}
+    by_rule = {name.rpartition("/")[2]: ms / count for name, ms in single.costs.items()}
+    return keep_rule_costs(config, by_file, by_rule)
 
 
 def _corpus(path: Path) -> list[Labelled]:

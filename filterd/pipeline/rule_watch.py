@@ -92,11 +92,22 @@ class RuleWatch:
     While the store is silent the last known state goes on.
     """
 
-    def __init__(self, store: BatchStore, share: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """`share` of messages from which a rule is suspended, above 1 for never."""
+    def __init__(
+        self,
+        store: BatchStore,
+        share: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        count: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`share` of messages from which a rule is suspended, above 1 for never.
+
+        `count` is told what this process has done: "suspended" a rule, "excused" a file.
+        """
         self._store = store
         self._share = share
         self._clock = clock
+        self._count = count
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, str]] = {}  # rule -> looked at until, why it is suspended
         self._excused: tuple[str, ...] = ()
@@ -185,6 +196,7 @@ class RuleWatch:
         slow = self._store.add(f"rule:window:{window}:slow:{_id(name)}", count, 2 * WINDOW)
         if slow >= SLOW_LEAST and name not in self._store.members(_SLOW):
             self._store.remember(_SLOW, name, SUSPENDED, MAX_SLOW)
+            self._count("excused")
             _log.warning(Event.RULE_FILE_EXCUSED, file=name, messages=slow, seconds=SUSPENDED)
 
     def _judge(self, name: str, window: int, count: int, messages: int, networks: set[str]) -> None:
@@ -202,6 +214,7 @@ class RuleWatch:
         self._store.put(_suspension(name), why.encode(), SUSPENDED)
         with self._lock:
             self._known[name] = (self._clock() + FRESH, why)
+        self._count("suspended")
         _log.warning(Event.RULE_SUSPENDED, rule=name, cause=why, seconds=SUSPENDED)
 
 

@@ -145,6 +145,10 @@ class FrontMetrics:
                 unnamed = max(unnamed, float(suspended))
         self.set("filterd_dnsbl_suspended", unnamed, OTHER)
 
+    def rule_demoted(self, deed: str) -> None:
+        """A rule that was suspended, or a rule file that was excused."""
+        self.inc("filterd_rule_demotions", deed)
+
     def session(self, change: int) -> None:
         """A session opened (+1) or closed (-1)."""
         self.inc("filterd_sessions", amount=change)

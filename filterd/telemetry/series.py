@@ -10,6 +10,7 @@ OTHER: Final = "other"  # a label value outside the vocabulary is counted here: 
 # Seconds; from what a warm message takes to the deadline.
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 SHARED_OUTCOMES: Final = ("hit", "miss", "late", "error")
+RULE_DEEDS: Final = ("suspended", "excused")
 INSPECTOR_KINDS: Final = ("busy", "died", "overran", "crashed", OTHER)
 
 
@@ -59,6 +60,12 @@ def families(checks: tuple[str, ...], lists: tuple[str, ...] = ()) -> tuple[Fami
             "1 while a block list is not asked: mail is unprotected by it.",
             (("list", tuple(dict.fromkeys((*lists, OTHER)))),),
             common=True,
+        ),
+        Family(
+            "filterd_rule_demotions",
+            "counter",
+            "YARA rules suspended for hitting too much mail, and rule files excused for taking too long.",
+            (("deed", RULE_DEEDS),),
         ),
         Family("filterd_sessions", "gauge", "Open SMTP sessions."),
         Family("filterd_fronts", "gauge", "Front processes that serve."),

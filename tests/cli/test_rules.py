@@ -1,6 +1,7 @@
 """filterd rules: what is printed, what the exit says, and what is written."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def test_the_rules_are_listed(commands: Commands) -> None:
     config = commands.folder / "filterd.toml"
     config.write_text(f'[paths]\nstate = "{commands.folder}/state"\n')
     done = commands.run("list", str(commands.rules), "--config", str(config))
-    assert done.stdout == "needle\ta:1\tshadow (expired)\tYARA_NEEDLE\tteam\t2020-01-31\t\t\n"
+    assert done.stdout == "needle\ta:1\tshadow (expired)\tYARA_NEEDLE\tteam\t2020-01-31\t\t\t\n"
     (commands.folder / "state").mkdir()
     store = open_store(None, commands.folder / "state")
     watch = RuleWatch(store, NEVER)
@@ -132,7 +133,7 @@ def test_the_rules_are_listed(commands: Commands) -> None:
     watch.close()
     store.close()
     done = commands.run("list", str(commands.rules), "--config", str(config))
-    assert done.stdout.endswith("\t1\t2023-11-14 22:13:20 UTC\n")
+    assert done.stdout.endswith("\t1\t2023-11-14 22:13:20 UTC\t\n")
     (row,) = commands.rows("list", str(commands.rules), "--config", str(config))
     assert (row["rule"], row["stage"], row["expired"], row["score"]) == ("needle", "shadow", True, "3")
     assert (row["hits"], row["last_hit"]) == (1, 1_700_000_000.0)
@@ -201,6 +202,22 @@ def test_profile_times_files_and_rules(commands: Commands) -> None:
         ("rule", "other"),
     }
     assert all(row["ms"] >= 0 for row in rows)
+
+
+def test_what_a_profile_measured_is_listed(commands: Commands) -> None:
+    """Of the daemon's rules alone; without a state it says that nothing is kept."""
+    (commands.folder / "site").mkdir()
+    commands.rules.rename(commands.folder / "site" / "yara")
+    config = commands.folder / "filterd.toml"
+    config.write_text(f'[paths]\nstate = "{commands.folder}/state"\n[rules]\npath = "{commands.folder}/site"\n')
+    folder = commands.mail(spam1="a needle").parent
+    profile = ("profile", "--config", str(config), "--messages", str(folder))
+    assert "Not kept" in commands.run(*profile).stderr
+    (commands.folder / "state").mkdir()
+    assert commands.run(*profile).exit_code == 0
+    (row,) = commands.rows("list", "--config", str(config))
+    assert (row["cost"]["ms"] >= 0, row["cost"]["whole_file"]) == (True, False)
+    assert re.search(r"\t\d+\.\d{3}\n", commands.run("list", "--config", str(config)).stdout) is not None
 
 
 def test_fmt_says_what_would_change_and_changes_it(commands: Commands) -> None:

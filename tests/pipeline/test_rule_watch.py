@@ -151,3 +151,15 @@ def test_hits_are_known_by_rule() -> None:
     assert uses(store, ["greedy", "quiet"]) == {"greedy": Use(3, NOW), "quiet": Use(0, None)}
     many = [f"rule{number}" for number in range(2 * AT_ONCE + 1)]
     assert list(uses(store, [*many, "greedy"]).values())[-1] == Use(3, NOW)
+
+
+def test_what_is_done_to_rules_is_counted_once() -> None:
+    """By the process that did it, however many know of it."""
+    store, done = MemoryStore(), list[str]()
+    for _ in range(2):
+        watch = RuleWatch(store, 0.2, count=done.append)
+        flood(watch, LEAST)
+        for _ in range(SLOW_LEAST):
+            watch.saw(Inspection(slow=("dull",)), Score(0.0), TAG, "", NOW)
+        watch.flush()
+    assert sorted(done) == ["excused", "suspended"]

@@ -74,6 +74,15 @@ def test_labels_outside_the_vocabulary_count_as_other() -> None:
     }
 
 
+def test_rules_that_were_suspended_are_counted() -> None:
+    """By what was done, never by name: a rule set can have any number of rules."""
+    metrics = Metrics.create(1)
+    for deed in ("suspended", "excused", "suspended"):
+        metrics.front(0).rule_demoted(deed)
+    found = {("filterd_rule_demotions_total", "suspended"): 2.0, ("filterd_rule_demotions_total", "excused"): 1.0}
+    assert values(metrics) == found
+
+
 def test_a_dead_front_leaves_its_counts_and_takes_its_gauges() -> None:
     """Counters never go back; sessions of a process that is gone are gone."""
     metrics = Metrics.create(1)
