@@ -129,7 +129,7 @@ def inspect(  # noqa: PLR0913  # one for each thing that is loaded once
         if author.ambiguous:
             work.findings.append(finding(symbols.AMBIGUOUS_FROM, author.ambiguous, *message.index.get(b"from", ())[:2]))
     signatures, chain = _signed(work, body, prepare or dkim.prepare)
-    streams = Streams(job, scanner, work.stage, words_of(message) if passwords else tuple)
+    streams = Streams(job, scanner, work.stage, words_of(message) if passwords else tuple, message.decoded)
     block = b""
     with work.stage("header"):
         block = header_block(job.fields)

@@ -5,17 +5,19 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from itertools import chain
 from time import monotonic
 from typing import Final, Protocol
 
 from filterd.heuristics import File
 from filterd.html import Page, read_page
+from filterd.inspection.naming import clean, first
 from filterd.inspection.raw import Span, as_received, seen_again
 from filterd.mime.buried import buried, may_be_signed, opens_as_message
 from filterd.mime.charset import decode, transcoded
-from filterd.mime.decode import Data
+from filterd.mime.decode import Data, let_go, most
 from filterd.mime.embedded import embedded
-from filterd.mime.limits import MAX_TEXT
+from filterd.mime.limits import MAX_DECODED, MAX_TEXT
 from filterd.mime.macintosh import data_fork
 from filterd.mime.message import Message, Part
 from filterd.mime.parameters import names as candidate_names
@@ -28,6 +30,7 @@ from filterd.mime.symbols import (
     UNSCANNABLE_HTML,
     UNSCANNABLE_PARTIAL,
     UNSCANNABLE_PARTS,
+    UNSCANNABLE_SIZE,
     UNSCANNABLE_YARA,
     clip,
     finding,
@@ -46,7 +49,6 @@ MAX_CUT: Final = 20  # scans cut short that are named
 YARA_SHARE: Final = 0.5  # of a message's time that rules may take: slow ones must not cost the other facts
 UNPACK_SHARE: Final = 0.8  # of a message's time after which nothing more is unpacked: what is known must be told
 MAX_FACTS: Final = 2_100  # parts and members listed: all that their own limits allow
-MAX_PATH: Final = 500  # characters of a path: members of members have long names
 MAX_WRITTEN: Final = 3  # texts written into texts; each may hold several times its own size, by overlapping marks
 MAX_PAGES: Final = 50  # HTML documents parsed of one message
 MAX_TEXTS: Final = 8_000_000  # bytes of all texts of one message that are looked at as text
@@ -80,12 +82,16 @@ class Streams:
         scanner: StreamScanner | None,
         stage: Callable[[str], AbstractContextManager[None]],
         words: Callable[[], tuple[str, ...]] = tuple,
+        held: int = 0,
     ) -> None:
-        """`stage` times a piece of work and keeps its exceptions from the rest; `words` gives possible passwords."""
+        """`stage` times a piece of work and keeps its exceptions from the rest; `words` gives possible passwords.
+
+        `held` is how many bytes the message's parts themselves take.
+        """
         self.facts: list[PartFacts] = []
         self.files: list[File] = []
         self.hits: list[RuleHit] = []
-        self._budget = Budget(words=words, until=monotonic() + job.seconds * UNPACK_SHARE)
+        self._budget = Budget(words=words, held=held, until=monotonic() + job.seconds * UNPACK_SHARE)
         self.texts = Texts(links=self._budget.links, codes=self._budget.codes)
         self.problems: list[str] = []
         self._doubts: list[Finding] = []
@@ -101,11 +107,11 @@ class Streams:
         self.slow: dict[str, None] = {}  # rule files, in order
         self._base: dict[str, str | int] = {
             "owner": "",
-            "client": _clean(job.client_address),
-            "sender_domain": _clean(job.sender.rpartition("@")[2].lower()),
-            "trust": _clean(job.trust),
-            "spf": _clean(job.spf),
-            "first_contact": _clean(job.first_contact),
+            "client": clean(job.client_address),
+            "sender_domain": clean(job.sender.rpartition("@")[2].lower()),
+            "trust": clean(job.trust),
+            "spf": clean(job.spf),
+            "first_contact": clean(job.first_contact),
         }
 
     @property
@@ -131,15 +137,16 @@ class Streams:
 
     def _leaf(self, part: Part) -> Sequence[Data]:
         """All readings scanned, the likeliest described; those that the part's encoding has."""
-        readings = contents = part.contents()
-        kinds = [detect(reading) for reading in readings]
+        contents = self._contents(part)
+        kinds = [*map(detect, contents)]
         types = tuple(dict.fromkeys([kinds[0][0], *[kind for found in kinds for kind in found if kind not in _VAGUE]]))
-        if len(readings) > 1:
+        if len(contents) > 1:
             self._disagreement(part, kinds)
+        more: tuple[Data, ...] = ()
         if kinds[0][0] in _VAGUE or kinds[0][0] in TEXTS:
-            text = transcoded(readings[0], part.charset)
+            text = transcoded(contents[0], part.charset)
             if text is not None:
-                readings, kinds = (*readings, text), [*kinds, detect(text)]
+                more, kinds = (text,), [*kinds, detect(text)]
         if not part.encodings and part.content_type in _SHOWN and _NUL.search(part.raw) is not None:
             # Programs stop at it, skip it or show what follows.
             self._doubts.append(finding(AMBIGUOUS_ENCODING, "NUL in a text", part.path))
@@ -147,14 +154,28 @@ class Streams:
         shown = part.kind == "body" and part.disposition in _INLINE and part.content_type in _SHOWN
         shown = shown and all(kind in TEXTS or kind in _VAGUE for kind in types)
         rules: list[str] = []
-        for reading in readings:
-            rules += self._scan(reading, part.path, _first(part.filenames), part.content_type, part.depth, types[0])
-        rules += self._shown(self._read(part, readings[0], types, shown), part.path, part.depth, readings)
-        self._describe(part, readings[0], types, shown, tuple(dict.fromkeys(rules)))
-        for reading, found in zip(readings, kinds, strict=True):
-            with self._stage("unpack"):
-                self._unpack(part, reading, found[0])
+        for reading in chain(contents, more):
+            rules += self._scan(reading, part.path, first(part.filenames), part.content_type, part.depth, types[0])
+            del reading  # the next one needs its room
+        rules += self._shown(self._read(part, contents[0], types, shown), part.path, part.depth, chain(contents, more))
+        self._describe(part, contents[0], types, shown, tuple(dict.fromkeys(rules)))
+        left = iter(kinds)
+        for reading in chain(contents, more):
+            if reading is not part.raw:
+                let_go(part.raw)  # it has been decoded
+            # What is neither decoded nor of the body is counted with the message that it is a part of.
+            held = 0 if reading is part.raw and isinstance(part.raw.obj, bytes) else len(reading)
+            with self._stage("unpack"), self._budget.holding(held):
+                self._unpack(part, reading, next(left)[0])
+            del reading
         return contents
+
+    def _contents(self, part: Part) -> Sequence[Data]:
+        """The part's readings, or its bytes as they are where there is no room for what they decode to."""
+        if most(part.raw, part.encodings) <= self._budget.room:
+            return part.contents()
+        self._doubts.append(finding(UNSCANNABLE_SIZE, "too large beside what it lies in", part.path))
+        return (part.raw,)
 
     def _disagreement(self, part: Part, kinds: list[tuple[str, ...]]) -> None:
         """Readings that give different kinds of content are two different messages to two clients."""
@@ -165,7 +186,7 @@ class Streams:
 
     def _describe(self, part: Part, data: Data, types: tuple[str, ...], shown: bool, rules: tuple[str, ...]) -> None:  # noqa: FBT001  # one of several facts, by position
         """Keep what is known of a part."""
-        name = _first(part.filenames)
+        name = first(part.filenames)
         self.facts.append(
             PartFacts(
                 part.path,
@@ -196,10 +217,10 @@ class Streams:
                 return self.texts.plain[-1]
         return ""
 
-    def _shown(self, text: str, path: str, depth: int, seen: Sequence[Data]) -> list[str]:
+    def _shown(self, text: str, path: str, depth: int, seen: Iterable[Data]) -> list[str]:
         """Rule hits of a text as a person reads it, where its bytes were not scanned already."""
         data = text.encode("utf-8", "replace")
-        if any(bytes(other[: len(data)]) == data for other in seen):
+        if any(map(lambda other: bytes(other[: len(data)]) == data, seen)):  # noqa: C417  # it keeps none while the next is made
             return []
         return self._scan(data, f"{path}!text", "", "text", depth, "text")
 
@@ -222,18 +243,29 @@ class Streams:
 
     def _unpack(self, part: Part, data: Data, kind: str) -> None:
         """Archives, files written into text, and parts that nobody declared."""
-        for member in unpack(data, part.path, _first(part.filenames), 0, self._budget, part.content_type):
+        for member in unpack(data, part.path, first(part.filenames), 0, self._budget, part.content_type):
             self._member(member, part.depth)
+            del member  # the next one needs its room
         if kind in TEXTS or kind in _VAGUE:
             self._written(part, data)
 
     def _written(self, part: Part, data: Data, level: int = 0) -> None:
         """What is written into a text, which itself was written into `level` others."""
-        fork = data_fork(data)
-        if fork is not None:
+        if (fork := data_fork(data)) is not None:
             self._inside(part, fork[0] or "data", fork[1], level)
+        del fork
         opened = opens_as_message(part)
-        message = buried(data, part.path, part.depth, every=opened)
+        message = buried(data, part.path, part.depth, every=opened, room=min(self._budget.room, MAX_DECODED))
+        with self._budget.holding(message.decoded if message is not None else 0):
+            self._files_in(part, data, level, message)
+            if may_be_signed(part):
+                self._signed(part, data, level)
+            if message is not None:
+                self._doubts += message.findings if opened else ()
+                self._buried(message, part.path)
+
+    def _files_in(self, part: Part, data: Data, level: int, message: Message | None) -> None:
+        """What is encoded in a text by marks of its own."""
         for found in embedded(data, self._budget.allowance(len(data))):
             if found.missing:
                 self._doubts.append(finding(UNSCANNABLE_PARTIAL, found.missing, part.path))
@@ -242,11 +274,7 @@ class Streams:
                 kind = self._inside(part, found.name, found.content, level)
                 if not found.name and kind not in _VAGUE and (message is None or not message.parts):
                     self._doubts.append(finding(AMBIGUOUS_ENCODING, "undeclared base64", part.path))
-        if may_be_signed(part):
-            self._signed(part, data, level)
-        if message is not None:
-            self._doubts += message.findings if opened else ()
-            self._buried(message, part.path)
+            del found
 
     def _buried(self, message: Message, path: str) -> None:
         """Parts that stand in a text. Each reading of one may hold more of them, so all draw on the budget."""
@@ -271,16 +299,18 @@ class Streams:
         """A file found in a part that is no archive; what it is."""
         kinds = detect(content)
         names = tuple(candidate_names((name,))) if name else ()
-        path = f"{part.path}/{_first(names) or 'base64'}"
+        path = f"{part.path}/{first(names) or 'base64'}"
         self._member(Member(path, names, content, kinds, 1), part.depth)
-        for member in unpack(content, path, name, 1, self._budget):
-            self._member(member, part.depth)
-        if kinds[0] in TEXTS or kinds[0] in _VAGUE:
-            if level < MAX_WRITTEN:
-                inner = Part(path, part.depth + 1, 0, memoryview(content), filenames=names)
-                self._written(inner, content, level + 1)
-            else:
-                self._doubts.append(finding(UNSCANNABLE_DEPTH, path))
+        with self._budget.holding(len(content)):
+            for member in unpack(content, path, name, 1, self._budget):
+                self._member(member, part.depth)
+                del member
+            if kinds[0] in TEXTS or kinds[0] in _VAGUE:
+                if level < MAX_WRITTEN:
+                    inner = Part(path, part.depth + 1, 0, memoryview(content), filenames=names)
+                    self._written(inner, content, level + 1)
+                else:
+                    self._doubts.append(finding(UNSCANNABLE_DEPTH, path))
         return kinds[0]
 
     def _member(self, member: Member, depth: int) -> None:
@@ -288,8 +318,8 @@ class Streams:
         if len(self.facts) >= MAX_FACTS:
             self._doubts.append(finding(UNSCANNABLE_PARTS, f"more than {MAX_FACTS} parts and members"))
             return
-        name = _first(member.names)
-        path = _clean(member.path)
+        name = first(member.names)
+        path = clean(member.path)
         rules = self._scan(member.data, path, name, "", depth + member.depth, member.types[0])
         text = ""
         if member.types[0] in _PAGES:
@@ -321,11 +351,11 @@ class Streams:
         if self._scanner is None or not len(data):
             return []
         externals = self._base | {
-            "filename": _clean(name),
+            "filename": clean(name),
             "filepath": path,
-            "extension": _clean(name.rpartition(".")[2].lower()) if "." in name else "",
+            "extension": clean(name.rpartition(".")[2].lower()) if "." in name else "",
             "filetype": kind,
-            "part_type": _clean(part_type),
+            "part_type": clean(part_type),
             "depth": depth,
             "size": size or len(data),
         }
@@ -368,16 +398,3 @@ _INLINE: Final = frozenset({"", "inline"})
 _VAGUE: Final = frozenset({"data", "text"})  # kinds that say nothing
 _PAGES: Final = frozenset({"html", "svg"})
 _SHOWN: Final = frozenset({"text/plain", "text/html", "text/enriched", "text/calendar"})
-
-
-def _first(names: tuple[str, ...]) -> str:
-    """The likeliest name, empty where there is none."""
-    return names[0] if names else ""
-
-
-def _clean(text: str) -> str:
-    """Text that YARA takes: bounded, without lone surrogates or NUL."""
-    short = text[:MAX_PATH]
-    if short.isascii() and "\0" not in short:
-        return short
-    return short.replace("\0", "").encode("utf-8", "replace").decode()

@@ -21,6 +21,9 @@ _CODE: Final = str(Path(filterd.ipc.__file__).parents[2])  # where the package i
 _ENVIRONMENT: Final = {
     "LANG": "C.UTF-8",
     "MALLOC_ARENA_MAX": "2",
+    # What is larger is given back as soon as it is free. Left alone, the C library keeps up to 64 MB for the next time.
+    "MALLOC_MMAP_THRESHOLD_": "4194304",
+    "MALLOC_TRIM_THRESHOLD_": "8388608",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONPATH": _CODE,

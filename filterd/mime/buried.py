@@ -10,7 +10,7 @@ from typing import Final
 from filterd.mime.decode import Data
 from filterd.mime.entity import read_entity
 from filterd.mime.header import split_block
-from filterd.mime.limits import MAX_DEPTH, MAX_PART_HEADER
+from filterd.mime.limits import MAX_DECODED, MAX_DEPTH, MAX_PART_HEADER
 from filterd.mime.message import Message, Part, index_fields
 from filterd.mime.tree import Walk, is_header, parse_from
 
@@ -32,18 +32,18 @@ def may_be_signed(part: Part) -> bool:
     return part.content_type in _CMS_TYPES or any(_CMS_NAME.search(name) for name in part.filenames)
 
 
-def buried(data: Data, path: str, depth: int, *, every: bool = False) -> Message | None:
+def buried(data: Data, path: str, depth: int, *, every: bool = False, room: int = MAX_DECODED) -> Message | None:
     """What stands in `data` under part headers; None where there is none.
 
     Without `every` only parts that have to be decoded, or that have a name, are listed: the others' content has been
-    seen as text.
+    seen as text. `room` is as with parse.
     """
     view = memoryview(data)
     if not is_header(view):
         return None
     block = split_block(view, 0, MAX_PART_HEADER, strict=False)
     index = index_fields(block.fields)
-    walk = Walk()
+    walk = Walk(room=room)
     if depth >= MAX_DEPTH:
         walk.too_deep(path)
     elif b"content-type" in index or b"content-transfer-encoding" in index:
@@ -52,7 +52,7 @@ def buried(data: Data, path: str, depth: int, *, every: bool = False) -> Message
     if not parts and depth < MAX_DEPTH:
         parse_from(walk, view, path, depth + 1, None, 0)
         parts = _worth(walk)
-    return Message(block.fields, view, parts, findings=tuple(walk.findings))
+    return Message(block.fields, view, parts, findings=tuple(walk.findings), decoded=room - walk.room)
 
 
 def _worth(walk: Walk) -> tuple[Part, ...]:

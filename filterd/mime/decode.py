@@ -6,12 +6,13 @@ mail base64 costs what binascii costs.
 
 import binascii
 import hashlib
+import mmap
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO
 from typing import Final, TypeAlias, overload
 
-from filterd.mime.embedded import base64_run, unbase64, uudecoded
+from filterd.mime.embedded import base64_run, pour, unbase64, uudecoded
 
 Data: TypeAlias = bytes | memoryview
 Recipe: TypeAlias = Callable[[memoryview], Data]  # makes one reading
@@ -26,6 +27,7 @@ _QP_ODD: Final = re.compile(rb"=(?!\r?\n|[0-9A-F]{2})")
 _QP_BLANKS: Final = re.compile(rb"=[ \t]++\r?\n")
 _QP_OPEN: Final = re.compile(rb"=[ \t]*+\r?\Z|=[0-9A-Fa-f]\Z")
 _LINE: Final = re.compile(rb"[^\n]*+\n?")
+_END: Final = re.compile(rb"\r\n")
 _FEED: Final = re.compile(rb"\n")
 _DASHES: Final = re.compile(rb"[-_]")
 _BLOCK: Final = 65_536  # bytes of lines that are split at once
@@ -56,6 +58,20 @@ def readings(raw: memoryview, encodings: tuple[str, ...]) -> Sequence[Data]:
         else:
             found.append(raw)
     return tuple(found)
+
+
+def let_go(raw: memoryview) -> None:
+    """Give back the pages of a large body that is mapped, for a while: looked at again they are there again."""
+    if len(raw) >= LARGE and isinstance(raw.obj, mmap.mmap):
+        raw.obj.madvise(mmap.MADV_DONTNEED)
+
+
+def most(raw: memoryview, encodings: tuple[str, ...]) -> int:
+    """How many bytes at most a reading takes besides what it is made of."""
+    kinds = set(encodings) - IDENTITY
+    if not kinds:
+        return 0
+    return len(raw) if "quoted-printable" in kinds else len(raw) // 4 * 3
 
 
 def base64_readings(raw: memoryview) -> list[Data]:
@@ -116,9 +132,7 @@ def _of_large(raw: memoryview, encodings: tuple[str, ...]) -> Sequence[Data]:
     recipes: list[Recipe] = []
     for encoding in encodings:
         if encoding == "base64":
-            held = _regular(bytes(raw))
-            plain = len(_lenient(raw)) == held
-            recipes += [_lenient] if plain else _different(raw, _doubtful(raw), _as_it_is)
+            recipes += [_lenient] if len(_lenient(raw)) == _regular(raw) else _different(raw, _doubtful(raw), _as_it_is)
         elif encoding == "quoted-printable":
             recipes += _different(raw, _unquoted(raw), _unquote)
         elif encoding == UUENCODE:
@@ -161,17 +175,19 @@ class Readings(Sequence[Data]):
             yield self[index]
 
 
-def _regular(data: bytes) -> int:
+def _regular(data: Data) -> int:
     """How many bytes base64 in lines of equal length holds, all of them groups of four but the last; else -1.
 
     Looks at two bytes of each line, for all mail comes by here: a decoder finds fewer bytes where others are junk.
     """
-    text = data[-8:].rstrip(b"\r\n")
-    size = len(data) - len(data[-8:]) + len(text)
-    first = data.find(b"\r\n", 0, size)
+    tail = bytes(data[-8:])
+    text = tail.rstrip(b"\r\n")
+    size = len(data) - len(tail) + len(text)
+    match = _END.search(data, 0, size)
     breaks = 0
-    if first >= 0:
-        ends, feeds = data[first : size : first + 2], data[first + 1 : size : first + 2]
+    if match is not None:
+        first = match.start()
+        ends, feeds = bytes(data[first : size : first + 2]), bytes(data[first + 1 : size : first + 2])
         breaks = len(ends)
         if first % 4 or not len(feeds) == breaks == ends.count(b"\r") == feeds.count(b"\n"):
             return -1
@@ -222,7 +238,7 @@ def _line_by_line(raw: memoryview) -> bytes:
     for start, end in _blocks(raw):
         if end - start > _LONG:
             for match in _LINE.finditer(raw, start, end):
-                out.write(unbase64(raw, match.start(), match.end()))
+                pour(out, raw, match.start(), match.end())
         else:
             for line in bytes(raw[start:end]).split(b"\n"):
                 out.write(_decode_clean(line.translate(None, _NOT_BASE64)))
@@ -236,11 +252,9 @@ def _segments(raw: memoryview) -> bytes:
     for count, match in enumerate(_PADDING.finditer(raw)):
         if count == MAX_SEGMENTS:
             break
-        out.write(unbase64(raw, position, match.start()))
+        pour(out, raw, position, match.start())
         position = match.end()
-    if not position:
-        return unbase64(raw, 0, len(raw))
-    out.write(unbase64(raw, position, len(raw)))
+    pour(out, raw, position, len(raw))
     return out.getvalue()
 
 

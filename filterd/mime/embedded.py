@@ -105,8 +105,16 @@ _NOT_BASE64: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabc
 
 
 def unbase64(data: Data, start: int, stop: int, table: bytes | None = None, junk: bytes = _NOT_BASE64) -> bytes:
-    """A stretch of base64 without its junk, symbols read by `table`; in pieces, so that no copy of all is needed."""
+    """A stretch of base64 without its junk, symbols read by `table`."""
     out = BytesIO()
+    pour(out, data, start, stop, table, junk)
+    return out.getvalue()
+
+
+def pour(  # what unbase64 takes, and where it goes
+    out: BytesIO, data: Data, start: int, stop: int, table: bytes | None = None, junk: bytes = _NOT_BASE64
+) -> None:
+    """Decode in pieces, so that no copy of all is needed, neither of what is decoded nor of what comes out."""
     rest = b""
     for place in range(start, stop, _PIECE):
         plain = rest + bytes(data[place : min(place + _PIECE, stop)]).translate(table, junk)
@@ -115,7 +123,6 @@ def unbase64(data: Data, start: int, stop: int, table: bytes | None = None, junk
         rest = plain[whole:]
     if len(rest) > 1:
         out.write(binascii.a2b_base64(rest + b"=" * (-len(rest) % 4)))
-    return out.getvalue()
 
 
 def base64_run(data: Data) -> bytes:

@@ -17,5 +17,6 @@ MAX_ADDRESSES: Final = 100  # mailboxes read from one From field
 MAX_TEXT: Final = 1_000_000  # characters of one text part that are looked at as text
 MAX_EMBEDDED: Final = 100  # files looked for in one text part: uuencode, yEnc, BinHex, bare base64
 MAX_WRITTEN_FILE: Final = 20_000_000  # bytes of yEnc or BinHex decoded of one file: there are copies of it meanwhile
+MAX_DECODED: Final = 50_000_000  # bytes of all messages under a transfer encoding, which are held while their parts are
 MAX_OTHER_ENDS: Final = 10_000_000  # bytes of a message that are read again with other line ends, in copies
 EVIDENCE: Final = 200  # characters of one evidence string

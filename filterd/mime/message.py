@@ -44,7 +44,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A whole message: `parts` in order of appearance, `containers` (path, type) of multiparts and inner messages."""
+    """A whole message: `parts` in order of appearance, `containers` (path, type) of multiparts and inner messages.
+
+    `decoded` is how many bytes inner messages take that had to be decoded.
+    """
 
     fields: tuple[HeaderField, ...]
     body: memoryview
@@ -52,6 +55,7 @@ class Message:
     containers: tuple[tuple[str, str], ...] = ()
     findings: tuple[Finding, ...] = ()
     index: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    decoded: int = 0
 
     def values(self, name: bytes) -> tuple[bytes, ...]:
         """Raw values of all fields of that lower-case name, in order."""

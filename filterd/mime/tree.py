@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from filterd.mime import symbols
-from filterd.mime.decode import IDENTITY
+from filterd.mime.decode import IDENTITY, most
 from filterd.mime.entity import Entity, read_entity
 from filterd.mime.header import HeaderBlock, header_end, line_end, lone_fields, split_block
 from filterd.mime.limits import (
     MAX_BOUNDARY,
+    MAX_DECODED,
     MAX_DEPTH,
     MAX_FIELDS,
     MAX_HEADER_BYTES,
@@ -37,10 +38,13 @@ _MESSAGES: Final = frozenset({"message/rfc822", "message/global", "message/news"
 _PARTIAL: Final = frozenset({"message/partial", "message/external-body"})
 
 
-def parse(fields: tuple[HeaderField, ...], body: memoryview) -> Message:
-    """The message's parts. Linear in the body; never raises; what could not be read is in the findings."""
+def parse(fields: tuple[HeaderField, ...], body: memoryview, room: int = MAX_DECODED) -> Message:
+    """The message's parts. Linear in the body; never raises; what could not be read is in the findings.
+
+    `room` is how many bytes inner messages may take that have to be decoded.
+    """
     index = index_fields(fields)
-    walk = Walk()
+    walk = Walk(room=room)
     behind = lone_fields(fields)
     if any(name.lower() in _STRUCTURAL for name, _ in behind):
         walk.note(finding(symbols.AMBIGUOUS_HEADER, "a field behind a bare carriage return"))
@@ -51,7 +55,8 @@ def parse(fields: tuple[HeaderField, ...], body: memoryview) -> Message:
         if b"\0" in value:
             walk.note(finding(symbols.AMBIGUOUS_HEADER, "NUL in a Content field"))
     walk.entity(Place(body, "", 0), read_entity(index, "text/plain"), 0)
-    return Message(fields, body, tuple(walk.parts), tuple(walk.containers), tuple(walk.findings), index)
+    found = tuple(walk.parts), tuple(walk.containers), tuple(walk.findings)
+    return Message(fields, body, *found, index, room - walk.room)
 
 
 def is_header(view: memoryview) -> bool:
@@ -69,11 +74,12 @@ def parse_from(walk: "Walk", view: memoryview, path: str, depth: int, entity: En
 
 @dataclass(slots=True)
 class Walk:
-    """What has been found so far, in all buffers of one message."""
+    """What has been found so far, in all buffers of one message; `room` is for those that have to be decoded."""
 
     parts: list[Part] = field(default_factory=list)
     containers: list[tuple[str, str]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    room: int = MAX_DECODED
 
     def note(self, found: Finding) -> None:
         """Keep a finding once."""
@@ -104,9 +110,10 @@ class Walk:
             self.note(finding(symbols.AMBIGUOUS_BOUNDARY, "other line ends in a large message", place.path))
             return
         seen = {fingerprint(part.raw) for part in self.parts[before:]}
-        other = Walk()
+        other = Walk(room=self.room)
         view = with_line_feeds(place.view[start:])
         _Buffer(other, view).run(Place(view, f"{place.path}.cr" if place.path else "cr", place.depth), entity, 0)
+        self.room = other.room
         more = [part for part in other.parts if part.kind != "whole" and fingerprint(part.raw) not in seen]
         if more:
             self.note(finding(symbols.AMBIGUOUS_BOUNDARY, "delimiters behind bare carriage returns", place.path))
@@ -131,7 +138,11 @@ class Walk:
         if part.depth >= MAX_DEPTH:
             self.too_deep(part.path)
             return
+        if most(part.raw, part.encodings) > self.room:
+            self.note(finding(symbols.UNSCANNABLE_SIZE, "encoded messages too large together", part.path))
+            return
         content = memoryview(part.contents()[0])
+        self.room -= len(content)
         place = Place(content, part.path, part.depth + 1)
         if part.types[0] in _MESSAGES:
             if split_block(part.raw, 0, MAX_PART_HEADER, strict=False).fields and content != part.raw:

@@ -6,6 +6,7 @@ from typing import Final
 from filterd.html.payloads import OPAQUE, Carried, Payload, carried
 from filterd.html.svg import read_drawing
 from filterd.mime import symbols
+from filterd.mime.decode import let_go
 from filterd.unpack.budget import Budget
 from filterd.unpack.pieces import Piece, hand_out
 from filterd.unpack.types import Data, detect
@@ -86,6 +87,8 @@ def _text(data: Data, path: str, budget: Budget) -> bytes:
     if len(data) > MAX_BYTES:
         budget.note(symbols.UNSCANNABLE_HTML, f"larger than {MAX_BYTES} bytes", path)
     document = bytes(data[:MAX_BYTES])
+    if isinstance(data, memoryview):
+        let_go(data)
     wide = _WIDE.get(document[:2])
     return document[2:].decode(wide, "replace").encode("utf-8", "replace") if wide else document
 

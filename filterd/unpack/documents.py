@@ -68,6 +68,7 @@ def _is_xml(data: Data) -> bool:
     return bytes(data[:64]).lstrip(_MARKS)[:5] == b"<?xml"
 
 
+LOOKING: Final[tuple[Reader, ...]] = (page, drawing)  # these take what they want of data of any kind
 READERS: Final[dict[str, Reader]] = {
     "ole": ole_office.pieces,
     "biff": ole_documents.stream,

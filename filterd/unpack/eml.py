@@ -4,7 +4,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from filterd.mime import symbols
+from filterd.mime.decode import most
 from filterd.mime.header import split
+from filterd.mime.limits import MAX_DECODED
+from filterd.mime.message import Message
 from filterd.mime.tree import parse
 from filterd.unpack.budget import Budget
 from filterd.unpack.pieces import Piece, hand_out
@@ -32,12 +36,21 @@ def pieces(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
     """All parts under all readings; what is odd about the message counts as it does on the outside."""
     whole = bytes(data)
     fields, start = split(whole)
-    message = parse(fields, memoryview(whole)[start:])
+    message = parse(fields, memoryview(whole)[start:], min(budget.room, MAX_DECODED))
     for found in message.findings:
         budget.note(found.symbol, *found.evidence)
+    with budget.holding(message.decoded):
+        yield from _parts(message, path, budget)
+
+
+def _parts(message: Message, path: str, budget: Budget) -> Iterator[Piece]:
     for part in message.parts:
         if budget.stopped:
             return
+        if most(part.raw, part.encodings) > budget.room:
+            budget.note(symbols.UNSCANNABLE_SIZE, "too large beside what it lies in", f"{path}/{part.path}")
+            continue
         name = part.filenames[0] if part.filenames else part.path + _EXTENSIONS.get(part.content_type, "")
         for content in part.contents():
             yield from hand_out(budget, path, name, content, *part.filenames)
+            del content  # the next one needs its room

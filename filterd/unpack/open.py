@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from filterd.mime import symbols
+from filterd.mime.decode import let_go
 from filterd.mime.parameters import names as candidate_names
 from filterd.unpack import archive
 from filterd.unpack.active import as_shown
 from filterd.unpack.budget import Budget, Member
-from filterd.unpack.documents import READERS
+from filterd.unpack.documents import LOOKING, READERS
 from filterd.unpack.image import FORMATS, look
 from filterd.unpack.kinds import CLOSED, STREAMS, holds_zip, inner_name, judge, kinds
 from filterd.unpack.names import leaves, readable
@@ -84,12 +85,18 @@ def _members(data: Data, types: tuple[str, ...], kind: str, path: str, name: str
 
 def _document(reader: Reader, data: Data, path: str, budget: Budget) -> Iterator[Piece]:
     """What a document holds. Its readers want bytes, which are a copy of what is shown where it lies."""
+    if reader in LOOKING:
+        yield from reader(data, path, budget)
+        return
     copied = len(data) if isinstance(data, memoryview) else 0
     if copied > budget.room:
         budget.note(symbols.UNSCANNABLE_SIZE, "document too large beside what it lies in", path)
         return
+    whole = bytes(data)
+    if isinstance(data, memoryview):
+        let_go(data)
     with budget.holding(copied):
-        yield from reader(bytes(data), path, budget)
+        yield from reader(whole, path, budget)
 
 
 def _stream(data: Data, kind: str, path: str, name: str, budget: Budget) -> Iterator[Piece]:
