@@ -67,6 +67,7 @@ def _symbol(symbol: ScoredSymbol, rules: ScoreRules) -> dict[str, Any]:
         "name": symbol.finding.symbol,
         "score": round(symbol.weight, 3),
         "capped": round(symbol.capped, 3),
+        "replaced": symbol.replaced,
         "check": symbol.check,
         "group": "" if row is None else row.group,
         "floor": None if row is None or row.floor is None else row.floor.value,
@@ -117,6 +118,8 @@ def _points(symbol: dict[str, Any]) -> Iterator[str]:
     notes = []
     if symbol["capped"]:
         notes.append(f"{symbol['capped']:+g} cut by the cap of {symbol['group']}")
+    if symbol["replaced"]:
+        notes.append(f"counts as {symbol['replaced']}")
     if symbol["floor"]:
         notes.append(f"{symbol['floor']} at least")
     note = f"  ({', '.join(notes)})" if notes else ""

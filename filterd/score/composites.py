@@ -1,8 +1,8 @@
 """Composites: symbols of their own that hold where an expression over other symbols does.
 
-An expression that holds where nothing was found is refused (see `expressions`), so one can only become true through a
-symbol that stands in it without a "!" before it. That is what makes asking cheap: only composites of which such a
-member was found are looked at, in an order in which each comes after those it uses.
+An expression that holds where nothing was found is refused (see `expressions`), so each needs one at least of some of
+its symbols: of what "&" joins, those of the first part. That is what makes asking cheap: only composites of which such
+a symbol was found are looked at, in an order in which each comes after those it uses.
 """
 
 import heapq
@@ -47,15 +47,18 @@ class CycleError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Composites:
-    """All of them, each after those it uses. `by_member` has the places in `ordered` by member without "!"."""
+    """All of them, each after those it uses.
+
+    `by_need` has the places in `ordered` by symbol: of what a composite needs one at least.
+    """
 
     ordered: tuple[Composite, ...] = ()
-    by_member: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    by_need: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
     members: frozenset[str] = frozenset()
 
     def found(self, present: AbstractSet[str]) -> tuple[Found, ...]:
         """Those that hold for a message with these symbols."""
-        waiting = {place for symbol in present if symbol in self.by_member for place in self.by_member[symbol]}
+        waiting = {place for symbol in present if symbol in self.by_need for place in self.by_need[symbol]}
         if not waiting:
             return ()
         queue = sorted(waiting)  # a sorted list is a heap
@@ -67,7 +70,7 @@ class Composites:
                 continue
             found.append(Found(composite, _members(composite, holding)))
             holding.add(composite.name)
-            for place in self.by_member.get(composite.name, ()):
+            for place in self.by_need.get(composite.name, ()):
                 if place not in waiting:
                     waiting.add(place)
                     heapq.heappush(queue, place)
@@ -78,14 +81,13 @@ def arrange(composites: Iterable[Composite]) -> Composites:
     """Make them ready to be asked. CycleError where some use each other."""
     named = {composite.name: composite for composite in composites}
     ordered = _ordered(named)
-    by_member: dict[str, list[int]] = {}
+    by_need: dict[str, list[int]] = {}
     members: set[str] = set()
     for number, composite in enumerate(ordered):
-        places = list(composite.expression.places())
-        members.update([place.symbol for place in places])
-        for symbol in dict.fromkeys([place.symbol for place in places if place.positive]):
-            by_member.setdefault(symbol, []).append(number)
-    index = {symbol: tuple(numbers) for symbol, numbers in by_member.items()}
+        members.update([place.symbol for place in composite.expression.places()])
+        for symbol in composite.expression.needs():
+            by_need.setdefault(symbol, []).append(number)
+    index = {symbol: tuple(numbers) for symbol, numbers in by_need.items()}
     return Composites(ordered, MappingProxyType(index), frozenset(members))
 
 

@@ -21,6 +21,7 @@ MAX_DEPTH: Final = 16  # parentheses and negations inside each other
 MAX_NAMES: Final = 100  # places where a symbol stands
 MAX_SHOWN: Final = 30  # characters of a piece that is repeated in an error
 
+_NOTHING: Final = frozenset[str]()
 _TOKEN: Final = re.compile(
     r"\s*+(?:(?P<symbol>[A-Z][A-Z0-9_]*+)|(?P<word>[a-z]++)|(?P<number>[0-9]++)|(?P<sign>>=|\S))"
 )
@@ -52,6 +53,9 @@ class Expression(Protocol):
     def places(self, *, positive: bool = True) -> Iterator[Place]:
         """Every place of a symbol, from left to right."""
 
+    def needs(self) -> frozenset[str]:
+        """Symbols of which one at least must be there; for an expression that does not hold where nothing was found."""
+
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
@@ -68,6 +72,10 @@ class Symbol:
         """Itself."""
         yield Place(self.name, self.position, positive)
 
+    def needs(self) -> frozenset[str]:
+        """Itself."""
+        return frozenset({self.name})
+
 
 @dataclass(frozen=True, slots=True)
 class Not:
@@ -82,6 +90,10 @@ class Not:
     def places(self, *, positive: bool = True) -> Iterator[Place]:
         """Those of its part, turned round."""
         yield from self.part.places(positive=not positive)
+
+    def needs(self) -> frozenset[str]:
+        """All that speak for it: what is not there makes a part false only by being found."""
+        return frozenset([place.symbol for place in self.places() if place.positive])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,12 @@ class AtLeast:
         for part in self.parts:
             yield from part.places(positive=positive)
 
+    def needs(self) -> frozenset[str]:
+        """Those of as many parts as cannot all be false, the first ones: of "&" that is one."""
+        false = [part for part in self.parts if not part.holds(_NOTHING)]
+        missing = self.number - (len(self.parts) - len(false))
+        return frozenset().union(*[part.needs() for part in false[: len(false) - missing + 1]])
+
 
 def parse(text: str) -> Expression:
     """The expression. ExpressionError says where it is none; one that holds where nothing was found is none either."""
@@ -114,7 +132,7 @@ def parse(text: str) -> Expression:
     parser = _Parser(_tokens(text), len(text) + 1)
     found = parser.expression(MAX_DEPTH)
     parser.end()
-    if found.holds(frozenset()):
+    if found.holds(_NOTHING):
         raise ExpressionError(1, "holds for a message in which nothing was found: begin it with a symbol that must be")
     return found
 

@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from filterd.app.scores import composite_sources
 from filterd.app.site import load_config, load_site
-from filterd.config import ConfigError
+from filterd.config import Config, ConfigError
 from filterd.model.verdict import Action
 from filterd.score import ScoreRules
+from filterd.score.definitions import try_cases
 
 
 def scores(tmp_path: Path, text: str) -> ScoreRules:
@@ -95,3 +97,13 @@ def test_the_rules_id_changes_with_every_rule_file(tmp_path: Path) -> None:
     middle = load_site(load_config(path), path).rules_id
     (own / "composites.toml").write_text("[composites]\n")
     assert len({before, middle, load_site(load_config(path), path).rules_id}) == 3
+
+
+def test_the_shipped_composites_agree_with_their_cases() -> None:
+    """Each has some of both kinds."""
+    config = Config()
+    rules = load_site(config).scores
+    (shipped, _) = composite_sources(config, Path("none"))
+    assert list(try_cases(rules, shipped)) == []
+    assert [name for name, entry in shipped.entries.items() if not (entry.match and entry.no_match)] == []
+    assert len(shipped.entries) >= 12

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from filterd.model.authentication import DmarcOverride, DmarcPolicy, DmarcResult, DmarcStatus
 from filterd.model.dns import Answer, AnswerStatus, Question, RRType
-from filterd.model.report import CheckReport, Outcome
-from filterd.model.verdict import Action
+from filterd.model.report import CheckReport, Finding, Outcome
+from filterd.model.verdict import Action, ScoredSymbol
 from filterd.operations.explain import Scale, explain, lines
 from filterd.score import ScoreRules
 from filterd.score.rules import SymbolRule
@@ -25,6 +25,7 @@ def test_each_symbol_comes_with_its_meaning() -> None:
         "name": "SPF_FAIL",
         "score": 5.0,
         "capped": 1.0,
+        "replaced": "",
         "check": "spf",
         "group": "authentication",
         "floor": "quarantine",
@@ -57,6 +58,15 @@ def test_the_text_says_all_of_it() -> None:
     ):
         assert words in text, (words, text)
     assert "configuration" not in text
+
+
+def test_what_a_composite_stands_for_is_said() -> None:
+    """A member that weighs nothing by itself names what counts in its place."""
+    kept = evidence()
+    symbols = (ScoredSymbol(Finding("SPF_FAIL"), "spf", 0.0, replaced="SPOOFED_NAME"),)
+    changed = replace(kept, verdict=replace(kept.verdict, symbols=symbols))
+    text = "\n".join(lines(explain(changed, SCALE)))
+    assert "  +0.00  SPF_FAIL  The domain says so  (counts as SPOOFED_NAME, quarantine at least)" in text
 
 
 def test_another_configuration_is_said() -> None:

@@ -35,11 +35,11 @@ def test_the_absence_of_a_composite_counts_as_of_any_symbol() -> None:
     assert holding(made, "AA", "BB", "CC") == ["EXCUSED"]
 
 
-def test_only_those_with_a_member_among_the_found_are_looked_at() -> None:
-    """Members behind a "!" alone wake none."""
-    made = composites(ONE="AA & !ZZ", TWO="BB")
-    assert made.by_member.keys() == {"AA", "BB"}
-    assert made.members == {"AA", "BB", "ZZ"}
+def test_only_those_that_what_was_found_can_make_true_are_looked_at() -> None:
+    """Of what "&" joins the first part is enough to know, and what stands behind "!" never is."""
+    made = composites(ONE="!ZZ & AA & BB", TWO="CC | DD & EE", THREE="count(FF, GG, HH) >= 2")
+    assert made.by_need == {"AA": (0,), "CC": (1,), "DD": (1,), "FF": (2,), "GG": (2,)}
+    assert made.members == {"AA", "BB", "CC", "DD", "EE", "FF", "GG", "HH", "ZZ"}
 
 
 def test_the_members_that_were_found_are_the_evidence() -> None:
