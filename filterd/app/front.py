@@ -98,10 +98,15 @@ class Resolving:
 
 def shared_state(config: Config) -> BatchStore:
     """The store that all fronts share: Redis where one is configured, else SQLite under [paths] state."""
-    url = config.redis.url or None
-    if url is not None and config.redis.password_file is not None:
-        url = _with_password(url, read_secret(config.redis.password_file))
-    return open_store(url, config.state_directory)
+    return open_store(redis_url(config) or None, config.state_directory)
+
+
+def redis_url(config: Config) -> str:
+    """Where Redis is, with its password; empty where none is configured."""
+    url = config.redis.url
+    if url and config.redis.password_file is not None:
+        return _with_password(url, read_secret(config.redis.password_file))
+    return url
 
 
 def _with_password(url: str, password: str) -> str:

@@ -2,7 +2,7 @@
 
 import typer
 
-from filterd.cli import configuration, daemon, dnsbl, explain, quarantine, rules, scan
+from filterd.cli import configuration, daemon, dnsbl, explain, learn, quarantine, rules, scan
 
 app = typer.Typer(
     name="filterd",
@@ -22,6 +22,7 @@ app.add_typer(configuration.app, name="config")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(dnsbl.app, name="dnsbl")
 app.add_typer(rules.app, name="rules")
+app.add_typer(learn.app, name="learn")
 
 
 def main() -> None:

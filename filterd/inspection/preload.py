@@ -19,6 +19,7 @@ _LAZY_MODULES: Final = (
     "email.utils",
     "glob",
     "json",
+    "numpy.ma",
     "pikepdf.models.image",
     "stringprep",
     "tempfile",

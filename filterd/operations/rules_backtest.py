@@ -130,7 +130,7 @@ def corpus(path: Path) -> list[Labelled]:
     if path.is_dir():
         return [Labelled(entry) for entry in messages_in([path]) if entry.suffix != _INDEX]
     if path.suffix != _INDEX and path.name != "index":
-        return _mailbox(path) or [Labelled(path)]
+        return mailbox(path) or [Labelled(path)]
     found = []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         words = line.split("\t") if "\t" in line else line.split(" ", 1)
@@ -142,7 +142,7 @@ def corpus(path: Path) -> list[Labelled]:
     return found
 
 
-def _mailbox(path: Path) -> list[Labelled]:
+def mailbox(path: Path) -> list[Labelled]:
     """The messages of a mailbox in mbox format; none where the file is none."""
     found: list[Labelled] = []
     blank, at, start = True, 0, 0
