@@ -29,7 +29,6 @@ _QP_OPEN: Final = re.compile(rb"=[ \t]*+\r?\Z|=[0-9A-Fa-f]\Z")
 _LINE: Final = re.compile(rb"[^\n]*+\n?")
 _END: Final = re.compile(rb"\r\n")
 _FEED: Final = re.compile(rb"\n")
-_DASHES: Final = re.compile(rb"[-_]")
 _BLOCK: Final = 65_536  # bytes of lines that are split at once
 _LONG: Final = 262_144  # bytes of a block in which one line is long
 LARGE: Final = 4_000_000  # bytes of a part whose readings are made one by one, when they are looked at
@@ -95,17 +94,26 @@ def _doubtful(raw: memoryview) -> Iterator[Recipe]:
     """Readings of base64 that is not as it should be."""
     yield _lenient
     yield _segments
-    padding = _PADDING.search(raw)
-    if padding is not None:
+    padding = _find(raw, b"=", 0)
+    if padding >= 0:
         yield lambda raw: unbase64(raw, 0, len(raw))  # padding is junk to some
-    if _DASHES.search(raw) is not None:
+    if _find(raw, b"-", 0) >= 0 or _find(raw, b"_", 0) >= 0:
         yield lambda raw: unbase64(raw, 0, len(raw), _URL_SAFE, _NOT_URL_SAFE)
     yield base64_run  # the text in front of it is none of its business
     if _uneven(raw):
         yield _line_by_line  # a decoder that works so drops what does not fill a group of four
-    if padding is not None and (first := len(unbase64(raw, 0, padding.start()))):
+    if padding >= 0 and (first := len(unbase64(raw, 0, padding))):
         # What stands behind the first padding is a file of its own to those who take each stream for one.
         yield lambda raw: memoryview(_segments(raw))[first:]
+
+
+def _find(raw: memoryview, mark: bytes, start: int) -> int:
+    """Where a byte stands from `start` on, -1 where it does not: a tenth of what a pattern costs."""
+    for place in range(start, len(raw), _BLOCK):
+        found = bytes(raw[place : place + _BLOCK]).find(mark)
+        if found >= 0:
+            return place + found
+    return -1
 
 
 def _different(raw: memoryview, recipes: Iterable[Recipe], otherwise: Recipe) -> list[Recipe]:
@@ -249,11 +257,12 @@ def _segments(raw: memoryview) -> bytes:
     """All streams of a part decoded one after another, each ended by its padding."""
     out = BytesIO()
     position = 0
-    for count, match in enumerate(_PADDING.finditer(raw)):
-        if count == MAX_SEGMENTS:
+    for _ in range(MAX_SEGMENTS):
+        end = _find(raw, b"=", position)
+        if end < 0:
             break
-        pour(out, raw, position, match.start())
-        position = match.end()
+        pour(out, raw, position, end)
+        position = _PADDING.match(raw, end).end()  # type: ignore[union-attr]  # one stands there
     pour(out, raw, position, len(raw))
     return out.getvalue()
 
