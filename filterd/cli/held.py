@@ -8,9 +8,9 @@ import msgspec
 
 from filterd.model.authentication import AuthResult
 from filterd.model.custody import Evidence
-from filterd.quarantine import Entry
+from filterd.quarantine import AuditRow, Entry
 
-Audit: TypeAlias = Sequence[tuple[float, str, str, str]]
+Audit: TypeAlias = Sequence[AuditRow]
 
 
 def as_json(entry: Entry, evidence: Evidence | None = None, audit: Audit | None = None) -> dict[str, Any]:
@@ -21,7 +21,8 @@ def as_json(entry: Entry, evidence: Evidence | None = None, audit: Audit | None 
         plain["evidence"] = msgspec.to_builtins(evidence)
     if audit is not None:
         plain["audit"] = [
-            {"time": time, "actor": actor, "action": action, "result": result} for time, actor, action, result in audit
+            {"time": row.time, "actor": row.actor, "from": row.origin, "action": row.action, "result": row.result}
+            for row in audit
         ]
     return plain
 
@@ -29,7 +30,10 @@ def as_json(entry: Entry, evidence: Evidence | None = None, audit: Audit | None 
 def describe(entry: Entry, evidence: Evidence | None, audit: Audit) -> Iterator[str]:
     """Lines for a person; texts are hostile and shown by the caller's escape."""
     yield f"id          {entry.id}  (the sender was told {entry.public_id})"
-    yield f"state       {entry.state}{f', {entry.copies} copies' if entry.copies > 1 else ''}"
+    yield f"state       {entry.state}{f', {entry.copies} copies' if entry.copies > 1 else ''}{_hold(entry)}"
+    if entry.targets:
+        yield f"released    to {', '.join(entry.targets)}"
+        yield f"attempts    {entry.attempts}, the last one: {entry.outcome or 'no answer yet'}"
     yield f"received    {_time(entry.received)}"
     yield f"client      {entry.client or 'unknown'}  helo {entry.helo}"
     yield f"sender      {entry.sender or '<>'}"
@@ -42,7 +46,12 @@ def describe(entry: Entry, evidence: Evidence | None, audit: Audit) -> Iterator[
     if evidence is not None:
         yield from _evidence(evidence)
     yield "audit"
-    yield from (f"  {_time(time)}  {actor}  {action}  {result}" for time, actor, action, result in audit)
+    for row in audit:
+        yield f"  {_time(row.time)}  {row.actor}{f' ({row.origin})' if row.origin else ''}  {row.action}  {row.result}"
+
+
+def _hold(entry: Entry) -> str:
+    return ", under legal hold" if entry.kept else "" if entry.files else ", its files are gone"
 
 
 def _evidence(evidence: Evidence) -> Iterator[str]:

@@ -18,7 +18,7 @@ from filterd.app import open_quarantine
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
 from filterd.cli.held import as_json, describe
 from filterd.model.custody import CustodyError
-from filterd.quarantine import Entry, EntryFilter, EvidenceError, Quarantine, State
+from filterd.quarantine import Actor, Entry, EntryFilter, EvidenceError, Quarantine, State
 
 MAX_HEADER: Final = 1 << 20  # bytes; an MTA's own limit is a tenth of it
 
@@ -97,7 +97,9 @@ def delete(
     identifiers: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids that list shows.")],
     config: ConfigOption = None,
 ) -> None:
-    """Delete held messages for good; the ledger keeps that they were there and who deleted them.
+    """Delete held messages with their copies; until their files go, `restore` takes that back.
+
+    The ledger keeps that they were there and who deleted them.
 
     Example: filterd quarantine delete 01JD3W7Q4Z5S8V1N2M3K4P5R6T
     """
@@ -105,8 +107,8 @@ def delete(
         for identifier in identifiers:
             _entry(quarantine, identifier)
         for identifier in identifiers:
-            word = "deleted" if quarantine.delete(identifier, actor()) else "was not held any more"
-            typer.echo(f"{identifier} {word}")
+            why = quarantine.delete(identifier, actor())
+            typer.echo(f"{identifier} {f'not deleted: {why}' if why else 'deleted'}")
 
 
 @contextmanager
@@ -130,9 +132,12 @@ def _entry(quarantine: Quarantine, identifier: str) -> Entry:
     return entry
 
 
-def actor() -> str:
-    """Who is acting: the account, behind sudo the person's."""
-    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+def actor() -> Actor:
+    """Who is acting: the account, behind sudo the person's; from the terminal, or the host that ssh names."""
+    name = os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    ssh = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
+    terminal = os.ttyname(0) if os.isatty(0) else ""
+    return Actor(name, f"ssh from {safe(ssh[:100])}" if ssh else terminal or "a script")
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

@@ -19,9 +19,25 @@ message is not.
 """
 
 from filterd.quarantine.blobs import raw_digest
+from filterd.quarantine.chain import AuditRow, ChainState
+from filterd.quarantine.changes import Attempt, Lease
 from filterd.quarantine.custodian import Quarantine
-from filterd.quarantine.entries import Entry, EntryFilter, State
+from filterd.quarantine.entries import Actor, Entry, EntryFilter, State
 from filterd.quarantine.evidence import EvidenceError
 from filterd.quarantine.journal import Journal, JournalFilter
 
-__all__ = ["Entry", "EntryFilter", "EvidenceError", "Journal", "JournalFilter", "Quarantine", "State", "raw_digest"]
+__all__ = [
+    "Actor",
+    "Attempt",
+    "AuditRow",
+    "ChainState",
+    "Entry",
+    "EntryFilter",
+    "EvidenceError",
+    "Journal",
+    "JournalFilter",
+    "Lease",
+    "Quarantine",
+    "State",
+    "raw_digest",
+]

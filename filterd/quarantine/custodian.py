@@ -11,8 +11,11 @@ from typing import BinaryIO, Final
 from filterd.model.custody import CustodyError, Evidence
 from filterd.model.ids import is_id
 from filterd.model.message import RawMessage
+from filterd.quarantine import changes
 from filterd.quarantine import evidence as evidence_format
 from filterd.quarantine.blobs import BlobDirectory
+from filterd.quarantine.chain import AuditRow, ChainState
+from filterd.quarantine.changes import Act, Attempt, Lease
 from filterd.quarantine.durable import (
     Draft,
     Fsync,
@@ -23,12 +26,13 @@ from filterd.quarantine.durable import (
     sync_directory,
     write_draft,
 )
-from filterd.quarantine.entries import Entry, EntryFilter, entry_of
+from filterd.quarantine.entries import ENDED, WAITING, Actor, Entry, EntryFilter, State, entry_of
 from filterd.quarantine.ledger import BUSY, AmbiguousCommitError, Ledger
 
 LOCK_WAIT: Final = 2.0  # seconds a hold waits for a deletion under way, which takes milliseconds
 DELETE_WAIT: Final = 10.0  # seconds a deletion waits for holds under way
 DISCARD_WAIT: Final = 0.5  # seconds that taking back a failed hold's blob waits for holds beside it
+SWEPT: Final = 1_000  # entries expired or swept at once: a commit each
 
 _HELD: Final = EntryFilter()
 
@@ -158,31 +162,128 @@ class Quarantine:
         except FileNotFoundError:
             raise KeyError(identifier) from None
 
-    def delete(self, identifier: str, actor: str) -> bool:
-        """Delete a held message; False where it was not held any more, KeyError where it never was.
+    def delete(self, identifier: str, who: Actor) -> str | None:
+        """Delete a message with its copies: None where that is done, else why not; KeyError where it never was.
 
-        The ledger says deleted before a file goes: a crash between leaves a file without an entry, never the reverse.
+        Its files stay until `sweep`, so that `restore` can undo it.
         """
+        with self._ledger.changing() as connection:
+            return changes.end(connection, self._act(identifier, who), State.DELETED, "delete")
+
+    def restore(self, identifier: str, who: Actor) -> str | None:
+        """Hold again what was deleted or has expired: None where that is done, else why not. KeyError as above."""
+        entry = self._known(identifier)
+        with (
+            locked(self._blobs.folder(entry.sha256), Lock.SHARED, LOCK_WAIT),
+            self._ledger.changing() as connection,
+        ):
+            return changes.restore(connection, self._act(identifier, who))
+
+    def keep(self, identifier: str, who: Actor, *, on: bool) -> None:
+        """Put an entry under legal hold, or end that; KeyError as above."""
+        with self._ledger.changing() as connection:
+            changes.keep(connection, self._act(identifier, who), on=on)
+
+    def begin_release(
+        self, identifier: str, who: Actor, targets: tuple[str, ...], lease: Lease, *, again: bool = False
+    ) -> State | None:
+        """As changes.begin_release; KeyError where there is no such entry."""
+        with self._ledger.changing() as connection:
+            return changes.begin_release(connection, self._act(identifier, who), targets, lease, again=again)
+
+    def due_release(self, lease: Lease) -> str | None:
+        """As changes.due_release, for now."""
+        if not self._exists():
+            return None
+        with self._ledger.changing() as connection:
+            return changes.due_release(connection, self._clock(), lease)
+
+    def end_attempt(self, identifier: str, who: Actor, lease: Lease, attempt: Attempt) -> bool:
+        """As changes.end_attempt."""
+        with self._ledger.changing() as connection:
+            return changes.end_attempt(connection, Act(identifier, who, self._clock()), lease, attempt)
+
+    def expire(self, before: float, most: int = SWEPT) -> int:
+        """Expire what has waited since before then, oldest first, but what is kept; how many entries."""
+        if not self._exists():
+            return 0
+        done = 0
+        with self._ledger.reading() as connection:
+            found = changes.old(connection, WAITING, before, most)
+        for identifier in found:
+            with self._ledger.changing() as connection:
+                act = Act(identifier, changes.DAEMON, self._clock())
+                done += changes.end(connection, act, State.EXPIRED, "expire") is None
+        return done
+
+    def sweep(self, before: float, most: int = SWEPT) -> int:
+        """Remove the files of what was delivered, deleted or has expired before then; how many entries."""
+        if not self._exists():
+            return 0
+        with self._ledger.reading() as connection:
+            found = changes.old(connection, ENDED, before, most)
+        return sum([self._remove_files(identifier, changes.DAEMON, "its time was over") for identifier in found])
+
+    def purge(self, identifier: str, who: Actor, why: str) -> bool:
+        """Remove an entry and its files for good, now; False under legal hold or while it is released. KeyError."""
         entry = self._known(identifier)
         with locked(self._blobs.folder(entry.sha256), Lock.EXCLUSIVE, DELETE_WAIT):
-            deleted = self._ledger.mark_deleted(entry.id, actor, self._clock())
-            if deleted:
-                self._evidence_path(entry.id).unlink(missing_ok=True)
-                if not self._ledger.used(entry.sha256):
-                    self._blobs.remove(entry.sha256)
-        return deleted
+            with self._ledger.changing() as connection:
+                gone = changes.remove(connection, self._act(identifier, who), why)
+            if gone:
+                self._unlink(entry)
+        return gone
 
-    def note(self, actor: str, action: str, identifier: str) -> None:
+    def _remove_files(self, identifier: str, who: Actor, why: str) -> bool:
+        """The ledger says so before a file goes: a crash between leaves a file without an entry, never the reverse."""
+        entry = self.entry(identifier)
+        if entry is None:
+            return False
+        with locked(self._blobs.folder(entry.sha256), Lock.EXCLUSIVE, DELETE_WAIT):
+            with self._ledger.changing() as connection:
+                gone = changes.forget_files(connection, self._act(identifier, who), why)
+            if gone:
+                self._unlink(entry)
+        return gone
+
+    def _unlink(self, entry: Entry) -> None:
+        """Under the lock of its blob's folder."""
+        self._evidence_path(entry.id).unlink(missing_ok=True)
+        if not self._ledger.used(entry.sha256):
+            self._blobs.remove(entry.sha256)
+
+    def note(self, who: Actor, action: str, identifier: str) -> None:
         """Write into the audit who did what (view, export) with an entry; KeyError where there is none."""
-        self._ledger.note(actor, action, self._known(identifier).id, self._clock())
+        self._known(identifier)
+        with self._ledger.changing() as connection:
+            changes.append(connection, self._act(identifier, who).row(action))
 
-    def audit(self, identifier: str) -> list[tuple[float, str, str, str]]:
-        """Time, actor, action, result of everything done with an entry, oldest first; KeyError where there is none."""
-        return self._ledger.audit(self._known(identifier).id)
+    def audit(self, identifier: str) -> list[AuditRow]:
+        """Everything done with an entry, oldest first; KeyError where nothing ever was."""
+        if not is_id(identifier) or not self._exists():
+            raise KeyError(identifier)
+        with self._ledger.reading() as connection:
+            rows = list(changes.audit(connection, identifier))
+        if not rows:
+            raise KeyError(identifier)
+        return rows
+
+    def verify_audit(self) -> ChainState:
+        """Look over the audit's chain."""
+        if not self._exists():
+            return ChainState(0, 0, "")
+        with self._ledger.reading() as connection:
+            return changes.verify_audit(connection)
 
     def close(self) -> None:
         """Close this process's connections."""
         self._ledger.close()
+
+    def _act(self, identifier: str, who: Actor) -> Act:
+        """KeyError for what is no id, so that none of those reaches the ledger."""
+        if not is_id(identifier) or not self._exists():
+            raise KeyError(identifier)
+        return Act(identifier, who, self._clock())
 
     def _known(self, identifier: str) -> Entry:
         entry = self.entry(identifier)

@@ -10,6 +10,7 @@ from filterd.model.ids import public_id
 from filterd.model.message import RawMessage
 
 MAX_TEXT: Final = 1_000  # characters per column: what a listing needs; evidence and blob hold all
+MAX_SYMBOLS: Final = 200  # names kept to be looked for
 MAX_SUBJECT_SCAN: Final = 100  # header fields looked at for a Subject that no inspector has read
 
 
@@ -17,7 +18,23 @@ class State(StrEnum):
     """What has become of a held message."""
 
     HELD = "held"
+    RELEASING = "releasing"  # given to the MTA, or to be given again: what it said is not known or was "later"
+    DELIVERED = "delivered"  # the MTA has said 250
+    FAILED = "failed"  # the MTA has refused it for good; the message is still here
     DELETED = "deleted"
+    EXPIRED = "expired"
+
+
+WAITING: Final = (State.HELD, State.FAILED)  # for somebody to decide
+ENDED: Final = (State.DELIVERED, State.DELETED, State.EXPIRED)  # files go after a while; until then `restore` undoes it
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, and from where: an account with its terminal or client, or a part of the daemon."""
+
+    name: str
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +61,14 @@ class Entry:
     size: int
     sha256: str
     queue_id: str
+    symbols: tuple[str, ...] = ()
+    changed: float = 0.0  # when it came into its state
+    attempts: int = 0  # of a release
+    due: float = 0.0  # when the next is
+    outcome: str = ""  # what the MTA said last
+    targets: tuple[str, ...] = ()  # to whom it is released
+    files: bool = True  # whether message and evidence are still there
+    kept: bool = False  # under legal hold: neither expiry nor deletion touches it
     copies: int = 1
 
     @property
@@ -57,10 +82,12 @@ class EntryFilter:
     """Which entries to list; None asks nothing. Texts are looked for anywhere in the field, case ignored (ASCII)."""
 
     state: State | None = State.HELD
+    states: tuple[State, ...] = ()  # where it is one of several; `state` is not looked at then
     sender: str | None = None
     recipient: str | None = None
     subject: str | None = None
     code: str | None = None
+    symbol: str | None = None
     since: float | None = None
     until: float | None = None
     min_score: float | None = None
@@ -99,6 +126,8 @@ def entry_of(evidence: Evidence, message: RawMessage) -> Entry:
         size=evidence.size,
         sha256=evidence.sha256,
         queue_id=storable(evidence.queue_id),
+        symbols=tuple([scored.finding.symbol for scored in evidence.verdict.symbols[:MAX_SYMBOLS]]),
+        changed=evidence.received,
     )
 
 

@@ -4,9 +4,9 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -21,10 +21,14 @@ _inherited: list[sqlite3.Connection] = []
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The statements that make an empty database, and the number that says so in `user_version`."""
+    """The statements that make an empty database, and the number that says so in `user_version`.
+
+    `upgrades` are the statements that lead from an earlier version to the next one.
+    """
 
     version: int
     script: tuple[str, ...]
+    upgrades: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 class SchemaVersionError(sqlite3.DatabaseError):
@@ -84,12 +88,21 @@ def _ensure_schema(connection: sqlite3.Connection, schema: Schema) -> None:
         return
     with transaction(connection):
         version = _version(connection)
-        if version == 0:
-            for statement in schema.script:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {schema.version}")
-        elif version != schema.version:
+        for statement in _missing(version, schema):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {schema.version}")
+
+
+def _missing(version: int, schema: Schema) -> Iterator[str]:
+    """The statements that lead from `version` to the schema; all of them are committed together, or none."""
+    if version == 0:
+        yield from schema.script
+        return
+    while version != schema.version:
+        if version not in schema.upgrades:
             raise SchemaVersionError(f"schema {version} is not {schema.version}, which this release reads")
+        yield from schema.upgrades[version]
+        version += 1
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -41,7 +41,7 @@ def test_looking_is_noted(config: Path, tmp_path: Path) -> None:
     """Who has seen a held message stands in its audit, by whichever command."""
     assert _explain(config, identifier()).exit_code == 0
     quarantine = Quarantine(tmp_path / "state" / "quarantine")
-    seen = [action for _, _, action, _ in quarantine.audit(identifier())]
+    seen = [row.action for row in quarantine.audit(identifier())][1:]
     quarantine.close()
     assert seen.count("view") == 1
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import os
 import shutil
 import stat
@@ -48,7 +49,7 @@ class Site:
 
     def audit(self, identifier: str) -> list[tuple[str, str]]:
         """What was done with an entry: action and result."""
-        return [(action, result) for _, _, action, result in self.quarantine.audit(identifier)]
+        return [(row.action, row.result) for row in self.quarantine.audit(identifier)][1:]
 
 
 @pytest.fixture(scope="module")
@@ -136,15 +137,16 @@ def test_show_as_json_has_everything(site: Site) -> None:
     found = json.loads(site.run("show", identifier(0), "--json").stdout)
     assert (found["id"], found["public_id"]) == (identifier(0), identifier(0)[-10:])
     assert found["evidence"]["envelope"]["sender"] == "anna@a.test"
-    assert found["audit"][0]["action"] == "view"
+    assert [row["action"] for row in found["audit"]] == ["hold", "view"]
 
 
 def test_a_deleted_entry_is_still_shown(site: Site) -> None:
     """What it was and who deleted it remains; its evidence is gone."""
     site.run("delete", identifier(0))
+    site.quarantine.sweep(time.time() + 1)
     done = site.run("show", identifier(0))
     assert done.exit_code == 0
-    assert "state       deleted" in done.stdout
+    assert "state       deleted, its files are gone" in done.stdout
     assert "evidence" not in json.loads(site.run("show", identifier(0), "--json").stdout)
 
 
@@ -308,9 +310,9 @@ def test_delete_takes_the_message_and_leaves_the_entry(site: Site) -> None:
     """Several at once; a second time says that it was gone; the audit has both with the actor."""
     done = site.run("delete", identifier(0), identifier(1))
     assert done.stdout.splitlines() == [f"{identifier(0)} deleted", f"{identifier(1)} deleted"]
-    assert site.run("delete", identifier(0)).stdout == f"{identifier(0)} was not held any more\n"
+    assert site.run("delete", identifier(0)).stdout == f"{identifier(0)} not deleted: was deleted\n"
     assert [entry.id for entry in site.quarantine.entries()] == [identifier(2)]
-    assert site.audit(identifier(0)) == [("delete", "done"), ("delete", "not held")]
+    assert site.audit(identifier(0)) == [("delete", "done"), ("delete", "was deleted")]
 
 
 def test_one_wrong_id_among_several_deletes_none(site: Site) -> None:

@@ -18,8 +18,10 @@ import pytest
 
 from filterd.model.custody import CustodyError
 from filterd.model.message import RawMessage
-from filterd.quarantine import EntryFilter, Quarantine, State
+from filterd.quarantine import Actor, EntryFilter, Quarantine, State
 from tests.quarantine.samples import BODY, FIELDS, evidence, identifier, raw, whole
+
+ME = Actor("me", "tty1")
 
 
 @pytest.fixture
@@ -176,7 +178,7 @@ def test_bad_ids(quarantine: Quarantine, bad: str) -> None:
         with pytest.raises(KeyError):
             read_it(bad)
     with pytest.raises(KeyError):
-        quarantine.delete(bad, "me")
+        quarantine.delete(bad, ME)
     with raw() as message, pytest.raises(CustodyError):
         quarantine.hold(replace(evidence(), id=bad), message)
 
@@ -216,18 +218,26 @@ def test_open_modes_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_delete(quarantine: Quarantine, tmp_path: Path) -> None:
-    """Deleting removes the files and keeps the row, once; a blob stays while another entry uses it."""
+    """Deleting takes a message from the list, copies included; its files go with the sweep, the row stays."""
     first, second = hold(quarantine, 0), hold(quarantine, 1)
-    assert (quarantine.delete(first, "me"), quarantine.delete(first, "me")) == (True, False)
-    assert read(quarantine, second) == whole()
-    assert quarantine.delete(second, "me")
+    assert (quarantine.delete(first, ME), quarantine.delete(first, ME)) == (None, "was deleted")
+    assert (quarantine.entries(), read(quarantine, second)) == ([], whole())
+    assert quarantine.sweep(time.time() + 1) == 2
     assert files(tmp_path / "quarantine") == set()
     entry = quarantine.entry(first)
     assert entry is not None
-    assert (entry.state, quarantine.entries()) == (State.DELETED, [])
+    assert (entry.state, entry.files) == (State.DELETED, False)
     for read_it in (quarantine.evidence, quarantine.open_raw):
         with pytest.raises(KeyError):
             read_it(first)
+
+
+def test_sweep_leaves_shared_blobs(quarantine: Quarantine) -> None:
+    """A blob stays while another entry uses it."""
+    first, second = hold(quarantine, 0), hold(quarantine, 1, sender="other@a.test")
+    quarantine.delete(first, ME)
+    assert quarantine.sweep(time.time() + 1) == 1
+    assert read(quarantine, second) == whole()
 
 
 @pytest.mark.threat("QUA-16")
@@ -235,7 +245,8 @@ def test_delete_race(quarantine: Quarantine) -> None:
     """Of many who delete one message, one has done it."""
     held = hold(quarantine)
     with ThreadPoolExecutor(4) as pool:
-        assert sorted(pool.map(lambda actor: quarantine.delete(held, actor), "abcd")) == [False, False, False, True]
+        done = list(pool.map(lambda actor: quarantine.delete(held, Actor(actor)), "abcd"))
+    assert sorted(done, key=str) == [None, "was deleted", "was deleted", "was deleted"]
 
 
 def test_delete_beside_hold(quarantine: Quarantine) -> None:
@@ -246,7 +257,8 @@ def test_delete_beside_hold(quarantine: Quarantine) -> None:
         while not stop.is_set():
             for entry in quarantine.entries():
                 with suppress(CustodyError):
-                    quarantine.delete(entry.id, "me")
+                    quarantine.delete(entry.id, ME)
+                    quarantine.sweep(time.time() + 1)
 
     thread = threading.Thread(target=deleting)
     thread.start()
@@ -262,11 +274,16 @@ def test_delete_beside_hold(quarantine: Quarantine) -> None:
 def test_audit(quarantine: Quarantine) -> None:
     """Who viewed, exported and deleted is written down, failed deletions too."""
     held = hold(quarantine)
-    quarantine.note("me", "view", held)
-    quarantine.delete(held, "me")
-    quarantine.delete(held, "you")
-    done = [(actor, action, result) for _, actor, action, result in quarantine.audit(held)]
-    assert done == [("me", "view", "done"), ("me", "delete", "done"), ("you", "delete", "not held")]
+    quarantine.note(ME, "view", held)
+    quarantine.delete(held, ME)
+    quarantine.delete(held, Actor("you", "ssh"))
+    done = [(row.actor, row.origin, row.action, row.result) for row in quarantine.audit(held)]
+    assert done == [
+        ("filterd", "", "hold", "done"),
+        ("me", "tty1", "view", "done"),
+        ("me", "tty1", "delete", "done"),
+        ("you", "ssh", "delete", "was deleted"),
+    ]
 
 
 def test_concurrent(quarantine: Quarantine) -> None:
@@ -338,7 +355,8 @@ def test_fsync_fails(tmp_path: Path, number: int) -> None:
     """Whichever fsync of a hold fails: a file is written anew and held, or a folder's failure leaves nothing behind."""
     with closing(Quarantine(tmp_path / "quarantine")) as sound:
         held = hold(sound)  # the folders exist
-        sound.delete(held, "me")
+        sound.delete(held, ME)
+        sound.sweep(time.time() + 1)
     fsync = FailingFsync(number)
     with closing(Quarantine(tmp_path / "quarantine", fsync=fsync)) as quarantine:
         try:

@@ -1,0 +1,214 @@
+"""What may become of an entry, each step with its audit row in one transaction.
+
+    held, failed -> releasing -> delivered | failed        delivered -> releasing, where that is asked for
+    held, failed, delivered -> deleted | expired           deleted, expired -> held, while the files are there
+
+All functions take a connection inside a write transaction (Ledger.changing), and KeyError means that there is no such
+entry.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+
+from filterd.quarantine.chain import AuditRow, ChainState, link, verify
+from filterd.quarantine.entries import WAITING, Actor, State
+
+DAEMON: Final = Actor("filterd")
+_ROW: Final = "seq, time, actor, origin, action, id, result, link"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Somebody does something with an entry, at a time in epoch seconds."""
+
+    id: str
+    who: Actor
+    now: float
+
+    def row(self, action: str, result: str = "done", identifier: str = "") -> AuditRow:
+        """The audit row of it, still to be appended."""
+        return AuditRow(0, self.now, self.who.name, self.who.origin, action, identifier or self.id, result)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of one process to release an entry, until then (epoch seconds)."""
+
+    token: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What an attempt to release came to: the state that follows, what the MTA said, when the next is due."""
+
+    to: State
+    outcome: str
+    due: float = 0.0
+
+
+def append(connection: sqlite3.Connection, row: AuditRow) -> None:
+    """Put a row at the end of the chain."""
+    seq, before = connection.execute("SELECT seq, link FROM head").fetchone()
+    row = replace(row, seq=seq + 1)
+    end = link(before, row)
+    connection.execute(
+        f"INSERT INTO audit ({_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # constants
+        (row.seq, row.time, row.actor, row.origin, row.action, row.id, row.result, end),
+    )
+    connection.execute("UPDATE head SET seq = ?, link = ?", (row.seq, end))
+
+
+def audit(connection: sqlite3.Connection, identifier: str | None = None) -> Iterator[AuditRow]:
+    """The rows of an entry, or all, oldest first."""
+    where, values = ("WHERE id = ? ", (identifier,)) if identifier is not None else ("", ())
+    for row in connection.execute(f"SELECT {_ROW} FROM audit {where}ORDER BY seq", values):  # noqa: S608  # constants
+        yield AuditRow(*row)
+
+
+def verify_audit(connection: sqlite3.Connection) -> ChainState:
+    """Look over the whole chain."""
+    seq, end = connection.execute("SELECT seq, link FROM head").fetchone()
+    return verify(audit(connection), seq, end)
+
+
+def begin_release(
+    connection: sqlite3.Connection, act: Act, targets: tuple[str, ...], lease: Lease, *, again: bool = False
+) -> State | None:
+    """Take an entry for a release: None where it is ours until then, else the state that forbids it.
+
+    The copies that retries left are put aside with it, for one message is delivered once.
+    """
+    state, digest, *_ = _read(connection, act.id)
+    if state not in WAITING and not (again and state is State.DELIVERED):
+        append(connection, act.row("release", f"was {state}"))
+        return state
+    connection.execute(
+        "UPDATE entries SET state = ?, changed = ?, attempts = 1, due = ?, lease = ?, targets = ?, outcome = ''"
+        " WHERE id = ?",
+        (State.RELEASING, act.now, lease.until, lease.token, msgspec.json.encode(targets).decode(), act.id),
+    )
+    append(connection, act.row("release", f"to {len(targets)} recipients"))
+    for copy in _copies(connection, act.id, digest, WAITING):
+        _set(connection, copy, State.DELETED, act.now, f"a copy of {act.id}")
+        append(connection, act.row("merge", f"a copy of {act.id}", copy))
+    return None
+
+
+def due_release(connection: sqlite3.Connection, now: float, lease: Lease) -> str | None:
+    """Take the release that has been due for longest: nobody works on it, or who did has gone."""
+    row = connection.execute(
+        "SELECT id FROM entries WHERE state = 'releasing' AND due <= ? ORDER BY due LIMIT 1", (now,)
+    ).fetchone()
+    if row is None:
+        return None
+    connection.execute(
+        "UPDATE entries SET lease = ?, due = ?, attempts = attempts + 1 WHERE id = ?",
+        (lease.token, lease.until, row[0]),
+    )
+    append(connection, Act(row[0], DAEMON, now).row("release", "tried again"))
+    return str(row[0])
+
+
+def end_attempt(connection: sqlite3.Connection, act: Act, lease: Lease, attempt: Attempt) -> bool:
+    """Write down what an attempt came to; False where its lease was over and another has taken the entry."""
+    changed = connection.execute(
+        "UPDATE entries SET state = ?, changed = ?, due = ?, lease = '', outcome = ?"
+        " WHERE id = ? AND state = 'releasing' AND lease = ?",
+        (attempt.to, act.now, attempt.due, attempt.outcome, act.id, lease.token),
+    ).rowcount
+    result = f"{'later' if attempt.to is State.RELEASING else attempt.to}: {attempt.outcome}"
+    append(connection, act.row("release", result if changed else f"too late, {result}"))
+    return bool(changed)
+
+
+def end(connection: sqlite3.Connection, act: Act, to: State, action: str) -> str | None:
+    """Delete or expire an entry and its copies: None where that is done, else why not, in words."""
+    state, digest, kept, _ = _read(connection, act.id)
+    if kept or state not in (*WAITING, State.DELIVERED):
+        why = "under legal hold" if kept else f"was {state}"
+        append(connection, act.row(action, why))
+        return why
+    for one in (act.id, *_copies(connection, act.id, digest, (state,))):
+        _set(connection, one, to, act.now, "")
+        append(connection, act.row(action, identifier=one))
+    return None
+
+
+def restore(connection: sqlite3.Connection, act: Act) -> str | None:
+    """Hold again what was deleted or has expired: None where that is done, else why not, in words."""
+    state, _, _, files = _read(connection, act.id)
+    if state not in (State.DELETED, State.EXPIRED) or not files:
+        why = f"was {state}" if files else "its files are gone"
+        append(connection, act.row("restore", why))
+        return why
+    _set(connection, act.id, State.HELD, act.now, "")
+    append(connection, act.row("restore"))
+    return None
+
+
+def keep(connection: sqlite3.Connection, act: Act, *, on: bool) -> None:
+    """Put an entry under legal hold, or end that."""
+    _read(connection, act.id)
+    connection.execute("UPDATE entries SET kept = ? WHERE id = ?", (on, act.id))
+    append(connection, act.row("keep" if on else "unkeep"))
+
+
+def forget_files(connection: sqlite3.Connection, act: Act, why: str) -> bool:
+    """Say that an entry's files go now; False where it is under legal hold or waits for somebody again."""
+    gone = connection.execute(
+        "UPDATE entries SET files = 0 WHERE id = ? AND files AND NOT kept"
+        " AND state IN ('deleted', 'expired', 'delivered')",
+        (act.id,),
+    ).rowcount
+    if gone:
+        append(connection, act.row("remove", why))
+    return bool(gone)
+
+
+def remove(connection: sqlite3.Connection, act: Act, why: str) -> bool:
+    """Take an entry out of the index for good; its audit stays. False under legal hold, or while it is released."""
+    gone = connection.execute(
+        "DELETE FROM entries WHERE id = ? AND NOT kept AND state <> 'releasing'", (act.id,)
+    ).rowcount
+    append(connection, act.row("purge", why if gone else "under legal hold, or being released"))
+    return bool(gone)
+
+
+def old(connection: sqlite3.Connection, states: Collection[State], before: float, most: int) -> list[str]:
+    """Ids of entries with files that came into one of these states before then, and are not kept, oldest first."""
+    marks = ", ".join("?" * len(states))
+    rows = connection.execute(
+        f"SELECT id FROM entries WHERE files AND NOT kept AND state IN ({marks}) AND changed < ?"  # noqa: S608  # marks
+        " ORDER BY changed LIMIT ?",
+        (*states, before, most),
+    )
+    return [row[0] for row in rows]
+
+
+def _read(connection: sqlite3.Connection, identifier: str) -> tuple[State, str, bool, bool]:
+    """State, digest, whether it is kept and whether it has its files; KeyError where there is no such entry."""
+    row = connection.execute("SELECT state, digest, kept, files FROM entries WHERE id = ?", (identifier,)).fetchone()
+    if row is None:
+        raise KeyError(identifier)
+    return State(row[0]), row[1], bool(row[2]), bool(row[3])
+
+
+def _copies(connection: sqlite3.Connection, identifier: str, digest: str, states: Collection[State]) -> list[str]:
+    """The other entries of one message that are in one of these states and not kept."""
+    marks = ", ".join("?" * len(states))
+    rows = connection.execute(
+        f"SELECT id FROM entries WHERE digest = ? AND state IN ({marks}) AND id <> ? AND NOT kept",  # noqa: S608  # marks
+        (digest, *states, identifier),
+    )
+    return [row[0] for row in rows]
+
+
+def _set(connection: sqlite3.Connection, identifier: str, to: State, now: float, outcome: str) -> None:
+    connection.execute(
+        "UPDATE entries SET state = ?, changed = ?, outcome = ? WHERE id = ?", (to, now, outcome, identifier)
+    )
