@@ -59,7 +59,7 @@ class DkimblCheck:
         strangers = _signers(domain for domain in passed if domain not in known)
         asked = list(asked_about([zone for zone in zones if zone.name in self._told], strangers))
         asked += asked_about([zone for zone in zones if zone.name not in self._told], _signers(passed))
-        return (yield from self._lists.ask(self.name, asked, causes))
+        return (yield from self._lists.ask(self.name, asked, causes, usable=zones))
 
 
 def _signers(domains: Iterable[str]) -> list[tuple[Subject, str]]:

@@ -24,6 +24,7 @@ from filterd.model.authentication import (
 from filterd.model.dns import Plan, Question
 from filterd.model.identity import Proved
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
+from filterd.reputation import standing_note
 
 MAX_FROM: Final = 998  # bytes of a From field read before the inspector; one line of RFC 5322, section 2.1.1
 MAX_FORESEEN: Final = 16  # lookups started on a guess: the author's whole walk and the names of a few signers below it
@@ -95,9 +96,13 @@ class DmarcCheck:
         result = _doubted(result, view.reports)
         if result.status is not DmarcStatus.FAIL:
             return _report(result, _BY_STATUS[result.status], upgraded)
-        return _report(*self._failed(result, view, Proved.of([*spf, *dkim], view.client.address)), upgraded)
+        notes: dict[str, str] = {}
+        failed = self._failed(result, view, Proved.of([*spf, *dkim], view.client.address), notes)
+        return replace(_report(*failed, upgraded), read=tuple(notes.items()))
 
-    def _failed(self, result: DmarcResult, view: View, proved: Proved) -> tuple[DmarcResult, str]:
+    def _failed(
+        self, result: DmarcResult, view: View, proved: Proved, notes: dict[str, str]
+    ) -> tuple[DmarcResult, str]:
         """A failure with what spares it, where there is something, and its symbol."""
         arc = next((one for one in view.reports["arc"].auth_results if isinstance(one, ArcResult)), None)
         identifier = list_id(view.values(b"list-id"))
@@ -106,7 +111,9 @@ class DmarcCheck:
             return spared, _SPARED[spared.override]
         if self._known is not None and result.policy is not DmarcPolicy.NONE:
             for owner in list_owners(identifier, proved.domains):
-                if self._known(owner, view.now):
+                known = self._known(owner, view.now)
+                notes[standing_note(owner)] = str(known)
+                if known:
                     comment = f"{identifier} by {owner}, which has a good standing"
                     return replace(result, override=DmarcOverride.MAILING_LIST, override_comment=comment), KNOWN_LIST
         return result, _FAILED[result.policy]

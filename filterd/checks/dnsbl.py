@@ -37,4 +37,5 @@ class DnsblCheck:
         zones = self._lists.usable()
         if not zones:
             return self._lists.nobody(self.name)
-        return (yield from self._lists.ask(self.name, asked_about(zones, [(Subject.CLIENT, address)])))
+        asked = asked_about(zones, [(Subject.CLIENT, address)])
+        return (yield from self._lists.ask(self.name, asked, usable=zones))

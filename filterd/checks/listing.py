@@ -24,6 +24,11 @@ def nothing_suspended() -> Container[str]:
     return ()
 
 
+def suspension_note(check: str, zone: str) -> str:
+    """Under which name evidence keeps that a check found a list suspended."""
+    return f"suspended:{check}:{zone}"
+
+
 def unobserved(_zone: Zone, _listing: Listing, _about: str) -> None:
     """Nobody counts."""
 
@@ -59,13 +64,23 @@ class Lists:
     def nobody(self, name: str) -> CheckReport:
         """No list can be asked. Single suspended lists do not make a check unknown, all of them together do."""
         if self.zones:
-            return CheckReport(name, Outcome.UNKNOWN, cause="all lists are suspended")
+            read = self._left_alone(name, ())
+            return CheckReport(name, Outcome.UNKNOWN, cause="all lists are suspended", read=read)
         return CheckReport(name, Outcome.SKIPPED, cause="no list configured")
 
     def ask(
-        self, name: str, asked: Iterable[Asked], causes: Iterable[str] = (), findings: Iterable[Finding] = ()
+        self,
+        name: str,
+        asked: Iterable[Asked],
+        causes: Iterable[str] = (),
+        findings: Iterable[Finding] = (),
+        *,
+        usable: Sequence[Zone],
     ) -> Plan[CheckReport]:
-        """Ask everything at once. Unknown where a list gave no usable answer; what others found is reported too."""
+        """Ask everything at once. Unknown where a list gave no usable answer; what others found is reported too.
+
+        `usable` are the lists that might be asked: that the others were left alone is noted.
+        """
         questions: dict[Question, list[Asked]] = {}
         for one in asked:
             questions.setdefault(one.question, []).append(one)
@@ -84,7 +99,13 @@ class Lists:
                 elif not listing.usable:
                     doubts[f"{one.zone.display}: {listing.cause}"] = None
         outcome = Outcome.UNKNOWN if doubts else Outcome.OK
-        return CheckReport(name, outcome, tuple(found), cause="; ".join(doubts))
+        read = self._left_alone(name, usable)
+        return CheckReport(name, outcome, tuple(found), cause="; ".join(doubts), read=read)
+
+    def _left_alone(self, name: str, usable: Sequence[Zone]) -> tuple[tuple[str, str], ...]:
+        if len(usable) == len(self.zones):
+            return ()
+        return tuple([(suspension_note(name, zone.name), "suspended") for zone in self.zones if zone not in usable])
 
 
 def asked_about(zones: Iterable[Zone], values: Iterable[tuple[Subject, str]]) -> Iterator[Asked]:

@@ -28,6 +28,11 @@ class Counter(Protocol):
         """Add deliveries; how many are known by now, these included."""
 
 
+def count_note(message: str) -> str:
+    """Under which name evidence keeps how many deliveries of a message were known."""
+    return f"replay:{message}"
+
+
 class Uncounted:
     """Counts nothing."""
 
@@ -67,11 +72,13 @@ class ReplayCheck:
         strangers = _strangers(view.envelope.recipients, named[:MAX_NAMED].lower())
         if not strangers:
             return CheckReport(self.name, Outcome.OK)
-        count = self._counter.count(facts.header_digest.hex()[:_KEY], strangers)
+        message = facts.header_digest.hex()[:_KEY]
+        count = self._counter.count(message, strangers)
+        read = ((count_note(message), str(count)),)
         if count < self._threshold:
-            return CheckReport(self.name, Outcome.OK)
+            return CheckReport(self.name, Outcome.OK, read=read)
         evidence = (f"{facts.domain}: delivered {count} times to others than those it names",)
-        return CheckReport(self.name, Outcome.OK, (Finding(REPLAYED, evidence),))
+        return CheckReport(self.name, Outcome.OK, (Finding(REPLAYED, evidence),), read=read)
 
 
 def _verified(signatures: Iterable[SignatureFacts], results: Iterable[object]) -> SignatureFacts | None:

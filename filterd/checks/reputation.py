@@ -20,9 +20,12 @@ from filterd.reputation import (
     combine,
     correspondent,
     domain_key,
+    known_text,
     network_key,
     pair_key,
+    people_note,
     proved,
+    record_text,
     responsible,
     user,
 )
@@ -78,25 +81,34 @@ class ReputationCheck:
             return CheckReport(self.name, Outcome.UNKNOWN, cause="the content was not inspected")
         results = [result for name in self.needs for result in view.reports[name].auth_results]
         answers = responsible(results, view.inspection.author, view.envelope.sender)
-        of_network = memory.record(network_key(network))
+        notes: dict[str, str] = {}
+        of_network = _read(memory, network_key(network), notes)
         missing = [] if of_network is not None else ["network"]
         findings: list[Finding] = []
         if answers is not None:
             if proved(results, view.envelope.sender):
                 memory.answered(view.envelope.sender, answers.domain)
-            of_domain = memory.record(domain_key(answers.domain))
-            of_pair = memory.record(pair_key(network, answers.domain))
+            of_domain = _read(memory, domain_key(answers.domain), notes)
+            of_pair = _read(memory, pair_key(network, answers.domain), notes)
             if (of_domain is None or of_pair is None) and answers.domain in memory.foreseen(view.envelope.sender)[:1]:
                 missing.append("domain")
             findings += _about(DOMAIN, answers.domain, of_domain, view.now, favours=answers.aligned)
             pair = [*_about(PAIR, f"{answers.domain} from {network}", of_pair, view.now, favours=answers.aligned)]
             findings += pair
-            findings += _acquaintance(memory, view, answers, view.inspection.author, of_domain)
+            findings += _acquaintance(memory, view, answers, of_domain, notes)
             if any(finding.symbol.endswith(Level.GOOD.name) for finding in pair):
                 of_network = None  # what the neighbours did says less than what this sender did from here
         findings += _about(NETWORK, network, of_network, view.now, favours=True)
         cause = f"the store did not answer: {', '.join(missing)}" if missing else ""
-        return CheckReport(self.name, Outcome.UNKNOWN if missing else Outcome.OK, tuple(findings), cause=cause)
+        outcome = Outcome.UNKNOWN if missing else Outcome.OK
+        return CheckReport(self.name, outcome, tuple(findings), cause=cause, read=tuple(notes.items()))
+
+
+def _read(memory: Memory, key: str, notes: dict[str, str]) -> Record | None:
+    """What is counted under a key, and a note of it."""
+    found = memory.record(key)
+    notes[key] = record_text(found)
+    return found
 
 
 def _not_for(trust: TrustClass) -> str:
@@ -121,12 +133,16 @@ def _told(weeks: Counts, hours: Counts) -> str:
 
 
 def _acquaintance(
-    memory: Memory, view: View, answers: Responsible, author: Author, of_domain: Record | None
+    memory: Memory, view: View, answers: Responsible, of_domain: Record | None, notes: dict[str, str]
 ) -> Iterator[Finding]:
     """Whether all recipients know the author; only one whose address is proved can be known."""
+    author = Author() if view.inspection is None else view.inspection.author
     address = correspondent(author, view.envelope.sender, answers)
     recipients = view.envelope.recipients
-    known = memory.people.known(address) if address and 0 < len(recipients) <= MAX_PEOPLE else None
+    if not address or not 0 < len(recipients) <= MAX_PEOPLE:
+        return
+    known = memory.people.known(address)
+    notes[people_note(address)] = known_text(known)
     if known is None:
         return
     ours = {user(recipient.address) for recipient in recipients}

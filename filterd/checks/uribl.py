@@ -66,4 +66,5 @@ class UriblCheck:
         capped = [Finding(CAPPED, (mentions.hosts_capped,))] if mentions.hosts_capped else []
         if mentions.capped:
             capped.append(Finding(OTHERS_CAPPED, tuple(mentions.capped)))
-        return (yield from self._lists.ask(self.name, asked_about(zones, mentions.values), causes, capped))
+        asked = asked_about(zones, mentions.values)
+        return (yield from self._lists.ask(self.name, asked, causes, capped, usable=zones))

@@ -21,7 +21,8 @@ class CustodyError(Exception):
 class Evidence:
     """All that a verdict was made from, so that it can be explained and replayed offline.
 
-    Times are epoch seconds. `sha256` is over the raw bytes (header block and body) and names the stored blob.
+    Times are epoch seconds. `sha256` is over the raw bytes (header block and body) and names the stored blob. `relay` is
+    who brought the message, where that was a relay of ours and `client` and `helo` are those of the host behind it.
     """
 
     id: str
@@ -43,6 +44,8 @@ class Evidence:
     state: dict[str, str] = field(default_factory=dict)  # what was read from shared state, by key
     held_for: tuple[str, ...] = ()  # addresses of the recipients this copy is for
     queue_id: str = ""
+    relay: Client | None = None
+    relay_helo: str = ""
     version: int = EVIDENCE_VERSION
 
 

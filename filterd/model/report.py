@@ -36,7 +36,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """One check's report on one message; `ms` is wall time from its start, `cause` says why it is not `ok`."""
+    """One check's report on one message; `ms` is wall time from its start, `cause` says why it is not `ok`.
+
+    `read` is what it was told by shared state, as keys and texts that evidence keeps: a replay is told the same.
+    """
 
     check: str
     outcome: Outcome
@@ -44,3 +47,4 @@ class CheckReport:
     auth_results: tuple[AuthResult, ...] = ()
     cause: str = ""
     ms: float = 0.0
+    read: tuple[tuple[str, str], ...] = ()

@@ -8,6 +8,7 @@ the callback thread at the end.
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -18,6 +19,7 @@ from filterd.model.report import CheckReport, Outcome, Stage
 from filterd.pipeline.schedule import STAGES, Schedule
 from filterd.telemetry.events import Event
 
+LATE = "no answer in time"  # the cause of a check that was not done when the message had to be answered
 _RANK = {stage: rank for rank, stage in enumerate(STAGES)}
 _log = structlog.get_logger()
 
@@ -65,15 +67,18 @@ class Runner:
             self._lookups.run(jobs)
 
     def wait(self, seconds: float) -> Mapping[str, CheckReport]:
-        """All reports: what is not done within `seconds` is unknown, and stays so."""
+        """All reports, in the order of the schedule: what is not done within `seconds` is unknown, and stays so.
+
+        The order in which answers came must not decide which of two reasons is told.
+        """
         if len(self.reports) < len(self._schedule.checks):
             self._all_done.wait(max(0.0, seconds))
         with self._lock:
             self._closed = True
             for check in self._schedule.checks:
                 if check.name not in self.reports:
-                    self.reports[check.name] = CheckReport(check.name, Outcome.UNKNOWN, cause="no answer in time")
-        return self.reports
+                    self.reports[check.name] = CheckReport(check.name, Outcome.UNKNOWN, cause=LATE)
+            return {check.name: self.reports[check.name] for check in self._schedule.checks}
 
     def close(self) -> None:
         """Drop what is outstanding: the client went away or the verdict stands."""
@@ -101,7 +106,7 @@ class Runner:
             _log.exception(Event.CHECK_CRASHED, check=check.name, id=self._view.id)
             return CheckReport(check.name, Outcome.CRASHED, cause=type(error).__name__)
         ms = round((time.perf_counter() - started) * 1000, 3)
-        return CheckReport(check.name, report.outcome, report.findings, report.auth_results, report.cause, ms)
+        return replace(report, check=check.name, ms=ms)
 
     def _foresight(self, check: Check, stage: Stage) -> Plan[None] | None:
         try:

@@ -48,6 +48,7 @@ class Transaction:
         self.inspection: Inspection | None = None
         self.scanned: Mapping[str, Scanned] = {}  # by scanners of other makes
         self.body: Body | None = None
+        self.relay: Peer | None = None  # who brought it, where `client` is the host behind that one
         self.size = 0  # bytes of the whole message, known at its end
         self._fields: list[HeaderField] = []
         self._rest = bytearray()
@@ -116,6 +117,7 @@ class Transaction:
     def end_of_headers(self) -> None:
         """Everything in the header is known now; behind a relay the judged client too."""
         if self.trust is TrustClass.RELAY and (behind := client_behind(self.fields, self.parts.trust.is_relay)):
+            self.relay = Peer(self.client, self.helo)
             self.client, self.helo = behind
             self.trust = self.parts.trust.classify(self.client.address, authenticated=False)
             self.runner.skip(self.parts.trust.skipped(self.trust))

@@ -22,6 +22,14 @@ from filterd.reputation.counts import FAST, SLOW, Addition, Counts, Outcome, Rec
 from filterd.reputation.keys import domain_key, domain_of, network_key, network_of, pair_key, person
 from filterd.reputation.memory import Memory
 from filterd.reputation.people import MAX_PEOPLE, Known, user
+from filterd.reputation.recalled import (
+    FIRST_CONTACT,
+    RecalledMemory,
+    known_text,
+    people_note,
+    record_text,
+    standing_note,
+)
 from filterd.reputation.responsible import Responsible, correspondent, proved, responsible
 from filterd.reputation.standing import Level, Standing, combine, evaluate
 from filterd.reputation.tally import Tally
@@ -30,6 +38,7 @@ OWN: Final = frozenset({TrustClass.AUTHENTICATED, TrustClass.LOCAL})  # not judg
 
 __all__ = [
     "FAST",
+    "FIRST_CONTACT",
     "MAX_PEOPLE",
     "OWN",
     "SLOW",
@@ -39,6 +48,7 @@ __all__ = [
     "Level",
     "Memory",
     "Outcome",
+    "RecalledMemory",
     "Record",
     "Responsible",
     "Standing",
@@ -50,11 +60,15 @@ __all__ = [
     "domain_key",
     "domain_of",
     "evaluate",
+    "known_text",
     "network_key",
     "network_of",
     "pair_key",
+    "people_note",
     "person",
     "proved",
+    "record_text",
     "responsible",
+    "standing_note",
     "user",
 ]
