@@ -22,7 +22,7 @@ OF_CLIENT: Final = frozenset({"dnsbl", "iprev", "replay", "spf"})
 # The sender's own name servers can keep these from being done: it must not pay to let them fail.
 OF_SENDER: Final = frozenset({"spf", "dkim", "arc", "dmarc", "iprev"})
 _NOT_YET: Final = frozenset({Action.DEFER, Action.GREYLIST})
-_UNDONE: Final = frozenset({Done.UNKNOWN, Done.CRASHED})
+UNDONE: Final = frozenset({Done.UNKNOWN, Done.CRASHED})
 
 
 def learn(memory: Memory, transaction: Transaction, found: Score, verdict: Verdict) -> None:
@@ -45,7 +45,7 @@ def learn(memory: Memory, transaction: Transaction, found: Score, verdict: Verdi
     answers = responsible(results, facts.author, envelope.sender)
     of_domain: Outcome | None = outcome
     if outcome is Outcome.BAD and answers is not None and not answers.vouched:
-        of_domain = judge(_again(reports, rules, facts.hits, OPINIONS | OF_CLIENT), reports, tag)
+        of_domain = judge(rescored(reports, rules, facts.hits, OPINIONS | OF_CLIENT), reports, tag)
     memory.experienced(network, answers, outcome, of_domain, transaction.now)
     if outcome is Outcome.GOOD and (address := correspondent(facts.author, envelope.sender, answers)):
         memory.people.met(address, recipients)
@@ -56,7 +56,7 @@ def judge(found: Score, reports: Mapping[str, CheckReport], tag: float) -> Outco
 
     A floor alone (an encrypted attachment, two readings) is a reason to hold a message, not a proof of anything.
     """
-    undone = {name for name, report in reports.items() if report.outcome in _UNDONE} - OPINIONS
+    undone = {name for name, report in reports.items() if report.outcome in UNDONE} - OPINIONS
     if undone - OF_SENDER:
         return None
     if found.total >= tag:
@@ -74,17 +74,18 @@ def without_opinions(
     named = {symbol.finding.symbol: rules.symbols.get(symbol.finding.symbol) for symbol in opinions}
     groups = {rule.group for rule in named.values() if rule is not None and rule.group}
     if not rules.composites.members.isdisjoint(named):
-        return _again(reports, rules, hits, OPINIONS)  # other composites would hold without them
+        return rescored(reports, rules, hits, OPINIONS)  # other composites would hold without them
     if found.floor_symbol in named or any(
         rule.group in groups
         for symbol in found.symbols
         if symbol.check not in OPINIONS and (rule := rules.symbols.get(symbol.finding.symbol)) is not None
     ):
-        return _again(reports, rules, hits, OPINIONS)  # others would count otherwise without them
+        return rescored(reports, rules, hits, OPINIONS)  # others would count otherwise without them
     return replace(found, total=round(found.total - sum([symbol.weight for symbol in opinions]), 6))
 
 
-def _again(
+def rescored(
     reports: Mapping[str, CheckReport], rules: ScoreRules, hits: Sequence[RuleHit], left_out: frozenset[str]
 ) -> Score:
+    """The score as it would be without the checks that are left out."""
     return score([report for name, report in reports.items() if name not in left_out], rules, hits)

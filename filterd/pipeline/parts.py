@@ -10,6 +10,7 @@ from filterd.model.custody import Custodian, JournalWriter
 from filterd.model.inspection import Inspection, InspectionJob
 from filterd.model.message import RawMessage
 from filterd.model.scanning import Scanned
+from filterd.pipeline.case import Pupil
 from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.deferral import Deferrals
 from filterd.pipeline.replies import Replies
@@ -100,4 +101,5 @@ class Parts:
     scanners: Mapping[str, Scan] = field(default_factory=dict)  # of other makes, by the name of their check
     memory: Memory | None = None  # what is learnt of senders; None: nothing
     rules: RuleWatch | None = None  # what is known of YARA rules at work; None: nothing
+    autolearn: Pupil | None = None  # what the classifier may learn by itself goes there; None: nothing does
     received_spf: bool = False  # whether Received-SPF is written beside Authentication-Results

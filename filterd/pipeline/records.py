@@ -1,10 +1,14 @@
 """What is kept of a finished message: the journal's row, the log's line, the evidence of a held one."""
 
+from dataclasses import replace
+
 import structlog
 
 from filterd.model.custody import Evidence, JournalRow
 from filterd.model.verdict import Verdict
+from filterd.pipeline.notes import read_of
 from filterd.pipeline.transaction import Transaction
+from filterd.quarantine.layout import layout_note
 from filterd.telemetry.events import Event, message_event
 
 _log = structlog.get_logger()
@@ -51,7 +55,8 @@ def log_message(transaction: Transaction, row: JournalRow, stages: dict[str, flo
 
 def evidence_of(transaction: Transaction, verdict: Verdict, digest: str) -> Evidence:
     """All that this verdict was made from."""
-    parts, facts = transaction.parts, transaction.inspection
+    parts, facts, relay = transaction.parts, transaction.inspection, transaction.relay
+    reports = list(transaction.reports.values())
     return Evidence(
         id=transaction.id,
         received=transaction.now,
@@ -64,10 +69,13 @@ def evidence_of(transaction: Transaction, verdict: Verdict, digest: str) -> Evid
         macros=dict(transaction.macros),
         answers=tuple(transaction.lookups.answers.values()),
         inspection=facts,
-        reports=tuple(transaction.reports.values()),
+        reports=tuple([replace(report, read=()) for report in reports]),  # it stands in the state
         verdict=verdict,
         config_id=parts.config_id,
+        model_id=facts.classified.model if facts and facts.classified else "",
         rule_set=f"{parts.rules_id}+{facts.rule_set}" if facts else parts.rules_id,
-        state=dict(transaction.state),
+        state=transaction.state | read_of(reports) | layout_note(tuple(transaction.fields)),
         queue_id=transaction.macros.get("i", ""),
+        relay=None if relay is None else relay.client,
+        relay_helo="" if relay is None else relay.helo,
     )
