@@ -21,8 +21,8 @@ class CustodyError(Exception):
 class Evidence:
     """All that a verdict was made from, so that it can be explained and replayed offline.
 
-    Times are epoch seconds. `sha256` is over the raw bytes (header block and body) and names the stored blob. `relay` is
-    who brought the message, where that was a relay of ours and `client` and `helo` are those of the host behind it.
+    Times are epoch seconds. `sha256` is over the raw bytes (header block and body) and names the stored blob. `relay`
+    brought the message, where that was one of ours and `client` and `helo` are those of the host behind it.
     """
 
     id: str

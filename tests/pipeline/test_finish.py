@@ -291,7 +291,7 @@ def test_strikes_read_are_part_of_the_evidence(front: Front) -> None:
     failing = replace(front, inspectors=FakeInspectors(FAILURES[0]))
     for _ in range(3):
         _finished(failing)
-    assert [evidence.state for evidence, _ in front.custodian.held] == [{"poison": "1"}, {"poison": "2"}]
+    assert [evidence.state["poison"] for evidence, _ in front.custodian.held] == ["1", "2"]
 
 
 def test_the_kind_of_failure_is_counted_and_logged(front: Front, log: list[MutableMapping[str, Any]]) -> None:
@@ -454,6 +454,7 @@ def test_the_evidence_holds_all_that_the_verdict_was_made_from(front: Front) -> 
         verdict=verdict,
         config_id="config-1",
         rule_set="scores-1+rules-1",
+        state={"spf": "unknown", "first_contact": "unknown"},
         queue_id="4XQ1",
     )
     assert [answer.question.name for answer in evidence.answers] == ["a.test", "b.test"]
