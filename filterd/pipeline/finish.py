@@ -6,15 +6,17 @@ from typing import Final
 
 import structlog
 
+from filterd.domains import normalise
 from filterd.inspectors import InspectorBusy, InspectorDied, InspectorFailure, InspectorTimeout
 from filterd.model.authentication import SpfResult
 from filterd.model.custody import CustodyError
-from filterd.model.inspection import InspectionJob
+from filterd.model.inspection import Inspection, InspectionJob
 from filterd.model.message import RawMessage
 from filterd.model.report import Stage
 from filterd.model.scanning import Scanned
 from filterd.model.verdict import Action, Edit, InsertHeader, Verdict
 from filterd.pipeline.body import Body
+from filterd.pipeline.case import Case
 from filterd.pipeline.decide import Facts, decide
 from filterd.pipeline.digest import identify
 from filterd.pipeline.edits import added, edits, traced
@@ -52,6 +54,7 @@ class _End:
     deadline: float
     stages: dict[str, float] = field(default_factory=dict)  # milliseconds
     score: Score | None = None  # once it is known
+    lesson: tuple[bytes, bytes] = (b"", b"")  # digest and features, where the message may be learnt
     _since: float = 0.0
 
     def lap(self, stage: str) -> None:
@@ -119,12 +122,16 @@ def _inspect(end: _End) -> tuple[str, str]:
         spf=_spf(transaction),
         excused=parts.rules.excused() if parts.rules is not None else (),
         first_contact=_first_contact(transaction),
+        features=parts.autolearn is not None,
+        domain=_domain(transaction),
     )
     note_job(transaction.state, job)
     try:
         facts = parts.inspectors.inspect(job, end.message.body_fd, end.deadline - MARGIN)
         suspended = parts.rules.suspended(facts) if parts.rules is not None else {}
         note_suspended(transaction.state, suspended)
+        end.lesson = (facts.digest, facts.features)
+        facts = replace(facts, digest=b"", features=b"") if facts.features else facts  # of no use to anybody else
         transaction.inspection = settle(facts, transaction.now, suspended)
     except InspectorFailure as error:
         return _failed(end, error)
@@ -143,6 +150,12 @@ def _first_contact(transaction: Transaction) -> str:
     memory = transaction.parts.memory
     new = None if memory is None else memory.first_contact(transaction.envelope.sender, transaction.now)
     return "unknown" if new is None else str(new).lower()
+
+
+def _domain(transaction: Transaction) -> str:
+    """The recipients' domain as the classifier knows it, where all have the same."""
+    domains = {one.address.rpartition("@")[2].lower() for one in transaction.envelope.recipients}
+    return (normalise(domains.pop()) or "") if len(domains) == 1 else ""
 
 
 def _encodable(text: str) -> str:
@@ -218,8 +231,31 @@ def _learn(end: _End, verdict: Verdict) -> None:
     if rules is not None and end.score is not None and transaction.inspection is not None:
         tag = transaction.parts.policy.add_header
         rules.saw(transaction.inspection, end.score, tag, transaction.client.address, transaction.now)
-    if memory is not None and end.score is not None:
+    autolearn = transaction.parts.autolearn
+    if end.score is not None:
         try:
-            learn(memory, transaction, end.score, verdict)
+            if memory is not None:
+                learn(memory, transaction, end.score, verdict)
+            if autolearn is not None and transaction.inspection is not None:
+                autolearn.saw(_case(end, end.score, transaction.inspection, verdict))
         except Exception:  # noqa: BLE001  # the named border of learning: the verdict stands without it
             _log.exception(Event.CHECK_CRASHED, check="reputation", id=transaction.id)
+
+
+def _case(end: _End, found: Score, facts: Inspection, verdict: Verdict) -> Case:
+    """The message as it may be learnt from."""
+    transaction = end.transaction
+    digest, features = end.lesson
+    return Case(
+        now=transaction.now,
+        client=transaction.client.address,
+        sender=transaction.envelope.sender,
+        trust=transaction.trust,
+        inspection=facts,
+        reports=transaction.reports,
+        rules=transaction.parts.scores,
+        score=found,
+        verdict=verdict,
+        digest=digest,
+        features=features,
+    )
