@@ -16,6 +16,7 @@ from filterd.app.commands import (
 from filterd.app.daemon import Commanded, StartRefusedError, StillStartingError, read_status, run_daemon
 from filterd.app.front import StartError
 from filterd.app.lists import open_lists, suspended_lists
+from filterd.app.rule_files import around, data_files
 from filterd.app.site import Site, load_config, load_site
 from filterd.config import Config, ConfigError
 
@@ -27,6 +28,8 @@ __all__ = [
     "StartError",
     "StartRefusedError",
     "StillStartingError",
+    "around",
+    "data_files",
     "diagnose",
     "keep_rule_costs",
     "load_config",

@@ -1,6 +1,7 @@
 """What symbols weigh at a site: scores.toml, rule files and composites, and what the operator wants otherwise."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -33,29 +34,53 @@ def composite_sources(config: Config, path: Path) -> tuple[Source, ...]:
     return (*[read_composites(file) for file in files], own)
 
 
-def load_site_scores(config: Config, path: Path) -> tuple[ScoreRules, tuple[str, ...]]:
-    """The scores under this configuration, and what is wrong with them. ConfigError where a file cannot be read."""
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What composites and overrides stand on: rows of scores.toml and of rule files under the operator's groups.
+
+    `broken` says which regex files cannot be used, `problems` what is wrong with the configuration.
+    """
+
+    scores: ScoreRules
+    sources: tuple[Source, ...]
+    known: Known
+    regexes: tuple[RegexRule, ...]
+    broken: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def load_basis(config: Config, path: Path) -> Basis:
+    """Read all of it; `path` is the configuration's. ConfigError where a file cannot be read."""
     scores = load_scores(config.rules_directory / "scores.toml")
     dmarc = None if config.actions.dmarc_reject == "score" else Action(config.actions.dmarc_reject)
     scores = with_floors(scores, dmarc, Action(config.actions.unscannable))
     sources = composite_sources(config, path)
     regexes, broken = read_rules(regex_directories(config))
+    scores, problems = with_groups(scores, config.rules.groups, _told(path, "groups"))
     known = _known(config, sources, bool(broken))
+    return Basis(with_regexes(scores, regexes), sources, known, regexes, broken, tuple(problems))
+
+
+def load_site_scores(config: Config, path: Path) -> tuple[ScoreRules, tuple[str, ...]]:
+    """The scores under this configuration, and what is wrong with them. ConfigError where a file cannot be read."""
+    basis = load_basis(config, path)
+    scores, composed = with_composites(basis.scores, basis.sources, basis.known)
+    scores, overridden = with_scores(scores, config.rules.scores, basis.known, _told(path, "scores"))
+    return scores, (*basis.problems, *composed, *overridden)
+
+
+def _told(path: Path, table: str) -> Callable[[str, str], str]:
+    """What makes a line about an entry of a table below [rules]."""
     text = _text(path)
 
-    def problem(table: str, name: str, what: str) -> str:
+    def told(name: str, what: str) -> str:
         at = ("rules", table, name)
         return f"{where(path, text, at)}: {name_of(at)}: {what}"
 
-    scores, found = with_groups(scores, config.rules.groups, lambda name, what: problem("groups", name, what))
-    scores, composed = with_composites(_with_rows(scores, regexes), sources, known)
-    scores, overridden = with_scores(
-        scores, config.rules.scores, known, lambda name, what: problem("scores", name, what)
-    )
-    return scores, (*found, *composed, *overridden)
+    return told
 
 
-def _with_rows(scores: ScoreRules, regexes: Iterable[RegexRule]) -> ScoreRules:
+def with_regexes(scores: ScoreRules, regexes: Iterable[RegexRule]) -> ScoreRules:
     """A row for each regex rule that has none: what its author declared. Its floor comes with the hit, by its stage."""
     rows = {
         rule.symbol: SymbolRule(rule.weight, rule.description, rule.group if rule.group in scores.groups else "")

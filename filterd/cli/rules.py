@@ -8,12 +8,13 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from filterd.app import rule_costs, rule_uses
+from filterd.app import ConfigError, around, data_files, rule_costs, rule_uses
 from filterd.cli import rules_measure
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
+from filterd.operations import rules_data
 from filterd.operations.rules import RulesCommandError, ask, next_step
 
-app = typer.Typer(help="Live with YARA rules. Example: filterd rules check rules/yara", no_args_is_help=True)
+app = typer.Typer(help="Live with rules. Example: filterd rules check rules/", no_args_is_help=True)
 Paths = Annotated[
     list[Path] | None, typer.Argument(metavar="[PATH]...", help="Rule files or folders; default: the daemon's rules.")
 ]
@@ -32,28 +33,30 @@ def check(
 ) -> None:
     """Say what is wrong with rule files, by file and line; exit 1 where there are errors.
 
-    Errors: what does not compile, modules that rules may not have, names that two rules share, metadata that cannot be
-    meant. Warnings: patterns that are slow or have no bound, metadata that is missing, rules that have expired, and all
-    that yara-x, the successor of YARA, says, where it is installed.
+    YARA rules, regex rules and composites. Errors: what does not compile, modules that rules may not have, symbols that
+    nothing reports, names that two rules share, metadata that cannot be meant. Warnings: patterns that are slow or have
+    no bound, metadata that is missing, rules that have expired, and all that yara-x, the successor of YARA, says, where
+    it is installed.
 
     Example: filterd rules check --strict my-rules/
     """
     counts = {"error": 0, "warning": 0}
-    looked: dict[str, Any] = {}
-    for row in _asked("check", _where(paths, config)):
-        if "severity" in row:
-            counts[row["severity"]] += 1
-        else:
-            looked = row
-            row = {**row, "errors": counts["error"], "warnings": counts["warning"]}  # noqa: PLW2901  # the last one
+    looked: dict[str, Any] = {"files": 0, "rules": 0}
+    for row in _rows("check", paths, config):
+        if "severity" not in row:
+            looked |= row | {key: looked[key] + row[key] for key in ("files", "rules")}
+            continue
+        counts[row["severity"]] += 1
         if json:
             print_json(row)
-        elif "severity" in row:
+        else:
             place = f"{row['path']}:{row['line']}" if row["line"] else row["path"]
             typer.echo(safe(f"{place}: {row['severity']}: {row['text']} [{row['kind']}]"))
-    if not json:
-        files, rules = looked.get("files", 0), looked.get("rules", 0)
-        typer.echo(f"{rules} rules in {files} files: {counts['error']} errors, {counts['warning']} warnings", err=True)
+    if json:
+        print_json({**looked, "errors": counts["error"], "warnings": counts["warning"]})
+    else:
+        found = f"{counts['error']} errors, {counts['warning']} warnings"
+        typer.echo(f"{looked['rules']} rules in {looked['files']} files: {found}", err=True)
         if looked.get("missing"):
             typer.echo(f"Not linted by yara-x: {looked['missing']}", err=True)
     if counts["error"] or (strict and counts["warning"]):
@@ -98,11 +101,12 @@ def try_samples(paths: Paths = None, json: JsonOption = False, config: ConfigOpt
     """Try rules on the samples beside them: FAMILY.samples/hit and miss; exit 1 where they disagree.
 
     A file in hit is named after the rule that must match it; nothing in miss may be matched by any rule of the family.
+    Regex rules and composites have theirs in their own file, as match and no_match.
 
     Example: filterd rules test rules/yara/eicar.yar
     """
     files = samples = wrong = 0
-    for row in _asked("test", _where(paths, config)):
+    for row in _rows("test", paths, config):
         files += 1
         samples += row["samples"]
         wrong += len(row["problems"])
@@ -126,14 +130,14 @@ def list_rules(paths: Paths = None, json: JsonOption = False, config: ConfigOpti
 
     Example: filterd rules list --json | jq -r 'select(.stage == "shadow") | .rule'
     """
-    rows = list(_asked("list", _where(paths, config)))
+    rows = list(_rows("list", paths, config))
     settings = configuration(config)
     known = rule_uses(settings, [row["rule"] for row in rows]) or {}
     measured = rule_costs(settings, [(row["rule"], row["namespace"]) for row in rows])
     for row in rows:
         cost = measured.get(row["rule"])
         row["cost"] = None if cost is None else msgspec.to_builtins(cost)
-        use = known.get(row["rule"])
+        use = known.get(row["rule"]) if row["kind"] != "composite" else None
         row |= {"hits": None, "last_hit": None, "suspended": ""}
         if use is not None:
             row |= {"hits": use.hits, "last_hit": use.last, "suspended": use.suspended}
@@ -175,6 +179,27 @@ def _move(word: str, rule: str, rules: Path | None, config: Path | None, *, json
 def _where(paths: list[Path] | None, config: Path | None) -> list[str]:
     """The rule files meant: absolute, so that none looks like an option."""
     return [str(path.absolute()) for path in paths or [configuration(config).rules_directory / "yara"]]
+
+
+def _rows(word: str, paths: list[Path] | None, config: Path | None) -> Iterator[dict[str, Any]]:
+    """What the process for YARA says, and then the same of files in TOML."""
+    for path in paths or ():
+        if not path.exists():
+            fail(safe(f"{path}: no such file or directory"))
+    yara = paths if paths is None else [path for path in paths if path.suffix != ".toml"]
+    if yara is None or yara:
+        for row in _asked(word, _where(yara, config)):
+            yield {"kind": "yara", **row} if word == "list" else row
+    settings = configuration(config)
+    try:
+        files = data_files(settings, config, paths)
+        if word == "list":
+            yield from rules_data.rows(files)
+            return
+        beside = around(settings, config, files)
+    except ConfigError as error:
+        fail("\n".join([safe(problem) for problem in error.problems]))
+    yield from (rules_data.check if word == "check" else rules_data.test)(files, beside)
 
 
 def _asked(word: str, arguments: list[str]) -> Iterator[dict[str, Any]]:

@@ -259,3 +259,28 @@ def test_fmt_without_yara_x_says_what_to_install(commands: Commands, monkeypatch
 
 def _code() -> str:
     return str(Path(__file__).resolve().parents[2])
+
+
+def test_composites_and_regex_rules_are_looked_at_too(commands: Commands) -> None:
+    """Beside those of YARA in one folder, and alone where only such a file is named."""
+    text = '[rules.REGEX_A]\ntarget = "subject"\npattern = "x"\nweight = 1\ndescription = "y"\nmatch = ["x", "z"]\n'
+    regex = commands.rules / "own.toml"
+    regex.write_text(text + 'no_match = ["y"]\n')
+    composites = commands.rules / "composites.toml"
+    composites.write_text('[composites.ONE]\nexpression = "REGEX_A & NOBODY"\nweight = 1\ndescription = "y"\n')
+    done = commands.run("check", str(commands.rules))
+    assert done.exit_code == 1
+    assert (
+        f"{composites}:2: error: [composites] ONE.expression: at 11: unknown symbol NOBODY [composite]" in done.stdout
+    )
+    last = commands.rows("check", str(commands.rules))[-1]
+    assert (last["files"], last["rules"], last["errors"]) == (3, 3, 1)
+    done = commands.run("test", str(regex))
+    assert (done.exit_code, done.stdout) == (1, f"{regex}:1: [rules] REGEX_A.match: does not match 'z'\n")
+    rows = commands.rows("list", str(commands.rules))
+    assert [(row["kind"], row["rule"]) for row in rows] == [
+        ("yara", "needle"),
+        ("regex", "REGEX_A"),
+        ("composite", "ONE"),
+    ]
+    assert len({frozenset(row) for row in rows}) == 1
