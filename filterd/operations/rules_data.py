@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from filterd.config.toml import ConfigError, read_text
 from filterd.regex.declarations import SUFFIX, RegexRule, read_file
-from filterd.regex.samples import check_rules, try_samples
 from filterd.score import ScoreRules
 from filterd.score.definitions import Known, Source, read_composites, try_cases, with_composites
 from filterd.score.stages import RuleStage, expired
@@ -68,6 +67,8 @@ def kind_of(text: str) -> str:
 
 def check(files: Files, around: Around) -> Iterator[Row]:
     """All complaints, then how much was looked at."""
+    from filterd.regex.samples import check_rules  # noqa: PLC0415  # it loads RE2, which a daemon's fronts do without
+
     yield from [_complaint(problem, "error", "file") for problem in files.problems]
     for rule, severity, problem in check_rules(files.regexes):
         yield _complaint(problem, severity, "regex", rule.symbol)
@@ -96,6 +97,8 @@ def check(files: Files, around: Around) -> Iterator[Row]:
 
 def test(files: Files, around: Around) -> Iterator[Row]:
     """For each file what it and its samples disagree in."""
+    from filterd.regex.samples import try_samples  # noqa: PLC0415  # as above
+
     for problem in files.problems:
         yield {"path": _place(problem)[0], "samples": 0, "problems": [problem]}
     by_path: dict[Path, list[RegexRule]] = {}
