@@ -45,7 +45,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of one message: seconds, the final answer's letter (none: see `error`), how many edits came along."""
+    """What became of one message: seconds, the final answer's letter (none: see `error`), how many edits came along.
+
+    `at` is when it ended, by the clock that all processes of a machine share (CLOCK_MONOTONIC).
+    """
 
     number: int
     eom: float
@@ -55,6 +58,7 @@ class Sent:
     spf: str = ""
     dkim: str = ""
     error: str = ""
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +284,7 @@ class _Run:
         spf, dkim = verdicts(session.edits)
         eom = now - session.content_at if session.content_at else 0.0
         number, edits = session.message.number, len(session.edits)
-        self.sent.append(Sent(number, eom, now - session.began, verdict, edits, spf, dkim, error))
+        self.sent.append(Sent(number, eom, now - session.began, verdict, edits, spf, dkim, error, time.monotonic()))
         self._later(0.0, None)
 
 
