@@ -21,6 +21,7 @@ from filterd.model.message import RawMessage
 from filterd.model.store import StoreError
 from filterd.operations import doctor
 from filterd.operations.doctor import Diagnosis, Level
+from filterd.operations.replay import Bench
 from filterd.pipeline.parts import Inspect, Parts
 from filterd.pipeline.rule_costs import Cost, costs, keep
 from filterd.pipeline.rule_watch import Use, uses
@@ -45,6 +46,20 @@ class _Nothing:
 @contextmanager
 def open_scanner(site: Site, jobs: int = 0) -> Iterator[tuple[Parts, int]]:
     """Live parts that keep nothing, and how many messages they can judge at the same time. StartError."""
+    with _open_front(site, jobs) as (front, workers):
+        yield front.parts, workers
+
+
+@contextmanager
+def open_bench(site: Site, jobs: int = 0) -> Iterator[tuple[Bench, int]]:
+    """What judges held messages again, and how many at the same time. StartError."""
+    with _open_front(site, jobs) as (front, workers):
+        config = site.config
+        yield Bench(front.parts, front.tools, config.reputation.enabled, config.classifier.enabled), workers
+
+
+@contextmanager
+def _open_front(site: Site, jobs: int) -> Iterator[tuple[LiveFront, int]]:
     workers = jobs or 2 * len(os.sched_getaffinity(0))
     configure("warning", site.config.log.format)
     with tempfile.TemporaryDirectory(prefix="filterd-") as name:
@@ -62,7 +77,7 @@ def open_scanner(site: Site, jobs: int = 0) -> Iterator[tuple[Parts, int]]:
                 metrics=Metrics.create(1, tuple(ALL)).front(0),
             )
             try:
-                yield front.parts, workers
+                yield front, workers
             finally:
                 front.close()
         finally:

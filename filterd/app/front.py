@@ -29,6 +29,7 @@ from filterd.inspectors import InspectorPool, PoisonLedger
 from filterd.model.custody import Custodian, JournalWriter
 from filterd.model.dns import Answer, AnswerStatus, Question
 from filterd.model.identity import Identities
+from filterd.pipeline.autolearn import Autolearn
 from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.deferral import Deferrals
 from filterd.pipeline.parts import Counters, Limits, Parts
@@ -133,16 +134,18 @@ class LiveFront:
         journal: JournalWriter,
         metrics: FrontMetrics,
         remembers: bool = False,
+        pupil: Autolearn | None = None,
     ) -> None:
         """Build everything; returns once the inspectors are ready. StartError where they are not to be had.
 
-        `remembers`: what becomes of messages is remembered of their senders.
+        `remembers`: what becomes of messages is remembered of their senders. `pupil` sees what may be learnt of them.
         """
         self._metrics = metrics
         self._pool = InspectorPool(nursery, inspectors)
         self._store = store
         self._writes = WriteBehind(store)
         self._lessons = Tally(store)
+        self._pupil = pupil
         selectors = SelectorMemory(store, self._writes)
         ours = _trust(site.config).is_ours
         memory = Memory(store, self._lessons, selectors, ours=ours) if remembers else None
@@ -152,26 +155,23 @@ class LiveFront:
         self._replays = ReplayCounter(store)
         self._scanners = _scanners(site.config)
         self.lists = ListsWatch(site.zones, store, self._resolving.ask, self._resolving.resolver.forget, metrics)
-        schedule = Schedule.of(
-            make_all(
-                Tools(
-                    selectors,
-                    site.zones,
-                    self.lists.unusable,
-                    self.lists.observe,
-                    site.config.limits.url_hosts,
-                    site.config.trust.arc_sealers,
-                    site.config.trust.allow,
-                    _overrides(site.config),
-                    spf_explain=site.config.spf.explain,
-                    spf_upgrade=site.config.dmarc.spf_upgrade,
-                    known_lists=site.config.dmarc.known_lists,
-                    memory=memory,
-                    replays=self._replays,
-                    indicators=site.indicators,
-                )
-            )
+        self.tools = Tools(
+            selectors,
+            site.zones,
+            self.lists.unusable,
+            self.lists.observe,
+            site.config.limits.url_hosts,
+            site.config.trust.arc_sealers,
+            site.config.trust.allow,
+            _overrides(site.config),
+            spf_explain=site.config.spf.explain,
+            spf_upgrade=site.config.dmarc.spf_upgrade,
+            known_lists=site.config.dmarc.known_lists,
+            memory=memory,
+            replays=self._replays,
+            indicators=site.indicators,
         )
+        schedule = Schedule.of(make_all(self.tools))
         self.parts = _parts(
             site,
             schedule,
@@ -184,6 +184,7 @@ class LiveFront:
             memory=memory,
             rules=self._rules,
             scanners=self._scanners,
+            pupil=pupil,
         )
         if not self._pool.wait_ready(INSPECTORS_WITHIN):
             trouble = self._pool.trouble or "they did not start in time"
@@ -216,6 +217,8 @@ class LiveFront:
         self._resolving.close()
         self._writes.close()
         self._lessons.close()
+        if self._pupil is not None:
+            self._pupil.close()
         if self._rules is not None:
             self._rules.close()
         self._replays.close()
@@ -261,6 +264,7 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
     memory: Memory | None,
     rules: RuleWatch | None,
     scanners: Mapping[str, ScannerPool],
+    pupil: Autolearn | None,
 ) -> Parts:
     config = site.config
     actions = config.actions
@@ -301,5 +305,6 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
         memory=memory,
         rules=rules,
         scanners=scanners,
+        autolearn=pupil,
         received_spf=config.spf.received_header,
     )

@@ -10,7 +10,7 @@ from filterd.checks.clamd import ClamdCheck
 from filterd.checks.classifier import ClassifierCheck
 from filterd.checks.content import ContentCheck
 from filterd.checks.contract import Check
-from filterd.checks.dkim import DkimCheck
+from filterd.checks.dkim import DkimCheck, Selectors
 from filterd.checks.dkimbl import DkimblCheck
 from filterd.checks.dmarc import DmarcCheck
 from filterd.checks.dnsbl import DnsblCheck
@@ -30,14 +30,13 @@ from filterd.dnsbl.zones import Zone
 from filterd.indicators import Indicators
 from filterd.model.identity import Identity
 from filterd.reputation import Memory
-from filterd.store import SelectorMemory
 
 
 @dataclass(frozen=True)
 class Tools:
     """What checks are made with; one set for each front."""
 
-    selectors: SelectorMemory
+    selectors: Selectors
     zones: tuple[Zone, ...] = ()
     suspended: Suspended = nothing_suspended
     observe: Observe = unobserved

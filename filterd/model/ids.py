@@ -16,6 +16,16 @@ def new_id(now: float, randomness: bytes) -> str:
     return _ALPHABET[value >> 125] + "".join(pairs) + _ALPHABET[value & 31]
 
 
+def randomness_of(identifier: str) -> bytes:
+    """The random bytes that an id was made with; ValueError where it is none."""
+    if not is_id(identifier):
+        raise ValueError("no id")
+    value = 0
+    for character in identifier[-16:]:
+        value = value << 5 | _ALPHABET.index(character)
+    return value.to_bytes(10, "big")
+
+
 def is_id(text: str) -> bool:
     """True for a whole ULID in upper case and nothing else: checked before any path or SQL sees it."""
     return _ULID.fullmatch(text) is not None

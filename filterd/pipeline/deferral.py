@@ -4,6 +4,7 @@ from typing import Final
 
 from filterd.model.store import Store, StoreError
 
+DEFERRED_PREFIX: Final = "deferred:"  # of the keys, before the digest of the message
 MAX_DEFERRAL: Final = 4 * 3600  # seconds; well inside the 4-5 days an MTA tries (RFC 5321, section 4.5.4.1)
 _KEEP: Final = 2 * 86_400  # seconds the first attempt is remembered
 
@@ -20,7 +21,7 @@ class Deferrals:
 
         Where the store cannot say, the message is deferred again: the MTA still has it.
         """
-        key = f"deferred:{digest}"
+        key = DEFERRED_PREFIX + digest
         try:
             first = self._store.get_many([key])[0]
             if first is None:

@@ -6,7 +6,7 @@ Notes are texts by key in `Evidence.state`; those of checks come with their repo
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Final
 
-from filterd.inspectors import InspectorBusy, InspectorDied, InspectorFailure, InspectorTimeout
+from filterd.inspectors import InspectorBusy, InspectorCrashed, InspectorDied, InspectorFailure, InspectorTimeout
 from filterd.model.inspection import Inspection, InspectionJob
 from filterd.model.report import CheckReport
 from filterd.pipeline.rule_watch import NEVER, RuleWatch
@@ -24,6 +24,7 @@ _FAILURES: Final[Mapping[str, type[InspectorFailure]]] = {
     "busy": InspectorBusy,
     "died": InspectorDied,
     "overran": InspectorTimeout,
+    "crashed": InspectorCrashed,
     "failed": InspectorFailure,
 }
 _KINDS: Final = {kind: name for name, kind in _FAILURES.items()}
