@@ -82,10 +82,10 @@ def _told(path: Path, table: str) -> Callable[[str, str], str]:
 
 def with_regexes(scores: ScoreRules, regexes: Iterable[RegexRule]) -> ScoreRules:
     """A row for each regex rule that has none: what its author declared. Its floor comes with the hit, by its stage."""
-    rows = {
-        rule.symbol: SymbolRule(rule.weight, rule.description, rule.group if rule.group in scores.groups else "")
-        for rule in regexes
-    }
+    rows: dict[str, SymbolRule] = {}
+    for rule in regexes:
+        group = rule.group if rule.group in scores.groups else ""
+        rows.setdefault(rule.symbol, SymbolRule(rule.weight, rule.description, group))
     return ScoreRules(MappingProxyType({**rows, **scores.symbols}), scores.groups, scores.composites)
 
 

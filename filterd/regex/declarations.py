@@ -1,7 +1,7 @@
 """What a file of regex rules declares. Reads TOML alone: whether a pattern compiles the engine says."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -103,14 +103,14 @@ class RegexRule:
         }
 
     def problem(self, key: str, what: str) -> str:
-        """A line about one of its keys."""
-        return f"{self.path}:{self.line}: {name_of((TABLE, self.symbol, key))}: {what}"
+        """A line about one of its keys, or about all of it."""
+        return f"{self.path}:{self.line}: {name_of((TABLE, self.symbol, *([key] if key else [])))}: {what}"
 
 
 def read_rules(directories: Sequence[Path]) -> tuple[tuple[RegexRule, ...], tuple[str, ...]]:
     """The rules of all files below the directories in a stable order, and what is wrong, in words.
 
-    A directory that is not there has none. Of two rules under one symbol the first stays.
+    A directory that is not there has none.
     """
     files: list[tuple[Path, str]] = []
     for directory in directories:
@@ -119,33 +119,22 @@ def read_rules(directories: Sequence[Path]) -> tuple[tuple[RegexRule, ...], tupl
     problems = (
         [f"{files[MAX_FILES][0]}: more than {MAX_FILES} files; the rest is left out"] if files[MAX_FILES:] else []
     )
-    rules: dict[str, RegexRule] = {}
+    rules: list[RegexRule] = []
     for path, namespace in files[:MAX_FILES]:
         try:
-            found = read_file(path, namespace)
+            rules += read_file(path, namespace)
         except ConfigError as error:
             problems += error.problems
-            continue
-        problems += _taken(found, rules)
-        for rule in found:
-            rules.setdefault(rule.symbol, rule)
-    kept = tuple(rules.values())
     problems += [
-        rule.problem("", f"more than {MAX_RULES} rules; the rest is left out") for rule in kept[MAX_RULES:][:1]
+        rule.problem("", f"more than {MAX_RULES} rules; the rest is left out") for rule in rules[MAX_RULES:][:1]
     ]
-    return kept[:MAX_RULES], tuple(problems)
+    return tuple(rules[:MAX_RULES]), tuple(problems)
 
 
 def read_file(path: Path, namespace: str = "") -> tuple[RegexRule, ...]:
     """The rules of one file. ConfigError, with every problem, where it cannot be used."""
     text = read_text(path)
     return tuple([_rule(path, text, namespace or path.stem, *item) for item in read_model(path, _File).rules.items()])
-
-
-def _taken(found: Sequence[RegexRule], rules: dict[str, RegexRule]) -> Iterator[str]:
-    for rule in found:
-        if rule.symbol in rules:
-            yield rule.problem("", f"this symbol is taken by a rule of {rules[rule.symbol].path}; left out")
 
 
 def _rule(path: Path, text: str, namespace: str, symbol: str, entry: _Entry) -> RegexRule:

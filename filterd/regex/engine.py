@@ -59,7 +59,7 @@ class Regexes:
     """Rules ready to search with. Holds no state between messages; `problems` say which files are left out."""
 
     def __init__(self, rules: Iterable[RegexRule] = ()) -> None:
-        """Compile; a file with a pattern that is none is left out whole."""
+        """Compile; a file with a pattern that is none is left out whole, of two rules under one symbol the second."""
         compiled, self.problems = _compiled(rules)
         targets: dict[tuple[Target, bytes], list[tuple[RegexRule, Any]]] = defaultdict(list)
         for rule, pattern in compiled:
@@ -121,8 +121,13 @@ def _compiled(rules: Iterable[RegexRule]) -> tuple[list[tuple[RegexRule, Any]], 
             files.setdefault(rule.path, []).append((rule, compile_one(rule)))
         except ValueError as error:
             broken.setdefault(rule.path, rule.problem("pattern", f"{error}; the file is left out"))
-    kept = [entry for path, entries in files.items() if path not in broken for entry in entries]
-    return kept, tuple(broken.values())
+    kept: dict[str, tuple[RegexRule, Any]] = {}
+    problems = list(broken.values())
+    for rule, pattern in [entry for path, entries in files.items() if path not in broken for entry in entries]:
+        first, _ = kept.setdefault(rule.symbol, (rule, pattern))
+        if first is not rule:
+            problems.append(rule.problem("", f"this symbol is taken by a rule of {first.path}; left out"))
+    return list(kept.values()), tuple(problems)
 
 
 def _sets(target: Target, rules: Sequence[tuple[RegexRule, Any]]) -> Iterator[_Set]:

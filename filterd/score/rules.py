@@ -117,8 +117,13 @@ def _beside_the_cap(rules: ScoreRules) -> Iterable[str]:
     """Composites that count outside of the group though what it bounds is enough for them."""
     for composite in rules.composites.ordered:
         row = rules.symbols[composite.name]
-        enough = [place.symbol for place in composite.expression.places() if place.positive]
-        enough = [name for name in enough if name in rules.symbols and rules.symbols[name].group == AUTHENTICATION]
+        members = [place.symbol for place in composite.expression.places() if place.positive]
+        enough = [name for name in members if _authenticates(rules.symbols.get(name))]
         if row.group != AUTHENTICATION and row.weight > 0 and composite.expression.holds(frozenset(enough)):
             names = ", ".join(dict.fromkeys(enough))
             yield f'composites.{composite.name}.group: expected "{AUTHENTICATION}", for {names} are enough for it'
+
+
+def _authenticates(row: SymbolRule | None) -> bool:
+    """Whether a symbol counts in that group."""
+    return row is not None and row.group == AUTHENTICATION and not row.off

@@ -61,15 +61,6 @@ def test_what_cannot_be_meant(tmp_path: Path, text: str, problem: str) -> None:
     assert str(caught.value).startswith(str(tmp_path / "a.toml"))
 
 
-def test_of_two_rules_under_one_symbol_the_first_stays(tmp_path: Path) -> None:
-    """And the second is told."""
-    first = written(tmp_path, RULE)
-    written(tmp_path, RULE, "sub/b.toml")
-    rules, (problem,) = read_rules([tmp_path])
-    assert [rule.namespace for rule in rules] == ["a"]
-    assert problem == f"{tmp_path}/sub/b.toml:1: [rules] REGEX_A.: this symbol is taken by a rule of {first}; left out"
-
-
 def test_samples_are_tried(tmp_path: Path) -> None:
     """Those that must match, those that must not, in the rule's own target."""
     text = RULE.replace('"x"', '"^x"') + 'match = ["xa", "ax"]\nno_match = ["ax", "x"]\n'

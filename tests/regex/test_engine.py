@@ -73,6 +73,21 @@ def test_a_broken_file_is_left_out_and_the_others_are_not() -> None:
     assert problem.startswith("b.toml:0: [rules] REGEX_B.pattern: missing )")
 
 
+def test_of_two_rules_under_one_symbol_the_first_stays() -> None:
+    """And the second is told; one of a broken file takes nobody's symbol."""
+    first, second, broken = (Path(f"{name}.toml") for name in ("a", "b", "0"))
+    rules = Regexes(
+        [
+            rule("REGEX_A", "x", path=broken),
+            rule("REGEX_B", "(", path=broken),
+            rule("REGEX_A", "x", path=first),
+            rule("REGEX_A", "x", path=second),
+        ]
+    )
+    assert [hit.namespace for hit in rules.find(seen(body="x"))] == ["a"]
+    assert rules.problems[1] == "b.toml:0: [rules] REGEX_A: this symbol is taken by a rule of a.toml; left out"
+
+
 @pytest.mark.parametrize("pattern", [r"(a)\1", r"a(?=b)", r"a{2000}", "(?:" * 2000, "a" * 3, r"\xff", "\x00", "é"])
 def test_any_pattern_compiles_or_is_a_problem(pattern: str) -> None:
     """What RE2 does not have, or finds too large, is told."""
