@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +11,12 @@ from typing import Final
 from filterd.app.front import StartError, redis_url
 from filterd.app.nursery import nursery_settings
 from filterd.classifier.learning import Learner
+from filterd.classifier.lesson import AUTO, Lesson
 from filterd.classifier.stream import NAME, SharedLearner
 from filterd.config import Config
 from filterd.inspectors import InspectorPool, start_nursery
 from filterd.operations.learn import School
+from filterd.pipeline.autolearn import Offer
 from filterd.store.events import EventStream
 
 LOOK_SECONDS: Final = 0.5  # between two looks whether the nursery still lives
@@ -23,7 +25,9 @@ _NAME_BYTES: Final = 12  # of a stream's random name
 
 def open_learner(config: Config) -> Learner:
     """The model of this host. OSError."""
-    return Learner(config.classifier_directory, remembered=config.classifier.remembered)
+    learner = Learner(config.classifier_directory, remembered=config.classifier.remembered)
+    learner.ensure()
+    return learner
 
 
 def shared(config: Config, learner: Learner) -> SharedLearner | None:
@@ -33,6 +37,11 @@ def shared(config: Config, learner: Learner) -> SharedLearner | None:
         return None
     stream = EventStream(url, NAME)
     return SharedLearner(learner, stream, config.classifier.shared, lambda: os.urandom(_NAME_BYTES).hex())
+
+
+def lessons_of(offers: Sequence[Offer]) -> list[Lesson]:
+    """What the daemon may learn by itself, as lessons."""
+    return [Lesson(one.digest, one.spam, one.features, source=AUTO, at=one.at) for one in offers]
 
 
 @contextmanager

@@ -14,10 +14,11 @@ from typing import Final, TypeAlias
 import msgspec
 import numpy as np
 
-from filterd.classifier.base import read_base, remove_others, write_base
+from filterd.classifier.base import BaseError, fresh, read_base, remove_others, write_base
+from filterd.classifier.features import FORMAT
 from filterd.classifier.lesson import Lesson
-from filterd.classifier.memory import BASE, HELD, REVISION, UNDO, Became, Change, LessonMemory
-from filterd.classifier.modelfile import NAME, Known, ModelFileError, ModelWriter
+from filterd.classifier.memory import BASE, FEATURES, HELD, REVISION, UNDO, Became, Change, LessonMemory
+from filterd.classifier.modelfile import NAME, Half, Known, ModelFileError, ModelWriter
 from filterd.classifier.pupil import Pupil, Undo, take_back
 from filterd.classifier.writing import writing
 
@@ -50,18 +51,38 @@ class Learner:
         """Close the memory."""
         self.memory.close()
 
-    def prepare(self) -> str:
-        """Have a model file that fits and is whole; says in words what was wrong, empty where nothing was."""
+    def ensure(self) -> str:
+        """Have a model file that readers can map, and a memory of this release's features. OSError.
+
+        Says in words what was wrong, empty where nothing was; the model knows nothing then, until `rebuild`.
+        """
         with writing(self.folder):
             model = ModelWriter(self.folder / NAME)
             trouble = model.replaced or ("" if model.whole() else "the model was damaged")
             with self.memory.changing() as change:
+                if change.number(FEATURES) != FORMAT:
+                    if change.last():
+                        trouble = "another release has learnt here: what it remembers is of no use, learn it again"
+                        change.clear()
+                    change.put(FEATURES, FORMAT)
                 if trouble:
                     change.put(REVISION, change.number(REVISION) + 1)
-            if not trouble:
-                self._follow()
-        if trouble or self.stale:
+                last, revision = change.last(), change.number(REVISION)
+            if trouble:
+                half = model.prepare()
+                half.weights[:] = 0
+                half.layer[:] = 0
+                model.commit(Known(applied=last, revision=revision - 1))
+            return trouble
+
+    def prepare(self) -> str:
+        """`ensure`, and have the model know what is remembered."""
+        trouble = self.ensure()
+        if self.stale:
             self.rebuild()
+        else:
+            with writing(self.folder):
+                self._follow()
         return trouble
 
     def learn(self, lessons: Sequence[Lesson], note: Note = _nothing) -> list[Became]:
@@ -100,14 +121,14 @@ class Learner:
                 return known is None or look.number(REVISION) != known.revision
 
     def rebuild(self, progress: Progress = _silent) -> Known:
-        """Make the model anew from what is remembered, and put it in its place at once. BaseError where that is gone.
+        """Make the model anew from what is remembered, and put it in its place at once.
 
         Others may write meanwhile: what they learn is learnt here too, and where they forget it is begun again.
         """
         while True:
             with self.memory.looking() as look:
                 revision, base = look.number(REVISION), look.number(BASE)
-            half, known = read_base(self.folder, base)
+            half, known = self._base(base)
             pupil = Pupil(half, replace(known, applied=base, revision=revision))
             self._replay(pupil, progress)
             with writing(self.folder):
@@ -162,7 +183,7 @@ class Learner:
         """The oldest lessons become part of the base, until the features of the others are within their bounds."""
         with self.memory.looking() as look:
             base, held, revision = look.number(BASE), look.number(HELD), look.number(REVISION)
-        half, known = read_base(self.folder, base)
+        half, known = self._base(base)
         pupil = Pupil(half, replace(known, applied=base))
         for row in (row for rows in self.memory.lessons(base) for row in rows):
             if held <= self._remembered * _LEFT:
@@ -174,6 +195,13 @@ class Learner:
         with self.memory.changing() as change:
             change.settle(last)
         remove_others(self.folder, last)
+
+    def _base(self, last: int) -> tuple[Half, Known]:
+        """The base; an empty one where it is lost: better what is left than nothing."""
+        try:
+            return read_base(self.folder, last)
+        except BaseError:
+            return fresh(), Known()
 
     @staticmethod
     def _known(model: ModelWriter) -> Known | None:

@@ -26,6 +26,7 @@ PAGE: Final = 500  # rows fetched at once
 REVISION: Final = "revision"
 BASE: Final = "base"  # number of the last lesson that the base holds
 UNDO: Final = "undo"  # how to take back the last lesson
+FEATURES: Final = "features"  # format of the features that are remembered
 HELD: Final = "held"  # bytes of all features that are remembered
 
 Row: TypeAlias = tuple[int, bytes, str, bool, bytes]  # number, digest, domain, whether spam, squeezed features
@@ -115,7 +116,7 @@ class Change:
         """Forget everything."""
         revision = self.number(REVISION)
         self._connection.execute("DELETE FROM lessons")
-        self._connection.execute("DELETE FROM facts")
+        self._connection.execute("DELETE FROM facts WHERE name <> ?", (FEATURES,))
         self.put(REVISION, revision + 1)
 
     def settle(self, last: int) -> None:

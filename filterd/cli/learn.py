@@ -86,7 +86,6 @@ def _run(  # one for each thing the three commands differ in
     # numpy would otherwise start threads for each core, of which nothing here makes use; it is loaded by these imports.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from filterd.app.learning import open_learner, open_school  # noqa: PLC0415  # numpy: no other command pays for it
-    from filterd.classifier.base import BaseError  # noqa: PLC0415  # the same
     from filterd.classifier.memory import MemoryLostError  # noqa: PLC0415  # the same
     from filterd.classifier.stream import StreamMovedError  # noqa: PLC0415  # the same
     from filterd.classifier.writing import WriterBusyError  # noqa: PLC0415  # the same
@@ -110,7 +109,7 @@ def _run(  # one for each thing the three commands differ in
             learner.close()
     except (StartError, StoreError, OSError, ValueError) as error:
         fail(safe(str(error)))
-    except (BaseError, MemoryLostError, StreamMovedError, WriterBusyError) as error:
+    except (MemoryLostError, StreamMovedError, WriterBusyError) as error:
         fail(safe(str(error)))
     if json:
         print_json(summary.as_json())

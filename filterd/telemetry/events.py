@@ -65,9 +65,26 @@ class Event(StrEnum):
     CLAMD_RETURNED = "clamd_returned", "clamd answers again"
     ICAP_FAILING = "icap_failing", "the ICAP service does not answer: messages are not scanned by it; each says so"
     ICAP_RETURNED = "icap_returned", "the ICAP service answers again"
+    CLASSIFIER_FAILED = "classifier_failed", "the classifier's model cannot be kept: messages are judged without it"
+    CLASSIFIER_REBUILT = "classifier_rebuilt", "the model was of no use and was made anew from what is remembered"
+    CLASSIFIER_WAITS = "classifier_waits", "the shared store does not answer: what is to be learnt waits for it"
+    CLASSIFIER_BEHIND = (
+        "classifier_behind",
+        "this node was away for more lessons than the shared store keeps: it does not know what the others learnt then",
+    )
     CUSTODY_FAILED = "custody_failed", "a message could not be stored safely: the client was told to try again"
     JOURNAL_FAILED = "journal_failed", "rows of the journal could not be written"
+    UPKEEP_FAILED = "upkeep_failed", "releases, expiry and sweeping of held mail failed this time; tried again soon"
+    UPKEEP_DONE = "upkeep_done", "held mail was released, has expired or had its files removed; says how many"
+    RELEASE_ENDED = (
+        "release_ended",
+        "a release that was put off has been delivered or has failed; says what the MTA said",
+    )
     METRICS_FAILED = "metrics_failed", "the metrics address cannot be served"
+    BESIDE_FAILED = (
+        "beside_failed",
+        "a process beside the fronts (metrics, upkeep) cannot start; says which",
+    )
     LOG_LINES_LOST = "log_lines_lost", "whoever reads the log did not: so many lines before this one are not there"
     LIBRARY = "library", "a warning of a library"
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from filterd.classifier import margin
+from filterd.classifier.features import FORMAT
 from filterd.classifier.layer import correction, key_of
 from filterd.classifier.learning import Learner
 from filterd.classifier.lesson import AUTO
-from filterd.classifier.memory import Became
+from filterd.classifier.memory import FEATURES, Became
 from filterd.classifier.modelfile import NAME, Known, Model
 from filterd.classifier.writing import WriterBusyError, writing
 from tests.classifier.lessons import features, lesson
@@ -22,6 +23,7 @@ PROBES = [features(number, spam=bool(number % 2)) for number in range(1_000, 1_0
 def learner(tmp_path: Path) -> Iterator[Learner]:
     """One that has learnt nothing."""
     made = Learner(tmp_path / "a")
+    made.ensure()
     yield made
     made.close()
 
@@ -166,6 +168,28 @@ def test_the_oldest_lessons_become_part_of_the_base(tmp_path: Path) -> None:
     assert small.forget([lesson(35).digest]) == [Became.FORGOTTEN]
     small.rebuild()
     assert scores(small) == taught(tmp_path / "c", [number for number in range(40) if number != 35])
+    small.close()
+
+
+def test_what_another_release_remembers_is_of_no_use(learner: Learner) -> None:
+    """Features of another format are forgotten as a whole, so that the same mail can be learnt again."""
+    learner.learn([lesson(0), lesson(1)])
+    with learner.memory.changing() as change:
+        change.put(FEATURES, FORMAT + 1)
+    assert "another release" in learner.prepare()
+    assert facts(learner).spam == 0
+    assert learner.learn([lesson(0)]) == [Became.LEARNT]
+    assert learner.prepare() == ""
+
+
+def test_a_lost_base_costs_what_was_in_it(tmp_path: Path) -> None:
+    """What is still remembered is learnt anew, and the rest is gone: the filter goes on."""
+    small = Learner(tmp_path / "a", remembered=8_000)
+    for number in range(0, 40, 10):
+        small.learn([lesson(number + more) for more in range(10)])
+    next(small.folder.glob("base-*.bin")).write_bytes(b"nothing")
+    small.rebuild()
+    assert 0 < facts(small).spam + facts(small).ham < 40
     small.close()
 
 
