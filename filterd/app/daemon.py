@@ -15,6 +15,7 @@ import structlog
 
 from filterd import __version__
 from filterd.app.front import LiveFront, shared_state
+from filterd.app.learner import LearnerProcess, Tended, autolearn
 from filterd.app.lists import protection
 from filterd.app.metrics import MetricsProcess
 from filterd.app.nursery import nursery_settings
@@ -76,11 +77,13 @@ def run_daemon(commanded: Commanded) -> int:
         exposition = MetricsProcess(config.metrics.address, metrics)
     except (ListenError, OSError) as error:
         raise StartRefusedError(str(error)) from None
-    daemon = _Daemon(commanded, config, metrics, lock)
+    learner = LearnerProcess(config, lock)  # before the nursery, which maps the model
+    daemon = _Daemon(commanded, config, metrics, lock, learner)
     observer = _Observer(config, metrics, exposition)
     try:
-        return Supervisor(daemon.reload, observer, config.limits.drain).run(daemon.plan(site))
+        return Supervisor(daemon.reload, Tended(observer, learner), config.limits.drain).run(daemon.plan(site))
     finally:
+        learner.stop()
         exposition.stop()
         _clean(config)
 
@@ -109,11 +112,14 @@ def read_status(config: Config) -> dict[str, Any] | None:
 class _Daemon:
     """Makes plans: one configuration each, for the supervisor to run."""
 
-    def __init__(self, commanded: Commanded, first: Config, metrics: Metrics, lock: int) -> None:
+    def __init__(
+        self, commanded: Commanded, first: Config, metrics: Metrics, lock: int, learner: LearnerProcess
+    ) -> None:
         self._commanded = commanded
         self._first = first
         self._metrics = metrics
         self._lock = lock
+        self._learner = learner
         self._started = time.time()
         self._plans = 0
 
@@ -127,6 +133,7 @@ class _Daemon:
         if changed:
             raise ValueError(f"{', '.join(changed)} cannot change by a reload: restart filterd")
         configure(site.config.log.level, site.config.log.format)
+        self._learner.use(site.config)
         return self.plan(site)
 
     def plan(self, site: Site) -> Plan:
@@ -168,15 +175,17 @@ class _Serving(LiveFront):
         row.set("filterd_sessions", 0.0)  # what a front killed before on this row had open
         self._quarantine = quarantine_of(site.config)
         self._journal = Journal(site.config.state_directory / "journal.sqlite")
+        store = shared_state(site.config)
         super().__init__(
             site,
             nursery=nursery,
             inspectors=site.config.inspectors.per_front,
-            store=shared_state(site.config),
+            store=store,
             custodian=self._quarantine,
             journal=self._journal,
             metrics=row,
             remembers=site.config.reputation.enabled,
+            pupil=autolearn(site.config, store),
         )
         self.lists.start()
 
