@@ -4,7 +4,8 @@ import time
 
 import typer
 
-from filterd.cli.common import ConfigOption, JsonOption, configuration, print_json, site
+from filterd.app import data_files
+from filterd.cli.common import ConfigOption, JsonOption, configuration, print_json, safe, site
 from filterd.config.reference import as_toml
 
 app = typer.Typer(
@@ -20,6 +21,8 @@ def check(config: ConfigOption = None) -> None:
     """
     for entry in site(config).indicators.expired(time.time()):
         typer.echo(f"indicators.toml: {entry.name} of {entry.owner} expired on {entry.expires}: it does not count")
+    for problem in data_files(configuration(config), config, None).problems:
+        typer.echo(safe(f"{problem}; the file is left out"))
     typer.echo("ok")
 
 

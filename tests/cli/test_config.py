@@ -131,3 +131,23 @@ def test_check_names_the_indicators_that_have_expired(file: Path, tmp_path: Path
         0,
         ["indicators.toml: old of anna expired on 2020-02-29: it does not count", "ok"],
     )
+
+
+def test_a_regex_file_that_is_left_out_is_said(file: Path) -> None:
+    """It makes no configuration invalid, and is not passed over in silence."""
+    folder = file.parent / "own" / "regex"
+    folder.mkdir(parents=True)
+    (folder / "a.toml").write_text('[rules.REGEX_A]\ntarget = "title"\n')
+    file.write_text(f'[rules]\nlocal = "{file.parent}/own"\n')
+    done = _run("check", file)
+    assert done.exit_code == 0
+    assert f"{folder}/a.toml:2: [rules] REGEX_A.target: expected" in done.stdout
+    assert "the file is left out" in done.stdout
+
+
+def test_rules_of_ones_own_are_shown(file: Path) -> None:
+    """As they hold."""
+    file.write_text("[rules.scores.SPF_FAIL]\nweight = 4.5\n[rules.groups.words]\ncap = 3\n")
+    shown = tomllib.loads(_run("show", file).stdout)["rules"]
+    assert shown["scores"] == {"SPF_FAIL": {"weight": 4.5, "off": False}}
+    assert shown["groups"] == {"words": {"cap": 3}}
