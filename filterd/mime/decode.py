@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO
 from typing import Final, TypeAlias, overload
 
+import msgspec
+
 from filterd.mime.embedded import base64_run, pour, unbase64, uudecoded
 
 Data: TypeAlias = bytes | memoryview
@@ -27,11 +29,13 @@ _QP_ODD: Final = re.compile(rb"=(?!\r?\n|[0-9A-F]{2})")
 _QP_BLANKS: Final = re.compile(rb"=[ \t]++\r?\n")
 _QP_OPEN: Final = re.compile(rb"=[ \t]*+\r?\Z|=[0-9A-Fa-f]\Z")
 _LINE: Final = re.compile(rb"[^\n]*+\n?")
+_STRINGS: Final = msgspec.json.Decoder(bytes)
 _END: Final = re.compile(rb"\r\n")
 _FEED: Final = re.compile(rb"\n")
 _BLOCK: Final = 65_536  # bytes of lines that are split at once
 _LONG: Final = 262_144  # bytes of a block in which one line is long
 LARGE: Final = 4_000_000  # bytes of a part whose readings are made one by one, when they are looked at
+QUICK: Final = 4_096  # bytes of content from which on it pays to try a decoder that takes no junk
 MAX_SEGMENTS: Final = 1_000  # base64 streams behind one another in one part; one is right
 UUENCODE: Final = "uuencode"  # no standard has it, clients do, under several names
 TOKENS: Final = ("base64", "quoted-printable", "7bit", "8bit", "binary", UUENCODE)
@@ -76,10 +80,22 @@ def most(raw: memoryview, encodings: tuple[str, ...]) -> int:
 def base64_readings(raw: memoryview) -> list[Data]:
     """All that base64 decoders make of `raw`: junk left out, later streams read on, the URL-safe alphabet too."""
     data = bytes(raw)
-    plain = _lenient(data)
-    if len(plain) == _regular(data):
+    size = _regular(data)
+    plain = _strict(data) if size >= QUICK else _lenient(data)
+    if len(plain) == size or (size >= QUICK and len(plain := _lenient(data)) == size):
         return [plain]
     return [recipe(raw) for recipe in _different(raw, _doubtful(raw), _as_it_is)]
+
+
+def _strict(data: bytes) -> bytes:
+    """As _lenient, in half the time, where nothing but symbols and line ends stands there; empty where more does.
+
+    As a string of JSON, in which an escape makes less of what looks like more.
+    """
+    try:
+        return _STRINGS.decode(b'"%s"' % data.translate(None, b"\r\n"))
+    except msgspec.MsgspecError:
+        return b""
 
 
 def _lenient(raw: Data) -> bytes:
