@@ -18,6 +18,7 @@ from filterd.app.front import StartError
 from filterd.app.lists import open_lists, suspended_lists
 from filterd.app.rule_files import around, data_files
 from filterd.app.site import Site, load_config, load_site
+from filterd.app.upkeep import releaser_of
 from filterd.config import Config, ConfigError
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "open_quarantine",
     "open_scanner",
     "read_status",
+    "releaser_of",
     "rule_costs",
     "rule_uses",
     "run_daemon",

@@ -5,6 +5,7 @@ import grp
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,13 @@ import orjson
 import structlog
 
 from filterd import __version__
+from filterd.app.beside import Beside
 from filterd.app.front import LiveFront, shared_state
 from filterd.app.learner import LearnerProcess, Tended, autolearn
 from filterd.app.lists import protection
-from filterd.app.metrics import MetricsProcess
 from filterd.app.nursery import nursery_settings
 from filterd.app.site import Site, load_config, load_site
+from filterd.app.upkeep import begin_upkeep
 from filterd.checks.registry import ALL
 from filterd.config import Config, ConfigError
 from filterd.domains import load_suffixes
@@ -32,6 +34,7 @@ from filterd.supervisor.generation import Plan
 from filterd.supervisor.supervisor import Supervisor
 from filterd.telemetry import Metrics, configure
 from filterd.telemetry.events import Event
+from filterd.telemetry.exposition import MetricsServer, render
 
 STATUS_FILE: Final = "status.json"
 LOCK_FILE: Final = "filterd.lock"
@@ -74,17 +77,18 @@ def run_daemon(commanded: Commanded) -> int:
     metrics = Metrics.create(config.milter.fronts, tuple(ALL), [zone.display for zone in site.zones])
     try:
         open_listener(config.milter.address.libmilter, config.milter.mode, _group(config.milter.socket_group))
-        exposition = MetricsProcess(config.metrics.address, metrics)
+        beside = _beside(config, metrics)
     except (ListenError, OSError) as error:
         raise StartRefusedError(str(error)) from None
     learner = LearnerProcess(config, lock)  # before the nursery, which maps the model
     daemon = _Daemon(commanded, config, metrics, lock, learner)
-    observer = _Observer(config, metrics, exposition)
+    observer = _Observer(config, metrics, beside)
     try:
         return Supervisor(daemon.reload, Tended(observer, learner), config.limits.drain).run(daemon.plan(site))
     finally:
         learner.stop()
-        exposition.stop()
+        for process in beside:
+            process.stop()
         _clean(config)
 
 
@@ -217,11 +221,11 @@ class _Nursery:
 class _Observer:
     """Writes the status file and counts."""
 
-    def __init__(self, config: Config, metrics: Metrics, exposition: MetricsProcess) -> None:
+    def __init__(self, config: Config, metrics: Metrics, beside: Sequence[Beside]) -> None:
         self._path = config.runtime_directory / STATUS_FILE
         self._metrics = metrics
         self._row = metrics.supervisor()
-        self._exposition = exposition
+        self._beside = beside
 
     def changed(self, state: dict[str, object]) -> None:
         fronts = state["fronts"]
@@ -239,13 +243,27 @@ class _Observer:
         self._row.inc("filterd_reloads", "ok" if good else "failed")
 
     def tick(self) -> None:
-        self._exposition.tend()
+        for process in self._beside:
+            process.tend()
 
 
 def quarantine_of(config: Config) -> Quarantine:
     """The quarantine that the configuration names."""
     path = config.quarantine.url.removeprefix("sqlite:///")
     return Quarantine(Path(path) if path else config.state_directory / "quarantine")
+
+
+def _beside(config: Config, metrics: Metrics) -> tuple[Beside, ...]:
+    """The processes beside the fronts. OSError where the metrics' address cannot be served."""
+    upkeep = Beside("upkeep", lambda: begin_upkeep(config, quarantine_of(config)))
+    listen = config.metrics.address
+    if listen is None:
+        return (upkeep,)
+    try:
+        return upkeep, Beside("metrics", lambda: MetricsServer(listen, lambda: render(metrics)).close)
+    except OSError:
+        upkeep.stop()
+        raise
 
 
 def _prepare(config: Config) -> int:

@@ -2,7 +2,7 @@
 
 import typer
 
-from filterd.cli import configuration, daemon, dnsbl, explain, learn, quarantine, rules, scan
+from filterd.cli import configuration, daemon, dnsbl, explain, learn, quarantine, release, rules, scan
 
 app = typer.Typer(
     name="filterd",
@@ -19,6 +19,8 @@ app.command()(daemon.version)
 app.command()(scan.scan)
 app.command()(explain.explain)
 app.add_typer(configuration.app, name="config")
+for command in (release.release, release.restore, release.keep, release.purge):
+    quarantine.app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(dnsbl.app, name="dnsbl")
 app.add_typer(rules.app, name="rules")

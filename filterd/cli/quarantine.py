@@ -17,6 +17,7 @@ import typer
 from filterd.app import open_quarantine
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
 from filterd.cli.held import as_json, describe
+from filterd.cli.selection import Reason, Rule, Score, Sender, Since, Subject, moment
 from filterd.model.custody import CustodyError
 from filterd.quarantine import Actor, Entry, EntryFilter, EvidenceError, Quarantine, State
 
@@ -30,10 +31,15 @@ StateOption = Annotated[State, typer.Option(help="What has become of them.")]
 @app.command("list")
 def list_(  # one option for each thing that is looked for
     config: ConfigOption = None,
-    sender: Annotated[str | None, typer.Option("--from", help="Part of the envelope sender.")] = None,
+    sender: Sender = None,
     to: Annotated[str | None, typer.Option(help="Part of a recipient.")] = None,
-    subject: Annotated[str | None, typer.Option(help="Part of the subject.")] = None,
+    subject: Subject = None,
+    reason: Reason = None,
+    rule: Rule = None,
+    since: Since = None,
+    score: Score = None,
     state: StateOption = State.HELD,
+    before: Annotated[str | None, typer.Option(help="Older than this id: the last one of the page before.")] = None,
     limit: Annotated[int, typer.Option(help="Entries at most.", min=1)] = 50,
     json: JsonOption = False,
 ) -> None:
@@ -41,9 +47,18 @@ def list_(  # one option for each thing that is looked for
 
     Example: filterd quarantine list --from example.org --json
     """
-    wanted = EntryFilter(state=state, sender=sender, recipient=to, subject=subject)
+    wanted = EntryFilter(
+        state=state,
+        sender=sender,
+        recipient=to,
+        subject=subject,
+        code=reason,
+        symbol=rule,
+        since=moment(since),
+        min_score=score,
+    )
     with opened(config) as quarantine:
-        entries = quarantine.entries(wanted, limit=limit)
+        entries = quarantine.entries(wanted, before=before, limit=limit)
     if json:
         for entry in entries:
             print_json(as_json(entry))

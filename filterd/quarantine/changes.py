@@ -114,11 +114,24 @@ def due_release(connection: sqlite3.Connection, now: float, lease: Lease) -> str
     return str(row[0])
 
 
+def releases_due(connection: sqlite3.Connection, now: float) -> int:
+    """How many releases are due."""
+    query = "SELECT count(*) FROM entries WHERE state = 'releasing' AND due <= ?"
+    return int(connection.execute(query, (now,)).fetchone()[0])
+
+
+def totals(connection: sqlite3.Connection) -> tuple[int, int]:
+    """How many entries wait for somebody, and the bytes of their messages."""
+    query = "SELECT count(*), coalesce(sum(size), 0) FROM entries WHERE state IN ('held', 'failed')"
+    count, size = connection.execute(query).fetchone()
+    return int(count), int(size)
+
+
 def end_attempt(connection: sqlite3.Connection, act: Act, lease: Lease, attempt: Attempt) -> bool:
     """Write down what an attempt came to; False where its lease was over and another has taken the entry."""
     changed = connection.execute(
-        "UPDATE entries SET state = ?, changed = ?, due = ?, lease = '', outcome = ?"
-        " WHERE id = ? AND state = 'releasing' AND lease = ?",
+        "UPDATE entries SET changed = iif(state = ?1, changed, ?2), state = ?1, due = ?3, lease = '', outcome = ?4"
+        " WHERE id = ?5 AND state = 'releasing' AND lease = ?6",
         (attempt.to, act.now, attempt.due, attempt.outcome, act.id, lease.token),
     ).rowcount
     result = f"{'later' if attempt.to is State.RELEASING else attempt.to}: {attempt.outcome}"

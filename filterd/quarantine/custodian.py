@@ -148,6 +148,10 @@ class Quarantine:
         """The entry, or None where there is none of that id."""
         return self._ledger.entry(identifier) if is_id(identifier) and self._exists() else None
 
+    def copies(self, entry: Entry) -> list[Entry]:
+        """All entries of the same message in the same state, this one too, newest first."""
+        return self._ledger.copies(entry)
+
     def evidence(self, identifier: str) -> Evidence:
         """What the verdict was made from; KeyError: no such entry or deleted, EvidenceError: unreadable."""
         try:
@@ -190,6 +194,20 @@ class Quarantine:
         """As changes.begin_release; KeyError where there is no such entry."""
         with self._ledger.changing() as connection:
             return changes.begin_release(connection, self._act(identifier, who), targets, lease, again=again)
+
+    def releases_due(self) -> int:
+        """How many releases are due now."""
+        if not self._exists():
+            return 0
+        with self._ledger.reading() as connection:
+            return changes.releases_due(connection, self._clock())
+
+    def totals(self) -> tuple[int, int]:
+        """How many entries wait for somebody, and the bytes of their messages."""
+        if not self._exists():
+            return 0, 0
+        with self._ledger.reading() as connection:
+            return changes.totals(connection)
 
     def due_release(self, lease: Lease) -> str | None:
         """As changes.due_release, for now."""

@@ -127,6 +127,11 @@ class Ledger:
             row = connection.execute(f"{_SELECT} WHERE e.id = ?", (identifier,)).fetchone()
         return entry_in(row) if row else None
 
+    def copies(self, entry: Entry) -> list[Entry]:
+        """As Quarantine.copies."""
+        with self._connection() as connection:
+            return _page(connection, "e.digest = ? AND e.state = ?", [entry.digest, entry.state], MAX_PAGE)
+
     def used(self, sha256: str) -> bool:
         """Whether an entry that has its files needs this blob."""
         with self._connection() as connection:

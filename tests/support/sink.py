@@ -2,6 +2,7 @@
 
 import socketserver
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -50,7 +51,9 @@ class _Session(socketserver.StreamRequestHandler):
 
     def _command(self, verb: str, rest: str) -> bool:
         """Answer one command; False ends the session."""
-        if verb == "EHLO":
+        if verb in self.server.answers:
+            self._answer(self.server.answers[verb])
+        elif verb == "EHLO":
             self._answer("250-sink.test", "250-PIPELINING", "250-8BITMIME", "250-SMTPUTF8", "250 DSN")
         elif verb == "MAIL":
             path, *self._parameters = rest.partition(":")[2].split()
@@ -80,7 +83,7 @@ class _Session(socketserver.StreamRequestHandler):
             Delivered(self._sender, tuple(self._recipients), b"".join(lines), tuple(self._parameters)),
         )
         self._reset()
-        self._answer("250 kept")
+        self._answer(self.server.answers.get(".", "250 kept"))
 
     def _reset(self) -> None:
         self._sender = ""
@@ -97,9 +100,10 @@ class Sink(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self) -> None:
-        """Listen at once, on a port of the system's choice."""
+    def __init__(self, answers: Mapping[str, str] | None = None) -> None:
+        """Listen at once, on a port of the system's choice; `answers` replace its own, by command; "." is the end."""
         super().__init__(("127.0.0.1", 0), _Session)
+        self.answers = dict(answers or {})
         self.port: int = self.server_address[1]
         self._kept: list[Delivered] = []
         self._lock = threading.Lock()

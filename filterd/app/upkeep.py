@@ -1,0 +1,72 @@
+"""The upkeep of held mail in a process of its own: no message waits for it, and it waits for no message."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from filterd.config import Config
+from filterd.model.custody import CustodyError
+from filterd.operations.release import Releaser
+from filterd.operations.upkeep import DAY, Done, Limits, retry, sweep
+from filterd.quarantine import Quarantine, State
+from filterd.quarantine.relay import Relay
+from filterd.telemetry import Event
+
+ROUND: Final = 15.0  # seconds between two looks for releases that are due
+SWEEP: Final = 600.0  # seconds between two looks for what is old
+CLOSE_SECONDS: Final = 5.0  # a release under way is waited for that long; its lease ends by itself
+_log = structlog.get_logger()
+
+
+def releaser_of(config: Config, quarantine: Quarantine) -> Releaser:
+    """What gives mail of this quarantine back to the MTA."""
+    listener = config.quarantine.listener
+    relay = Relay(listener.host, listener.port, config.authserv_id, config.quarantine.release_timeout)
+    return Releaser(quarantine, relay.deliver, config.authserv_id)
+
+
+def limits_of(config: Config) -> Limits:
+    """How long held mail is kept."""
+    held = config.quarantine
+    return Limits(held.keep * DAY, held.undo * DAY, held.most_messages, held.most_bytes)
+
+
+def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
+    """Begin, in a thread; what is given back ends it."""
+    closing = threading.Event()
+    releaser, limits = releaser_of(config, quarantine), limits_of(config)
+
+    def run() -> None:
+        swept = 0.0
+        while not closing.wait(ROUND):
+            try:
+                tell(retry(releaser))
+                if time.monotonic() - swept > SWEEP:
+                    swept = time.monotonic()
+                    tell(sweep(quarantine, limits, time.time()))
+            except (CustodyError, OSError) as error:
+                _log.error(Event.UPKEEP_FAILED, cause=str(error))
+            except Exception:  # noqa: BLE001  # the top of this thread: one bad round must not be the last
+                _log.error(Event.UPKEEP_FAILED, exc_info=True)
+
+    thread = threading.Thread(target=run, name="upkeep", daemon=True)
+    thread.start()
+
+    def end() -> None:
+        closing.set()
+        thread.join(CLOSE_SECONDS)
+        quarantine.close()
+
+    return end
+
+
+def tell(done: Done) -> None:
+    """Log what was done."""
+    for released in done.released:
+        if released.state is not State.RELEASING:
+            _log.info(Event.RELEASE_ENDED, id=released.id, state=released.state, answer=released.text)
+    if done.expired or done.removed:
+        _log.info(Event.UPKEEP_DONE, expired=done.expired, removed=done.removed)

@@ -1,0 +1,159 @@
+"""filterd quarantine release, restore, keep, purge: what changes the fate of held mail."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from filterd.app import releaser_of
+from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
+from filterd.cli.quarantine import actor, opened
+from filterd.cli.selection import Ids, Reason, Recipient, Rule, Score, Sender, Since, Subject, chosen, matching, moment
+from filterd.operations.release import Released
+from filterd.quarantine import Entry, EntryFilter, Quarantine, State
+from filterd.quarantine.entries import WAITING
+
+_ALL: Final = tuple(State)
+Targets = Annotated[list[str] | None, typer.Option("--to", help="Deliver to this address instead; may be repeated.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done, and do nothing.")]
+
+
+def release(
+    identifiers: Ids = None,
+    to: Targets = None,
+    sender: Sender = None,
+    recipient: Recipient = None,
+    subject: Subject = None,
+    reason: Reason = None,
+    rule: Rule = None,
+    since: Since = None,
+    score: Score = None,
+    again: Annotated[bool, typer.Option("--again", help="Also what was delivered before.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Give held messages back to the MTA, to their recipients: by id, or all that the options find.
+
+    Exit code 1 where one of them was not delivered now; what the MTA put off is tried again by the daemon.
+
+    Example: filterd quarantine release --from newsletter.example --since 2d
+    """
+    wanted = EntryFilter(
+        states=WAITING,
+        sender=sender,
+        recipient=recipient,
+        subject=subject,
+        code=reason,
+        symbol=rule,
+        since=moment(since),
+        min_score=score,
+    )
+    with opened(config) as quarantine:
+        entries = chosen(quarantine, identifiers, wanted)
+        if dry_run or not entries or not _sure("release", entries, yes=yes or bool(identifiers)):
+            _show(entries)
+            return
+        releaser = releaser_of(configuration(config), quarantine)
+        done = [releaser.release(one.id, actor(), to=tuple(to or ()), again=again) for one in entries]
+    _tell(done, json=json)
+    if not all(one.done for one in done):
+        raise typer.Exit(1)
+
+
+def restore(identifiers: Ids = None, config: ConfigOption = None) -> None:
+    """Hold again what was deleted or has expired, while its files are there ([quarantine] undo).
+
+    Example: filterd quarantine restore 01JD3W7Q4Z5S8V1N2M3K4P5R6T
+    """
+    _each(config, identifiers, "restored", lambda quarantine, entry: quarantine.restore(entry.id, actor()))
+
+
+def keep(
+    identifiers: Ids = None,
+    off: Annotated[bool, typer.Option("--off", help="End it.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Put messages under legal hold: neither expiry nor deletion nor a purge touches them.
+
+    Example: filterd quarantine keep 01JD3W7Q4Z5S8V1N2M3K4P5R6T
+    """
+
+    def change(quarantine: Quarantine, entry: Entry) -> None:
+        quarantine.keep(entry.id, actor(), on=not off)
+
+    _each(config, identifiers, "no longer kept" if off else "kept", change)
+
+
+def purge(
+    address: Annotated[str, typer.Argument(help="The whole address of a sender or recipient.")],
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    config: ConfigOption = None,
+) -> None:
+    """Remove all that is kept of a person's held mail, now and for good: entries, messages, evidence.
+
+    The audit keeps that it was done, with a hash of the address. What is under legal hold or being released stays.
+
+    Example: filterd quarantine purge anna@example.org
+    """
+    with opened(config) as quarantine:
+        found = {
+            entry.id: entry
+            for wanted in (EntryFilter(states=_ALL, sender=address), EntryFilter(states=_ALL, recipient=address))
+            for entry in _with_copies(quarantine, wanted)
+            if address.lower() in {one.lower() for one in (entry.sender, *entry.recipients)}
+        }
+        entries = list(found.values())
+        if dry_run or not entries or not _sure("purge", entries, yes=yes):
+            _show(entries)
+            return
+        why = f"address sha256 {hashlib.sha256(address.lower().encode()).hexdigest()}"
+        gone = sum([quarantine.purge(entry.id, actor(), why) for entry in entries])
+    typer.echo(f"{gone} of {len(entries)} purged")
+    if gone < len(entries):
+        fail(f"{len(entries) - gone} are under legal hold or being released")
+
+
+def _with_copies(quarantine: Quarantine, wanted: EntryFilter) -> list[Entry]:
+    """What a filter finds, with the copies that a listing merges."""
+    return [copy for entry in matching(quarantine, wanted) for copy in quarantine.copies(entry)]
+
+
+def _each(
+    config: Path | None, identifiers: Sequence[str] | None, word: str, change: Callable[[Quarantine, Entry], str | None]
+) -> None:
+    """Change entries one by one; exit code 1 where one would not be changed."""
+    failed = False
+    with opened(config) as quarantine:
+        for entry in chosen(quarantine, identifiers, EntryFilter()):
+            why = change(quarantine, entry)
+            typer.echo(f"{entry.id} {f'not {word}: {why}' if why else word}")
+            failed = failed or why is not None
+    if failed:
+        raise typer.Exit(1)
+
+
+def _sure(what: str, entries: Sequence[Entry], *, yes: bool) -> bool:
+    """Whether to go on."""
+    return yes or typer.confirm(f"{what} {len(entries)} messages?")
+
+
+def _show(entries: Sequence[Entry]) -> None:
+    columns = ("id", "from", "to", "reason", "score", "subject")
+    print_table(
+        columns,
+        [(one.id, one.sender, ", ".join(one.recipients), one.code, f"{one.score:.1f}", one.subject) for one in entries],
+    )
+
+
+def _tell(done: Sequence[Released], *, json: bool) -> None:
+    for one in done:
+        if json:
+            print_json({"id": one.id, "state": one.state.value, "text": one.text})
+        else:
+            typer.echo(f"{one.id} {one.state}: {safe(one.text)}")

@@ -1,0 +1,67 @@
+"""Which held messages a command is about: by their ids, or by what they have in common."""
+
+import re
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import typer
+
+from filterd.cli.common import fail, safe
+from filterd.quarantine import Entry, EntryFilter, Quarantine
+
+MAX_AT_ONCE: Final = 10_000  # entries that one command acts on: more are another command's
+PAGE: Final = 1_000
+_OPTIONS: Final = "--from, --recipient, --subject, --reason, --rule, --since, --score"
+_AGE: Final = re.compile(r"(\d{1,6})([smhdw])")
+_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids that list shows.")]
+Sender = Annotated[str | None, typer.Option("--from", help="Part of the envelope sender.")]
+Recipient = Annotated[str | None, typer.Option("--recipient", help="Part of a recipient.")]
+Subject = Annotated[str | None, typer.Option(help="Part of the subject.")]
+Reason = Annotated[str | None, typer.Option(help="The reason's code, as list shows it.")]
+Rule = Annotated[str | None, typer.Option(help="A symbol that counted, such as YARA_EICAR.")]
+Since = Annotated[str | None, typer.Option(help="Received since then: 7d, 12h or 2026-11-25 or 2026-11-25T14:00.")]
+Score = Annotated[float | None, typer.Option(help="With this score or more.")]
+
+
+def moment(text: str | None) -> float | None:
+    """Epoch seconds of an age or a date in UTC; the command ends where it is neither."""
+    if text is None:
+        return None
+    age = _AGE.fullmatch(text)
+    if age is not None:
+        return time.time() - int(age[1]) * _UNITS[age[2]]
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"expected 7d, 12h or a date such as 2026-11-25, got {safe(text[:40])!r}") from None
+
+
+def chosen(quarantine: Quarantine, identifiers: Sequence[str] | None, wanted: EntryFilter) -> list[Entry]:
+    """The entries of these ids, else all that the filter finds, newest first; the command ends where there are none."""
+    asks = wanted != EntryFilter(state=wanted.state, states=wanted.states)
+    if bool(identifiers) == asks:
+        fail(f"expected either ids or options that say which: {_OPTIONS}")
+    if not identifiers:
+        return matching(quarantine, wanted)
+    found = []
+    for identifier in identifiers:
+        entry = quarantine.entry(identifier)
+        if entry is None:
+            fail(f"no such entry: {safe(identifier[:40])}; expected an id that `filterd quarantine list` shows")
+        found.append(entry)
+    return found
+
+
+def matching(quarantine: Quarantine, wanted: EntryFilter) -> list[Entry]:
+    """All that the filter finds; the command ends where they are more than MAX_AT_ONCE."""
+    found: list[Entry] = []
+    while page := quarantine.entries(wanted, before=found[-1].id if found else None, limit=PAGE):
+        found += page
+        if len(found) > MAX_AT_ONCE:
+            fail(f"more than {MAX_AT_ONCE} messages: narrow it, for instance with --since 1d")
+    return found

@@ -1,0 +1,120 @@
+"""Releasing held mail: its own bytes, without what was forged in our name, to a listener that does not filter."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from filterd.model.custody import CustodyError, Evidence
+from filterd.model.verdict import InsertHeader
+from filterd.pipeline.edits import added, forged
+from filterd.quarantine import Actor, Attempt, EvidenceError, Lease, Quarantine, State
+from filterd.quarantine.layout import fields_of
+from filterd.quarantine.outgoing import rewritten
+from filterd.quarantine.relay import Answer, Fate
+
+LEASE: Final = 900.0  # seconds one attempt may take; after them another process may try
+GIVE_UP: Final = 5 * 86_400.0  # seconds after which a release that was put off has failed, as MTAs do
+RETRIES: Final = (60.0, 300.0, 900.0, 3_600.0)  # seconds to the next attempt; the last one for ever after
+RELEASED: Final = "X-Filterd-Released"
+
+
+class Deliver(Protocol):
+    """Hands a message to the MTA (quarantine.relay.Relay.deliver)."""
+
+    def __call__(self, sender: str, recipients: tuple[str, ...], message: bytes) -> Answer:
+        """To all recipients or none; never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What came of one release: the state it is in now, and in words why."""
+
+    id: str
+    state: State
+    text: str
+
+    @property
+    def done(self) -> bool:
+        """Whether the MTA has it."""
+        return self.state is State.DELIVERED
+
+
+@dataclass(frozen=True, slots=True)
+class Releaser:
+    """Releases from one quarantine through one listener."""
+
+    quarantine: Quarantine
+    deliver: Deliver
+    authserv_id: str
+    clock: Callable[[], float] = time.time
+
+    def release(self, identifier: str, who: Actor, *, to: tuple[str, ...] = (), again: bool = False) -> Released:
+        """Release a message to those it was held for, or `to` others. KeyError: no such entry; CustodyError."""
+        evidence, raw = self._read(identifier)
+        targets = to or evidence.held_for or tuple([one.address for one in evidence.envelope.recipients])
+        lease = self._lease()
+        state = self.quarantine.begin_release(identifier, who, targets, lease, again=again)
+        if state is not None:
+            return Released(identifier, state, f"was {state}")
+        return self._attempt(identifier, who, lease, evidence, raw)
+
+    def retry(self, who: Actor) -> Iterator[Released]:
+        """Try every release that is due, once."""
+        for _ in range(self.quarantine.releases_due()):
+            lease = self._lease()
+            identifier = self.quarantine.due_release(lease)
+            if identifier is None:
+                return
+            try:
+                evidence, raw = self._read(identifier)
+            except (KeyError, CustodyError, EvidenceError, OSError) as error:
+                text = f"it cannot be read: {type(error).__name__}: {error}"
+                self.quarantine.end_attempt(identifier, who, lease, Attempt(State.FAILED, text[:500]))
+                yield Released(identifier, State.FAILED, text)
+                continue
+            yield self._attempt(identifier, who, lease, evidence, raw)
+
+    def outgoing(self, identifier: str) -> bytes:
+        """The message as it would be handed over."""
+        return self._outgoing(*self._read(identifier))
+
+    def _read(self, identifier: str) -> tuple[Evidence, bytes]:
+        evidence = self.quarantine.evidence(identifier)
+        with self.quarantine.open_raw(identifier) as source:
+            return evidence, source.read()
+
+    def _lease(self) -> Lease:
+        return Lease(secrets.token_hex(8), self.clock() + LEASE)
+
+    def _attempt(self, identifier: str, who: Actor, lease: Lease, evidence: Evidence, raw: bytes) -> Released:
+        entry = self.quarantine.entry(identifier)
+        if entry is None:
+            raise KeyError(identifier)
+        answer = self.deliver(evidence.envelope.sender, entry.targets, self._outgoing(evidence, raw))
+        attempt = _outcome(answer, self.clock(), entry.changed, entry.attempts)
+        if not self.quarantine.end_attempt(identifier, who, lease, attempt):
+            return Released(identifier, State.RELEASING, f"too late: {answer.text}")
+        return Released(identifier, attempt.to, attempt.outcome)
+
+    def _outgoing(self, evidence: Evidence, raw: bytes) -> bytes:
+        """With our Authentication-Results, as the milter would have added them; forged ones are taken out."""
+        fields, offset = fields_of(raw, evidence.state)
+        reports = {report.check: report for report in evidence.reports}
+        ours = added(evidence.verdict, evidence.id, self.authserv_id, reports, evidence.envelope, evidence.helo)
+        mark = InsertHeader(0, RELEASED, evidence.id)
+        kept = [edit for edit in ours if edit.name != "X-Spam-Flag"]  # a person has said that it is none
+        return rewritten(fields, raw[offset:], forged(fields, self.authserv_id), [mark, *kept])
+
+
+def _outcome(answer: Answer, now: float, since: float, attempts: int) -> Attempt:
+    """What follows from the MTA's answer."""
+    if answer.fate is Fate.DELIVERED:
+        return Attempt(State.DELIVERED, answer.text)
+    if answer.fate is Fate.REFUSED:
+        return Attempt(State.FAILED, answer.text)
+    if now - since > GIVE_UP:
+        return Attempt(State.FAILED, f"given up: {answer.text}")
+    pause = RETRIES[min(max(attempts, 1), len(RETRIES)) - 1]
+    return Attempt(State.RELEASING, answer.text, now + pause)
