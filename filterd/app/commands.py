@@ -86,7 +86,7 @@ def _open_front(site: Site, jobs: int) -> Iterator[tuple[LiveFront, int]]:
 
 @contextmanager
 def open_inspectors(config: Config, rules: Path, jobs: int = 0, *, reader: str = "") -> Iterator[tuple[Inspect, int]]:
-    """Inspectors with the rules of that folder alone, and how many there are. StartError.
+    """Inspectors with the YARA and regex rules of that folder alone, and how many there are. StartError.
 
     `reader` as in NurserySettings, empty for the daemon's own.
     """
@@ -94,7 +94,8 @@ def open_inspectors(config: Config, rules: Path, jobs: int = 0, *, reader: str =
     with tempfile.TemporaryDirectory(prefix="filterd-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        settings = replace(nursery_settings(config, folder / "cache"), rules=str(rules.resolve()), phrases="")
+        only = str(rules.resolve())
+        settings = replace(nursery_settings(config, folder / "cache"), rules=only, regex=(only,), phrases="")
         nursery = start_nursery(folder, replace(settings, reader=reader or settings.reader))
         pool = InspectorPool(nursery.path, workers)
         try:

@@ -15,6 +15,7 @@ from rich.progress import track
 
 from filterd.app import Config, StartError, keep_rule_costs, open_inspectors
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
+from filterd.operations import rules_data
 from filterd.operations.rules import RulesCommandError, ask
 from filterd.operations.rules_backtest import Labelled, Row, State, StateError, Summary, corpus, resumed, run
 
@@ -36,11 +37,16 @@ def backtest(
 ) -> None:
     """Say which messages rules would hit, by label where an index has labels, and what it costs.
 
+    YARA rules (.yar) and regex rules (.toml).
+
     Example: filterd rules backtest new.yar --against mail/index.tsv --state new.state
     """
     settings = configuration(config)
     messages = _corpus(against)
     summary = Summary()
+    wrong = rules_data.errors(rules_data.read([file]))
+    if wrong:
+        fail("\n".join([safe(problem) for problem in wrong]))
     with ExitStack() as stack:
         kept = _state(state, file, against)
         if kept is not None:
@@ -131,7 +137,7 @@ def _state(path: Path | None, file: Path, against: Path) -> State | None:
     if path is None:
         return None
     digest = hashlib.sha256()
-    for one in sorted(file.rglob("*.yar*")) if file.is_dir() else [file]:
+    for one in sorted([*file.rglob("*.yar*"), *file.rglob("*.toml")]) if file.is_dir() else [file]:
         digest.update(one.read_bytes() if one.is_file() else b"")
     try:
         return State(path, f"{digest.hexdigest()} {against.absolute()}")

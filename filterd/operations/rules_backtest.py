@@ -192,8 +192,9 @@ def _row(message: Labelled, facts: Inspection) -> Row:
     for hit in facts.hits:
         rules.setdefault(hit.rule, []).append(hit.part)
     costs = {name.removeprefix(COST): ms for name, ms in facts.ms.items() if name.startswith(COST)}
-    cut = next((problem for problem in facts.problems if problem.startswith("yara:")), "")
-    return Row(message.name, message.label, rules, facts.ms.get("yara", 0.0), cut, costs)
+    cut = next((problem for problem in facts.problems if problem.startswith(("yara:", "regex:"))), "")
+    ms = facts.ms.get("yara", 0.0) + facts.ms.get("regex", 0.0)
+    return Row(message.name, message.label, rules, ms, cut, costs)
 
 
 class State:

@@ -65,9 +65,16 @@ def kind_of(text: str) -> str:
     return found[1] if found else ""
 
 
+def errors(files: Files) -> list[str]:
+    """Why not all of the regex rules can be used."""
+    from filterd.regex.samples import check_rules  # noqa: PLC0415  # it loads RE2, which a daemon's fronts do without
+
+    return [*files.problems, *[problem for _, severity, problem in check_rules(files.regexes) if severity == "error"]]
+
+
 def check(files: Files, around: Around) -> Iterator[Row]:
     """All complaints, then how much was looked at."""
-    from filterd.regex.samples import check_rules  # noqa: PLC0415  # it loads RE2, which a daemon's fronts do without
+    from filterd.regex.samples import check_rules  # noqa: PLC0415  # as above
 
     yield from [_complaint(problem, "error", "file") for problem in files.problems]
     for rule, severity, problem in check_rules(files.regexes):

@@ -171,6 +171,20 @@ def test_backtest_tells_by_label(commands: Commands) -> None:
     assert total["rules"] == {"needle": {"s": 1}}
 
 
+def test_backtest_of_regex_rules(commands: Commands) -> None:
+    """They alone are asked, and not those of the daemon; a file that cannot be used is said at once."""
+    index = commands.mail(spam1="a needle", ham1="hay: get gift cards and send me the codes")
+    path = commands.folder / "own.toml"
+    path.write_text('[rules.REGEX_A]\ntarget = "body"\npattern = "needle"\nweight = 1\ndescription = "y"\n')
+    *rows, total = commands.rows("backtest", str(path), "--against", str(index))
+    assert [row["rules"] for row in rows] == [{"REGEX_A": ["body"]}, {}]
+    assert total["rules"] == {"REGEX_A": {"s": 1}}
+    path.write_text(path.read_text().replace('"needle"', '"("'))
+    done = commands.run("backtest", str(path), "--against", str(index))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "own.toml:1: [rules] REGEX_A.pattern: missing )" in done.stderr
+
+
 def test_backtest_goes_on_from_its_state(commands: Commands) -> None:
     """What was done is not done again, and a state of other rules is refused."""
     index = commands.mail(spam1="a needle", ham1="hay")
