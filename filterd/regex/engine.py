@@ -16,8 +16,8 @@ import re2
 from filterd.model.inspection import RuleHit
 from filterd.regex.declarations import RegexRule, Target, read_rules
 
-SET_MEMORY: Final = 32 << 20  # bytes of one set's program and automaton; 1,000 patterns of words take a part of it
-PATTERN_MEMORY: Final = 4 << 20  # bytes of one pattern
+SET_MEMORY: Final = 8 << 20  # bytes of one set's program and automaton, which a text made for it can have it take
+PATTERN_MEMORY: Final = 2 << 20  # bytes of one pattern
 MAX_VALUES: Final = 50  # fields of one name that are searched
 MAX_VALUE: Final = 10_000  # characters of a field, of a link and of a file name
 MAX_BODY: Final = 500_000  # characters of text; real mail has some thousand
