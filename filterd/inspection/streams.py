@@ -13,7 +13,7 @@ from filterd.heuristics import File
 from filterd.html import Page, read_page
 from filterd.inspection.naming import clean, first
 from filterd.inspection.raw import Span, as_received, seen_again
-from filterd.mime.buried import buried, may_be_signed, opens_as_message
+from filterd.mime.buried import buried, may_be_read, may_be_signed, opens_as_message
 from filterd.mime.charset import decode, transcoded
 from filterd.mime.decode import Data, let_go, most
 from filterd.mime.embedded import embedded
@@ -246,7 +246,7 @@ class Streams:
         for member in unpack(data, part.path, first(part.filenames), 0, self._budget, part.content_type):
             self._member(member, part.depth)
             del member  # the next one needs its room
-        if kind in TEXTS or kind in _VAGUE:
+        if kind in TEXTS or (kind in _VAGUE and may_be_read(part, data)):
             self._written(part, data)
 
     def _written(self, part: Part, data: Data, level: int = 0) -> None:

@@ -15,6 +15,8 @@ from filterd.mime.message import Message, Part, index_fields
 from filterd.mime.tree import Walk, is_header, parse_from
 
 _MESSAGE_NAME: Final = re.compile(r"\.(?:eml|mht|mhtml|nws|mim|mime)\Z", re.IGNORECASE)
+_READ: Final = ("text/", "message/", "multipart/")  # types whose content is shown
+_HEAD: Final = 1_024  # bytes that tell whether there is text
 _CMS_NAME: Final = re.compile(r"\.p7[ms]\Z", re.IGNORECASE)
 _CMS_TYPES: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _MESSAGE_TYPES: Final = frozenset({"application/eml", "application/x-mimearchive", "multipart/related"})
@@ -30,6 +32,17 @@ def opens_as_message(part: Part) -> bool:
 def may_be_signed(part: Part) -> bool:
     """Whether a client takes the part for a signature with its content inside, or for something encrypted."""
     return part.content_type in _CMS_TYPES or any(_CMS_NAME.search(name) for name in part.filenames)
+
+
+def may_be_read(part: Part, data: Data) -> bool:
+    """Whether a client may look into a part's content of no known kind: as a text, a message or a Macintosh's file.
+
+    What begins as no text does and is not declared as one is a file to be saved.
+    """
+    head = bytes(data[:_HEAD])
+    if b"\0" not in head or head.startswith(b"\0"):
+        return True
+    return part.content_type.startswith(_READ) or opens_as_message(part) or may_be_signed(part)
 
 
 def buried(data: Data, path: str, depth: int, *, every: bool = False, room: int = MAX_DECODED) -> Message | None:
