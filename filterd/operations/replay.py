@@ -6,6 +6,7 @@ daemon's own code: an inspector reads the content, checks run, points are added,
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -27,6 +28,8 @@ from filterd.model.message import HeaderField, RawMessage
 from filterd.model.report import CheckReport, Outcome, Stage
 from filterd.model.scanning import Scanned
 from filterd.model.verdict import Verdict
+from filterd.operations.scan import Session, scan
+from filterd.operations.scan_recording import Offline, Recording
 from filterd.pipeline.deferral import DEFERRED_PREFIX, Deferrals
 from filterd.pipeline.finish import finish
 from filterd.pipeline.notes import DEFERRED, POISON, SPF, RecalledRules, failure_of
@@ -85,6 +88,8 @@ class Replayed:
 def replay(bench: Bench, evidence: Evidence, raw: bytes, anew: Anew | None = None) -> Replayed:
     """Judge a held message again, its raw bytes being `raw`. ReplayError."""
     anew = anew or Anew()
+    if hashlib.sha256(raw).hexdigest() != evidence.sha256:
+        raise ReplayError("the message is not the one that the evidence describes")
     try:
         fields, offset = fields_of(raw, evidence.state)
         randomness = randomness_of(evidence.id)
@@ -105,6 +110,16 @@ def replay(bench: Bench, evidence: Evidence, raw: bytes, anew: Anew | None = Non
         return Replayed(verdict, reports, tuple(resolver.missing), tuple(unrecorded), rules_id)
     finally:
         transaction.close()
+
+
+def replay_file(bench: Bench, name: str, raw: bytes, now: float, anew: Anew) -> Replayed:
+    """Judge a message of which nothing is recorded: no session, and no answers unless they are asked for."""
+    offline = None if anew.names else Offline(bench.parts, Recording(now, ()))
+    outcome = scan(bench.parts if offline is None else offline.parts, name, raw, Session())
+    facts = outcome.transaction.inspection
+    rules_id = f"{bench.parts.rules_id}+{facts.rule_set}" if facts else bench.parts.rules_id
+    reports = tuple(outcome.transaction.reports.values())
+    return Replayed(outcome.verdict, reports, () if offline is None else tuple(offline.missing), (), rules_id)
 
 
 def _brought(parts: Parts, evidence: Evidence, fields: tuple[HeaderField, ...]) -> Transaction:
