@@ -7,6 +7,7 @@
 from filterd.app.commands import (
     diagnose,
     keep_rule_costs,
+    open_bench,
     open_inspectors,
     open_quarantine,
     open_scanner,
@@ -35,6 +36,7 @@ __all__ = [
     "keep_rule_costs",
     "load_config",
     "load_site",
+    "open_bench",
     "open_inspectors",
     "open_lists",
     "open_quarantine",

@@ -2,7 +2,7 @@
 
 import typer
 
-from filterd.cli import configuration, daemon, dnsbl, explain, learn, quarantine, release, rules, scan
+from filterd.cli import configuration, daemon, dnsbl, explain, learn, quarantine, release, replay, rules, scan
 
 app = typer.Typer(
     name="filterd",
@@ -18,6 +18,7 @@ app.command()(daemon.doctor)
 app.command()(daemon.version)
 app.command()(scan.scan)
 app.command()(explain.explain)
+app.command()(replay.replay)
 app.add_typer(configuration.app, name="config")
 for command in (release.release, release.restore, release.keep, release.purge):
     quarantine.app.command()(command)
