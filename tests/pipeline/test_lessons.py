@@ -13,6 +13,8 @@ from filterd.model.verdict import Action
 from filterd.pipeline.lessons import OF_CLIENT, OF_SENDER, OPINIONS, PROVERS, judge, without_opinions
 from filterd.reputation import Outcome
 from filterd.score import GroupRule, Score, ScoreRules, SymbolRule, load_scores, score
+from filterd.score.composites import Composite, arrange
+from filterd.score.expressions import parse
 
 SHIPPED = load_scores(Path(__file__).resolve().parents[2] / "rules" / "scores.toml")
 # Rules of an operator who has put a symbol of reputation among others, and let another hold mail by itself.
@@ -27,6 +29,20 @@ MIXED = ScoreRules(
     },
     {"mixed": GroupRule(5.0), "alone": GroupRule(1.0, -0.5)},
 )
+# With composites that an opinion makes hold, keeps from holding, or stands for.
+_COMPOSITES = arrange(
+    [
+        Composite("BOTH", parse("CONTENT_ONE & REPUTATION_ONE"), ("CONTENT_ONE",)),
+        Composite("UNLESS", parse("CONTENT_TWO & !REPUTATION_GOOD")),
+        Composite("OVER", parse("UNLESS & CONTENT_HELD"), ("UNLESS",)),
+    ]
+)
+_ROWS = {
+    "BOTH": SymbolRule(6.0),
+    "UNLESS": SymbolRule(2.0, floor=Action.REJECT),
+    "OVER": SymbolRule(1.0, group="mixed"),
+}
+COMPOSED = ScoreRules({**MIXED.symbols, **_ROWS}, MIXED.groups, _COMPOSITES)
 
 
 def check_of(symbol: str) -> str:
@@ -44,11 +60,13 @@ def reports_of(symbols: list[str]) -> dict[str, CheckReport]:
     return {name: CheckReport(name, Done.OK, tuple(findings)) for name, findings in found.items()}
 
 
-@pytest.mark.parametrize("rules", [SHIPPED, MIXED], ids=["shipped", "mixed"])
+@pytest.mark.parametrize("rules", [SHIPPED, MIXED, COMPOSED], ids=["shipped", "mixed", "composed"])
 @given(data=st.data())
 def test_it_is_the_score_without_them(rules: ScoreRules, data: st.DataObject) -> None:
     """Total and floor are what the other checks' reports alone give, however groups and floors are mixed."""
-    symbols = data.draw(st.lists(st.sampled_from(sorted(rules.symbols)), unique=True, max_size=20))
+    symbols = data.draw(
+        st.lists(st.sampled_from(sorted(rules.symbols.keys() - _ROWS.keys())), unique=True, max_size=20)
+    )
     reports = reports_of(symbols)
     found = without_opinions(score(list(reports.values()), rules), reports, rules, ())
     alone = score([report for name, report in reports.items() if name not in OPINIONS], rules)

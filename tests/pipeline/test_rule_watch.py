@@ -111,6 +111,16 @@ def test_a_rule_that_does_not_count_cannot_be_suspended() -> None:
     assert unsupported(replace(own, floor=Action.REJECT), (HIT, HIT), TAG) == ("greedy",)
 
 
+def test_a_composite_over_a_rule_does_not_speak_for_it() -> None:
+    """Its points come from the rule too; one over others does speak for it."""
+    over = ScoredSymbol(Finding("OVER", ("SPF_NONE", "YARA_GREEDY")), "composite", 8.0)
+    assert unsupported(replace(FOUND, total=11.0, symbols=(*FOUND.symbols, over)), (HIT,), TAG) == ("greedy",)
+    held = replace(FOUND, total=11.0, symbols=(*FOUND.symbols, over), floor=Action.REJECT, floor_symbol="OVER")
+    assert unsupported(held, (HIT,), TAG) == ("greedy",)
+    other = replace(over, finding=Finding("OVER", ("SPF_NONE",)))
+    assert unsupported(replace(FOUND, total=11.0, symbols=(*FOUND.symbols, other)), (HIT,), TAG) == ()
+
+
 def test_while_the_store_is_silent_what_was_known_goes_on() -> None:
     """Nothing raises, and a suspension is not forgotten."""
     now = [0.0]
