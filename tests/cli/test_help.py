@@ -21,6 +21,7 @@ PINNED = {
     "config default",
     "dnsbl lookup",
     "dnsbl health",
+    "replay",
     "quarantine list",
     "quarantine show",
     "quarantine export",
