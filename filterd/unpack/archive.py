@@ -17,11 +17,12 @@ from filterd.unpack import archive_tar  # noqa: F401  # it adds its look to CHEC
 from filterd.unpack.archive_checks import CHECKS, Look, only_zeros
 from filterd.unpack.archive_library import FILTERS, ArchiveError, Item, Reading
 from filterd.unpack.archive_rar import NEW
+from filterd.unpack.behind import MARKS, embedded
 from filterd.unpack.budget import MAX_MEMBER, RATIO_FROM, Budget
 from filterd.unpack.names import leaves
 from filterd.unpack.pieces import Piece, Reader
 from filterd.unpack.streams import StreamError, zstd_end
-from filterd.unpack.types import MARKS, Data, embedded, skipped
+from filterd.unpack.types import Data, skipped
 
 MAX_NAME: Final = 1_000  # characters of a member's name
 _OPTIONS: Final[dict[str, tuple[str, ...]]] = {
@@ -208,6 +209,7 @@ def unfilter(kind: str, data: Data, allowance: int) -> bytes:
     return out.getvalue()
 
 
+# Not "xar", though libarchive knows it: two files that name each other as links keep it busy for ever.
 READERS: Final[dict[str, Reader]] = {
     kind: partial(_open, kind) for kind in ("7z", "rar", "tar", "cab", "iso", "lha", "cpio", "ar")
 }

@@ -5,10 +5,11 @@ from typing import Final
 
 from filterd.mime.symbols import AMBIGUOUS_ARCHIVE, ARCHIVE_ESCAPE, UNSCANNABLE_ARCHIVE
 from filterd.unpack import archive
+from filterd.unpack.behind import embedded
 from filterd.unpack.budget import Budget
 from filterd.unpack.names import claimed, leaves, promised, readable
 from filterd.unpack.streams import bunzip, gunzip, unxz
-from filterd.unpack.types import ARCHIVES, Data, embedded, ends_in_zip
+from filterd.unpack.types import ARCHIVES, Data, ends_in_zip
 
 STREAMS: Final[dict[str, Callable[[Data, int], bytes]]] = {
     "gzip": gunzip,

@@ -9,9 +9,20 @@ _STEP: Final = re.compile(r"[/\\]")
 _UP: Final = re.compile(r"(?:\A|[/\\])\.\.(?:\Z|[/\\])")
 _VOLUME: Final = re.compile(r"\.(?:[rz]\d\d|(?:7z|zip|rar|tar|gz|cab|arj)\.\d{3})\Z", re.IGNORECASE)
 _NAMED: Final = re.compile(
-    r"\.(?:7z|rar|zipx?|tar|t?gz|t?bz2?|t?xz|t?zst|lzh|lha|cab|iso|cpio|deb|rpm|jar|lz4?|lzma|arj|ace)\Z", re.IGNORECASE
+    r"\.(?:7z|rar|zipx?|tar|t?gz|t?bz2?|t?xz|t?zst|lzh|lha|cab|iso|cpio|deb|rpm|jar|lz4?|lzma|arj|ace|xar|wim|alz|egg"
+    r"|zoo|sitx?|lrz|zpaq|dmg|vhdx?|vmdk|udf)\Z",
+    re.IGNORECASE,
 )
-_CLAIMS: Final = {"7z": "7z", "rar": "rar", "cab": "cab", "r00": "rar", "cbr": "rar", "cb7": "7z"}
+_CLAIMS: Final = {
+    "7z": "7z",
+    "rar": "rar",
+    "cab": "cab",
+    "r00": "rar",
+    "cbr": "rar",
+    "cb7": "7z",
+    "arj": "arj",
+    "ace": "ace",
+}
 _HIDING: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})  # controls, marks of direction, line breaks, lone surrogates
 
 

@@ -1,8 +1,10 @@
 """What bytes are, by their content: an own small table, a microsecond or two per stream."""
 
 import re
-import zlib
 from typing import Final, TypeAlias
+
+from filterd.unpack import disks
+from filterd.unpack.behind import ACE, MARKS, embedded
 
 Data: TypeAlias = bytes | memoryview
 
@@ -85,18 +87,14 @@ ARCHIVES: Final = frozenset(
         "zip", "gzip", "bzip2", "xz", "zstd", "7z", "rar", "cab", "arj", "tar", "iso", "lha", "ace", "cpio", "ar",
         "rpm", "xar", "wim", "alz", "egg", "compress", "lz4", "lzop", "lzip", "lzma",
     }
-)
+) | disks.CLOSED
 # fmt: on
-# Archives that their own unpackers find behind something else, a program that unpacks itself or a picture.
-MARKS: Final = {"7z": b"7z\xbc\xaf\x27\x1c", "rar": b"Rar!\x1a\x07", "cab": b"MSCF\0\0\0\0"}
 _PROGRAMS: Final = frozenset({"exe", "elf"})
 _LHA: Final = re.compile(rb"..-(?:lh[0-9a-dx]|lz[0-9s]|pm[0-9s])-", re.DOTALL)
-_ACE: Final = b"**ACE**"  # behind a header's checksum, size, type and flags
 _SUM: Final = slice(148, 156)  # of a tar header
 _OCTAL: Final = re.compile(rb" *[0-7]{1,8}[ \0]*\Z")
 _FRAME: Final = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # of user data, which readers skip (RFC 8878, 3.1.2)
 _MAX_SKIPPED: Final = 100  # such frames in a row
-_SHORTEST: Final = 32  # bytes of the smallest archive behind a mark
 _LZ4: Final = b"\x04\x22\x4d\x18"
 _LZMA_HEADER: Final = 14  # bytes: properties, dictionary, size, and the coder's first, which is zero
 _LZMA_PROPERTIES: Final = 225  # 9 * 5 * 5 combinations
@@ -117,6 +115,10 @@ def detect(data: Data) -> tuple[str, ...]:
         found.append(start)
     if len(data) > _ISO and bytes(data[_ISO : _ISO + 5]) in _DIRECTORY_MARKS:
         found.append("iso")
+    if not start and (image := disks.image(data)):
+        found.append(image)
+    if (footed := disks.footed(data)) and footed not in found:
+        found.append(footed)
     if start in _PROGRAMS:
         found += [kind for kind in MARKS if embedded(data, kind) >= 0]
     if start in _BEFORE_PDF and b"%PDF-" in head:
@@ -156,7 +158,7 @@ def _unmarked(head: bytes, size: int) -> str:
         kind = "rar"
     elif _LHA.match(head):
         kind = "lha"
-    elif head[7:14] == _ACE:
+    elif head[7:14] == ACE:
         kind = "ace"
     elif _FRAME.match(head):
         kind = "lz4" if head[skipped(head, size) :][:4] == _LZ4 else "zstd"
@@ -215,29 +217,6 @@ def _is_old_tar(head: bytes) -> bool:
         return False
     total = sum(head[:512]) - sum(field) + 8 * ord(" ")
     return int(field.strip(b" \0"), 8) == total
-
-
-def embedded(data: Data, kind: str) -> int:
-    """Where an archive of that kind (of MARKS) begins in the data, -1 where none does: its first header must hold."""
-    mark = re.compile(re.escape(MARKS[kind]))
-    for match in mark.finditer(data):
-        if _begins(kind, bytes(data[match.start() : match.start() + 64]), len(data) - match.start()):
-            return match.start()
-    return -1
-
-
-def _begins(kind: str, head: bytes, size: int) -> bool:
-    """Whether the first header behind a mark is one: programs that unpack hold the marks themselves."""
-    if len(head) < _SHORTEST:
-        return False
-    if kind == "7z":
-        return zlib.crc32(head[12:32]) == int.from_bytes(head[8:12], "little") and head[6:7] == b"\0"
-    if kind == "rar":
-        if head[6:8] == b"\x01\0":
-            length = head[12] & 0x7F
-            return zlib.crc32(head[12 : 13 + length]) == int.from_bytes(head[8:12], "little")
-        return head[6:7] == b"\0" and head[9:10] == b"\x73"
-    return head[24:26] == b"\x03\x01" and 36 < int.from_bytes(head[8:12], "little") <= size  # noqa: PLR2004  # a cabinet's header
 
 
 def _ends_as_zip(data: Data) -> bool:

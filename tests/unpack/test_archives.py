@@ -13,7 +13,7 @@ import pytest
 
 from filterd.unpack import Budget, Member, detect, unpack
 from filterd.unpack.archive_checks import CHECKS
-from filterd.unpack.types import embedded
+from filterd.unpack.behind import embedded
 from tests.support.archives import (
     cab,
     gnu_tar,
