@@ -1,5 +1,6 @@
 """What symbols weigh at a site: scores.toml, rule files and composites, and what the operator wants otherwise."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from filterd.score.rule_names import yara_symbols
 
 COMPOSITES: Final = "composites.toml"
 REGEX: Final = "regex"
+_YARA: Final = re.compile(RULE_PREFIX + "[A-Z0-9_]*+")
 _TABLE: Final = ("rules", "composites")  # of filterd.toml
 
 
@@ -92,10 +94,12 @@ def with_regexes(scores: ScoreRules, regexes: Iterable[RegexRule]) -> ScoreRules
 def _known(config: Config, sources: Sequence[Source], broken: bool) -> Known:  # noqa: FBT001  # one of several facts
     """The symbols of rule files; those of YARA are looked for only where somebody names one: there are thousands."""
     doubtful = [REGEX_PREFIX] if broken else []
-    named = [entry.expression for source in sources for entry in source.entries.values()]
-    if not any(RULE_PREFIX in text for text in (*named, *config.rules.scores)):
+    entries = [(name, entry) for source in sources for name, entry in source.entries.items()]
+    texts = [f"{name} {entry.expression} {entry.match} {entry.no_match}" for name, entry in entries]
+    wanted = _YARA.findall(" ".join([*texts, *config.rules.scores]))
+    if not wanted:
         return Known(doubtful=tuple(doubtful))
-    symbols, whole = yara_symbols(config.rules_directory / "yara")
+    symbols, whole = yara_symbols(config.rules_directory / "yara", wanted)
     return Known(symbols, tuple(doubtful if whole else [*doubtful, RULE_PREFIX]))
 
 

@@ -6,7 +6,7 @@ broken file does not make a configuration invalid that names its symbols.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -26,8 +26,13 @@ _TOKEN: Final = re.compile(
 )
 
 
-def yara_symbols(directory: Path) -> tuple[frozenset[str], bool]:
-    """The symbols of all rule files below a directory, and whether every file could be read."""
+def yara_symbols(directory: Path, wanted: Iterable[str]) -> tuple[frozenset[str], bool]:
+    """Those of the wanted symbols that rules below a directory report, and whether every file could be read.
+
+    A file in which none of them stands, nor a name that would make one, is not looked through: there may be thousands.
+    """
+    asked = frozenset(wanted)
+    words = [name.removeprefix(RULE_PREFIX).lower().encode() for name in asked]
     symbols: set[str] = set()
     problems: list[OSError] = []
     for folder, inner, names in os.walk(directory, onerror=problems.append):
@@ -35,10 +40,14 @@ def yara_symbols(directory: Path) -> tuple[frozenset[str], bool]:
         for path in [Path(folder, name) for name in names if Path(name).suffix in SUFFIXES]:
             try:
                 with path.open("rb") as file:
-                    symbols.update(symbols_in(file.read(MAX_FILE).decode("utf-8", "replace")))
+                    text = file.read(MAX_FILE)
             except OSError as error:
                 problems.append(error)
-    return frozenset(symbols), not problems
+                continue
+            lowered = text.lower()
+            if any(word in lowered for word in words):
+                symbols.update(symbols_in(text.decode("utf-8", "replace")))
+    return asked & symbols, not problems
 
 
 def symbols_in(text: str) -> Iterator[str]:

@@ -1,7 +1,9 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from filterd.score import rule_names
 from filterd.score.rule_names import symbols_in, yara_symbols
 from filterd.yarascan.engine import symbol_of
 from filterd.yarascan.grammar import rules_in
@@ -32,6 +34,22 @@ def test_the_shipped_files_read_as_the_grammar_reads_them() -> None:
     files = sorted((ROOT / "rules" / "yara").glob("*.yar"))
     rules = [rule for path in files for rule in rules_in(path.read_text()) if not rule.private]
     expected = {symbol_of(rule.name, {one.key: one.value for one in rule.meta}) for rule in rules}
-    symbols, whole = yara_symbols(ROOT / "rules" / "yara")
-    assert symbols == expected
-    assert whole
+    assert yara_symbols(ROOT / "rules" / "yara", {*expected, "YARA_NOBODY"}) == (frozenset(expected), True)
+
+
+def test_only_files_that_may_have_one_are_looked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Samples never are; a file that cannot be read makes the answer doubtful."""
+    looked: list[str] = []
+
+    def noted(text: str) -> Iterator[str]:
+        looked.append(text)
+        return symbols_in(text)
+
+    monkeypatch.setattr(rule_names, "symbols_in", noted)
+    (tmp_path / "a.samples").mkdir()
+    for name, text in {"a.yar": "rule One {}", "b.yara": "rule two {}", "a.samples/c.yar": "rule one {}"}.items():
+        (tmp_path / name).write_text(text)
+    assert yara_symbols(tmp_path, ["YARA_ONE", "YARA_THREE"]) == (frozenset({"YARA_ONE"}), True)
+    assert looked == ["rule One {}"]
+    (tmp_path / "gone.yar").symlink_to("nowhere")
+    assert yara_symbols(tmp_path, ["YARA_ONE"]) == (frozenset({"YARA_ONE"}), False)
