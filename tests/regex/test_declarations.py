@@ -80,6 +80,9 @@ def test_what_an_author_is_told(tmp_path: Path) -> None:
         ("error", "pattern: missi"),
         ("warning", "match: expecte"),
     ]
+    path.write_text(RULE.replace('"x"', '"o.{0,900}z"') + 'match = ["o z"]\nno_match = ["y"]\n')
+    ((_, kind, text),) = check_rules(read_file(path))
+    assert (kind, "pattern: a large repetition" in text) == ("warning", True)
 
 
 def test_the_shipped_rules_agree_with_their_samples() -> None:
