@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, track
 
 from filterd.app import Config, StartError
+from filterd.cli import learn_evaluate
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, safe
 from filterd.domains import normalise
 from filterd.model.store import StoreError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 STDIN: Final = "-"
 SHOWN: Final = 20  # messages that could not be read; --json says them all
 app = typer.Typer(help="Teach the classifier. Example: filterd learn spam ~/Maildir/.Junk", no_args_is_help=True)
+app.command()(learn_evaluate.evaluate)
 Paths = Annotated[
     list[str],
     typer.Argument(metavar="PATH...", help="Messages, folders of messages, Maildirs, mailboxes (mbox), or -."),
@@ -104,9 +106,8 @@ def _run(  # one for each thing the three commands differ in
                 elif row.problem and summary.problems <= SHOWN:
                     typer.echo(safe(f"{row.file}: {row.problem}"), err=True)
             stack.pop_all().close()
-        if learner.stale:
-            _rebuild(learner)
-            learner.close()
+        _settle(learner)
+        learner.close()
     except (StartError, StoreError, OSError, ValueError) as error:
         fail(safe(str(error)))
     except (MemoryLostError, StreamMovedError, WriterBusyError) as error:
@@ -143,11 +144,11 @@ def _shown(rows: Iterable["Row"], count: int, what: str) -> Iterator["Row"]:
         yield from track(rows, what, count, console=Console(stderr=True))
 
 
-def _rebuild(learner: "Learner") -> None:
-    """Make the model anew without what was forgotten, with a bar for whoever watches."""
-    if not sys.stderr.isatty():
-        learner.rebuild()
+def _settle(learner: "Learner") -> None:
+    """Make the model anew where it must be, with a bar for whoever watches."""
+    if not sys.stderr.isatty() or not learner.stale:
+        learner.settle()
         return
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("learning the rest anew")
-        learner.rebuild(lambda done, of: bar.update(task, completed=done, total=of))
+        task = bar.add_task("mixing what was learnt")
+        learner.settle(lambda done, of: bar.update(task, completed=done, total=of))
