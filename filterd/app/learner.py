@@ -185,8 +185,7 @@ class Work:
             if self._together.missed > self._missed:
                 self._missed = self._together.missed
                 _log.warning(Event.CLASSIFIER_BEHIND, lessons=self._missed)
-        if self._learner.stale:
-            self._learner.rebuild()
+        self._learner.settle()
 
     def close(self) -> None:
         """Close what is open."""

@@ -15,7 +15,9 @@ from filterd.model.inspection import Classified
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
 
 # Probabilities of spam from which a symbol is reported, the strongest first; for ham the same of its opposite.
-LEVELS: Final = ((0.995, "HIGH"), (0.97, "MEDIUM"), (0.85, "LOW"))
+# Measured on public mail after 500 lessons: of 1,233 good messages 0, 2 and 5 reach these as spam, of 767 spam messages
+# 0, 0 and 3 as good mail.
+LEVELS: Final = ((0.9, "HIGH"), (0.8, "MEDIUM"), (0.65, "LOW"))
 # What authentication adds to the logarithm of the odds. Small: it is scored by itself, and spammers sign. It tips what
 # stands near a border: a forged sender makes a doubtful text worse, a proved one makes it better.
 DMARC_PASSES: Final = -0.3

@@ -1,13 +1,15 @@
 """Learning and forgetting: the memory says what, the model file follows it.
 
 A lesson is written down first and learnt then. A model that is behind (its writer was killed between the two) learns
-the rest at the next occasion; one whose memory has since forgotten something is made anew from the base and all lessons
-that are left, in their order, and so is the same as if the forgotten ones had never been there. That may take a while
-and happens beside the readers and, but for its end, beside other writers. The last lesson is taken back at once.
+the rest at the next occasion. One is *stale* whose memory has forgotten something, or has so much new that all must be
+mixed again (`order`): it is made anew from the base and the lessons that are there, and so is the same as if those that
+are not had never been. That may take a while and happens beside the readers and, but for its end, beside other writers;
+until then the model holds what it held and what is new. The last lesson is taken back at once.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -17,12 +19,14 @@ import numpy as np
 from filterd.classifier.base import BaseError, fresh, read_base, remove_others, write_base
 from filterd.classifier.features import FORMAT
 from filterd.classifier.lesson import Lesson
-from filterd.classifier.memory import BASE, FEATURES, HELD, REVISION, UNDO, Became, Change, LessonMemory
+from filterd.classifier.memory import BASE, FEATURES, HELD, MANY, REVISION, UNDO, Became, Change, LessonMemory
 from filterd.classifier.modelfile import NAME, Half, Known, ModelFileError, ModelWriter
+from filterd.classifier.order import Entry, mixed, point
 from filterd.classifier.pupil import Pupil, Undo, take_back
 from filterd.classifier.writing import writing
 
 REMEMBERED: Final = 256 * 1024 * 1024  # bytes of features that are kept to learn anew from
+TOLD: Final = 200  # lessons between two words about progress
 _LEFT: Final = 0.8  # of that: what is left when the oldest have become part of the base
 
 Progress: TypeAlias = Callable[[int, int], None]  # lessons done, and of how many
@@ -31,6 +35,11 @@ Note: TypeAlias = Callable[[Change], None]
 
 def _silent(_done: int, _all: int) -> None:
     """Tell nobody."""
+
+
+def _told(progress: Progress, of: int, done: int) -> None:
+    """Say how many are done of a number that is known."""
+    progress(done, of)
 
 
 def _nothing(_: Change) -> None:
@@ -78,21 +87,22 @@ class Learner:
     def prepare(self) -> str:
         """`ensure`, and have the model know what is remembered."""
         trouble = self.ensure()
-        if self.stale:
-            self.rebuild()
-        else:
-            with writing(self.folder):
-                self._follow()
+        with writing(self.folder):
+            self._follow()
+        self.settle()
         return trouble
 
     def learn(self, lessons: Sequence[Lesson], note: Note = _nothing) -> list[Became]:
         """Write lessons down and learn them; what became of each. `note` writes along in the same transaction.
 
-        Where one was learnt as the other before, the model holds both until `rebuild`.
+        The model may be `stale` afterwards.
         """
         with writing(self.folder):
             with self.memory.changing() as change:
+                before = point(change.number(MANY))
                 became = [change.add(lesson) for lesson in lessons]
+                if point(change.number(MANY)) != before:
+                    change.put(REVISION, change.number(REVISION) + 1)
                 note(change)
             self._follow()
             return became
@@ -120,22 +130,31 @@ class Learner:
             with self.memory.looking() as look:
                 return known is None or look.number(REVISION) != known.revision
 
+    def settle(self, progress: Progress = _silent) -> None:
+        """Make the model anew where it is stale."""
+        if self.stale:
+            self.rebuild(progress)
+
     def rebuild(self, progress: Progress = _silent) -> Known:
         """Make the model anew from what is remembered, and put it in its place at once.
 
-        Others may write meanwhile: what they learn is learnt here too, and where they forget it is begun again.
+        Others may write meanwhile: what they learn is learnt here too, and where it makes the model stale again it is
+        begun anew.
         """
         while True:
             with self.memory.looking() as look:
-                revision, base = look.number(REVISION), look.number(BASE)
+                revision, base, many = look.number(REVISION), look.number(BASE), look.number(MANY)
+                first = look.oldest(point(many))
             half, known = self._base(base)
             pupil = Pupil(half, replace(known, applied=base, revision=revision))
-            self._replay(pupil, progress)
+            self._study(pupil, first, partial(_told, progress, many))
+            self._replay(pupil)
+            progress(many, many)
             with writing(self.folder):
                 with self.memory.looking() as look:
                     if (look.number(REVISION), look.number(BASE)) != (revision, base):
                         continue
-                self._replay(pupil, progress)
+                self._replay(pupil)
                 model = ModelWriter(self.folder / NAME)
                 idle = model.prepare()
                 np.copyto(idle.weights, half.weights)
@@ -145,15 +164,21 @@ class Learner:
                     change.put(UNDO, pupil.undo)
                 return known
 
-    def _replay(self, pupil: Pupil, progress: Progress) -> None:
-        with self.memory.looking() as look:
-            left = look.many_after(pupil.known.applied)
-        done = 0
+    def _study(self, pupil: Pupil, entries: Sequence[Entry], progress: Callable[[int], None]) -> None:
+        """Learn these, the oldest, in mixed order; the pupil then stands behind the last of them."""
+        for done, row in enumerate(self.memory.chosen(mixed(entries)), 1):
+            pupil.learn(row)
+            if done % TOLD == 0:
+                progress(done)
+        if entries:
+            pupil.known = replace(pupil.known, applied=entries[-1][0])
+        pupil.undo = b""
+
+    def _replay(self, pupil: Pupil) -> None:
+        """Learn what is behind where the pupil stands, as it came."""
         for rows in self.memory.lessons(pupil.known.applied):
             for row in rows:
                 pupil.learn(row)
-            done += len(rows)
-            progress(done, max(left, done))
 
     def _follow(self) -> None:
         """Learn what has been written down and not been learnt. The caller holds the lock."""
@@ -163,12 +188,12 @@ class Learner:
         known = self._known(model)
         if known is not None and known.applied < last:
             pupil = Pupil(model.prepare(), known)
-            self._replay(pupil, _silent)
+            self._replay(pupil)
             model.commit(pupil.known)
             with self.memory.changing() as change:
                 change.put(UNDO, pupil.undo)
         if held > self._remembered:
-            self._settle()
+            self._make_base()
 
     def _take_back(self, undo: Undo, last: int, revision: int) -> None:
         """Undo the model's last lesson, where the model stands where the memory stood."""
@@ -179,19 +204,16 @@ class Learner:
         known = take_back(model.prepare(), known, undo)
         model.commit(replace(known, revision=revision + 1))
 
-    def _settle(self) -> None:
-        """The oldest lessons become part of the base, until the features of the others are within their bounds."""
+    def _make_base(self) -> None:
+        """The oldest lessons become part of the base: a fifth of what may be remembered is free again."""
         with self.memory.looking() as look:
-            base, held, revision = look.number(BASE), look.number(HELD), look.number(REVISION)
+            base, held, many = look.number(BASE), look.number(HELD), look.number(MANY)
+            entries = look.oldest(round(many * (1 - self._remembered * _LEFT / held)))
         half, known = self._base(base)
-        pupil = Pupil(half, replace(known, applied=base))
-        for row in (row for rows in self.memory.lessons(base) for row in rows):
-            if held <= self._remembered * _LEFT:
-                break
-            pupil.learn(row)
-            held -= len(row[4])
-        last = pupil.known.applied
-        write_base(self.folder, last, half, replace(pupil.known, revision=revision))
+        pupil = Pupil(half, known)
+        self._study(pupil, entries, lambda _: None)
+        last = entries[-1][0]
+        write_base(self.folder, last, half, pupil.known)
         with self.memory.changing() as change:
             change.settle(last)
         remove_others(self.folder, last)

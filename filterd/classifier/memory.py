@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from filterd.classifier.lesson import AUTO, Lesson, spread, squeeze
+from filterd.classifier.order import Entry
 from filterd.store.embedded import ConnectionPool, Schema, open_database, transaction
 
 NAME: Final = "lessons.sqlite"
@@ -28,6 +29,7 @@ BASE: Final = "base"  # number of the last lesson that the base holds
 UNDO: Final = "undo"  # how to take back the last lesson
 FEATURES: Final = "features"  # format of the features that are remembered
 HELD: Final = "held"  # bytes of all features that are remembered
+MANY: Final = "many"  # lessons whose features are remembered
 
 Row: TypeAlias = tuple[int, bytes, str, bool, bytes]  # number, digest, domain, whether spam, squeezed features
 
@@ -89,6 +91,7 @@ class Change:
             (*key, lesson.spam, lesson.source, lesson.at, features),
         )
         self.put(HELD, self.number(HELD) + len(features))
+        self.put(MANY, self.number(MANY) + 1)
         return became
 
     def forget(self, digest: bytes) -> Became:
@@ -110,6 +113,7 @@ class Change:
         ).fetchone()
         if remembered:
             self.put(HELD, self.number(HELD) - held[0])
+            self.put(MANY, self.number(MANY) - 1)
             self.put(REVISION, self.number(REVISION) + 1)
 
     def clear(self) -> None:
@@ -120,11 +124,18 @@ class Change:
         self.put(REVISION, revision + 1)
 
     def settle(self, last: int) -> None:
-        """Lessons up to that number are in the base now: drop their features, and the digests of the oldest."""
+        """Lessons up to that number are in the base now: drop their features, and the digests of the oldest.
+
+        What is left is mixed anew, so that the model must be too.
+        """
         self._connection.execute("UPDATE lessons SET features = NULL WHERE seq <= ?", (last,))
         self.put(BASE, last)
-        held = self._connection.execute("SELECT coalesce(sum(length(features)), 0) FROM lessons").fetchone()[0]
-        self.put(HELD, int(held))
+        held, left = self._connection.execute(
+            "SELECT coalesce(sum(length(features)), 0), count(features) FROM lessons"
+        ).fetchone()
+        self.put(HELD, held)
+        self.put(MANY, left)
+        self.put(REVISION, self.number(REVISION) + 1)
         many = self._connection.execute("SELECT count(*) FROM lessons").fetchone()[0]
         self._connection.execute(
             "DELETE FROM lessons WHERE seq IN (SELECT seq FROM lessons WHERE features IS NULL ORDER BY seq LIMIT ?)",
@@ -172,10 +183,22 @@ class Change:
         ).fetchall()
         return [Lesson(digest, bool(spam), spread(kept), *others) for digest, spam, kept, *others in rows]
 
-    def many_after(self, number: int) -> int:
-        """How many lessons there are behind that number."""
-        row = self._connection.execute("SELECT count(*) FROM lessons WHERE seq > ?", (number,)).fetchone()
-        return int(row[0])
+    def oldest(self, many: int) -> list[Entry]:
+        """The oldest lessons whose features are remembered."""
+        rows = self._connection.execute(
+            "SELECT seq, digest, spam FROM lessons WHERE features IS NOT NULL ORDER BY seq LIMIT ?", (many,)
+        ).fetchall()
+        return [(seq, digest, bool(spam)) for seq, digest, spam in rows]
+
+    def named(self, numbers: Sequence[int]) -> list[Row]:
+        """These lessons, at most PAGE of them, in this order."""
+        marks = ",".join("?" * len(numbers))
+        rows = self._connection.execute(
+            f"SELECT seq, digest, domain, spam, features FROM lessons WHERE seq IN ({marks})",  # noqa: S608  # question marks only
+            tuple(numbers),
+        ).fetchall()
+        found = {row[0]: (row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows}
+        return [found[number] for number in numbers if number in found]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many lessons of each label and source there are, as counts["spam"]["user"]."""
@@ -214,6 +237,13 @@ class LessonMemory:
                 yield connection
         except (sqlite3.Error, OSError) as error:
             raise MemoryLostError(f"{self.path}: {error}") from error
+
+    def chosen(self, numbers: Sequence[int]) -> Iterator[Row]:
+        """These lessons in this order; what was forgotten meanwhile is left out. MemoryLostError."""
+        for start in range(0, len(numbers), PAGE):
+            with self.looking() as look:
+                rows = look.named(numbers[start : start + PAGE])
+            yield from rows
 
     def lessons(self, number: int, batch: int = PAGE) -> Iterator[Sequence[Row]]:
         """All lessons behind that number, in batches, each read when it is wanted. MemoryLostError."""

@@ -29,7 +29,8 @@ def learner(tmp_path: Path) -> Iterator[Learner]:
 
 
 def scores(learner: Learner, domain: str = "") -> list[float]:
-    """What the model on the disk says of the probes."""
+    """What the model on the disk says of the probes, once it is not stale any more."""
+    learner.settle()
     found = Model(learner.folder / NAME).read(
         lambda half, _: [
             margin(half.weights, probe) + (correction(half.layer, probe, key_of(domain)) if domain else 0.0)
@@ -41,7 +42,7 @@ def scores(learner: Learner, domain: str = "") -> list[float]:
 
 
 def facts(learner: Learner) -> Known:
-    """What the model on the disk says of itself."""
+    """What the model on the disk says of itself, stale or not."""
     found = Model(learner.folder / NAME).read(lambda _half, known: known)
     assert found is not None
     return found
@@ -64,6 +65,27 @@ def test_learning_parts_spam_from_ham(learner: Learner) -> None:
     assert (facts(learner).spam, facts(learner).ham) == (30, 30)
 
 
+def test_how_many_are_learnt_at_once_makes_no_difference(learner: Learner, tmp_path: Path) -> None:
+    """One by one, in batches, all spam before all ham or with something learnt and forgotten between: one model."""
+    order = [*range(0, 40, 2), *range(1, 40, 2)]
+    for number in order[:3]:
+        learner.learn([lesson(number)])
+    learner.learn([lesson(100)])
+    learner.learn([lesson(number) for number in order[3:25]])
+    learner.settle()
+    learner.forget([lesson(100).digest])
+    learner.learn([lesson(number) for number in order[25:]])
+    assert scores(learner) == taught(tmp_path / "b", order)
+
+
+def test_blocks_of_one_kind_are_mixed(learner: Learner) -> None:
+    """All spam and then all ham: the last speaker is not simply right."""
+    learner.learn([lesson(number) for number in range(0, 80, 2)])
+    learner.learn([lesson(number) for number in range(1, 80, 2)])
+    found = scores(learner)
+    assert max(found[::2]) < 0 < min(found[1::2])
+
+
 def test_learning_twice_is_learning_once(learner: Learner) -> None:
     """A message that is known changes nothing, neither the scores nor the counts."""
     assert learner.learn([lesson(0), lesson(1), lesson(0)]) == [Became.LEARNT, Became.LEARNT, Became.KNOWN]
@@ -74,33 +96,37 @@ def test_learning_twice_is_learning_once(learner: Learner) -> None:
 
 def test_the_last_lesson_is_taken_back_at_once(learner: Learner, tmp_path: Path) -> None:
     """Where nothing was learnt since, forgetting leaves the model as it was, to the last bit, without a rebuilding."""
-    for number in range(10):
-        learner.learn([lesson(number, domain="a.test")])
-    assert learner.forget([lesson(9).digest]) == [Became.FORGOTTEN]
+    learner.learn([lesson(number, domain="a.test") for number in range(12)])
+    learner.settle()
+    learner.learn([lesson(12, domain="a.test")])
+    assert learner.forget([lesson(12).digest]) == [Became.FORGOTTEN]
     assert not learner.stale
-    assert scores(learner, "a.test") == taught(tmp_path / "b", range(9), "a.test")
-    assert facts(learner).domains == {key_of("a.test"): (5, 4)}
+    assert scores(learner, "a.test") == taught(tmp_path / "b", range(12), "a.test")
+    assert facts(learner).domains == {key_of("a.test"): (6, 6)}
 
 
 def test_the_last_lesson_of_a_batch_is_taken_back_too(learner: Learner, tmp_path: Path) -> None:
     """How many lessons were learnt together makes no difference."""
-    learner.learn([lesson(number) for number in range(10)])
-    learner.forget([lesson(9).digest])
+    learner.learn([lesson(number) for number in range(33)])
+    learner.settle()
+    learner.learn([lesson(33), lesson(34)])
+    learner.forget([lesson(34).digest])
     assert not learner.stale
-    assert scores(learner) == taught(tmp_path / "b", range(9))
-    learner.learn([lesson(10)])
-    assert scores(learner) == taught(tmp_path / "c", [*range(9), 10])
+    assert scores(learner) == taught(tmp_path / "b", range(34))
+    learner.learn([lesson(35)])
+    assert scores(learner) == taught(tmp_path / "c", [*range(34), 35])
 
 
 @pytest.mark.parametrize("domain", ["", "a.test"])
 def test_an_earlier_lesson_is_forgotten_by_rebuilding(learner: Learner, tmp_path: Path, domain: str) -> None:
     """Until the rebuilding the model holds it and says so; afterwards it is as if it had never been learnt."""
     learner.learn([lesson(number, domain=domain) for number in range(20)])
+    learner.settle()
     assert learner.forget([lesson(3).digest, lesson(8).digest]) == [Became.FORGOTTEN] * 2
     assert learner.stale
     told: list[tuple[int, int]] = []
     learner.rebuild(lambda done, of: told.append((done, of)))
-    assert told == [(18, 18)]
+    assert told[-1] == (18, 18)
     assert not learner.stale
     kept = [number for number in range(20) if number not in {3, 8}]
     assert scores(learner, domain) == taught(tmp_path / "b", kept, domain)
@@ -118,7 +144,6 @@ def test_a_corrected_label_replaces_the_first(learner: Learner, tmp_path: Path) 
     """A message learnt as the other kind is as if it had only ever been learnt as that."""
     learner.learn([lesson(number) for number in range(10)])
     assert learner.learn([lesson(4, spam=False)]) == [Became.CHANGED]
-    learner.rebuild()
     other = Learner(tmp_path / "b")
     other.learn([*[lesson(number) for number in range(10) if number != 4], lesson(4, spam=False)])
     assert scores(learner) == scores(other)
@@ -135,12 +160,14 @@ def test_what_a_person_said_stands(learner: Learner) -> None:
 
 def test_a_writer_killed_before_the_model_is_caught_up_with(learner: Learner, tmp_path: Path) -> None:
     """Lessons that were written down and not learnt are learnt at the next occasion."""
-    learner.learn([lesson(0)])
+    learner.learn([lesson(number) for number in range(10)])
+    learner.settle()
     with learner.memory.changing() as change:
-        change.add(lesson(1))
-    assert facts(learner).applied == 1
+        change.add(lesson(10))
+    assert facts(learner).applied == 10
     assert learner.prepare() == ""
-    assert scores(learner) == taught(tmp_path / "b", [0, 1])
+    assert facts(learner).applied == 11
+    assert scores(learner) == taught(tmp_path / "b", range(11))
 
 
 def test_a_damaged_model_is_made_anew(learner: Learner, tmp_path: Path) -> None:
@@ -157,17 +184,20 @@ def test_a_damaged_model_is_made_anew(learner: Learner, tmp_path: Path) -> None:
 
 
 def test_the_oldest_lessons_become_part_of_the_base(tmp_path: Path) -> None:
-    """Beyond its bound the memory keeps no features of the oldest; scores and later forgetting stay the same."""
-    small = Learner(tmp_path / "a", remembered=8_000)
+    """Beyond its bound the memory has no features of the oldest: they stay learnt, and the others can be forgotten."""
+    small = Learner(tmp_path / "a", remembered=12_000)
     for number in range(0, 40, 10):
         small.learn([lesson(number + more) for more in range(10)])
-    assert scores(small) == taught(tmp_path / "b", range(40))
+    found = scores(small)
+    assert max(found[::2]) < 0 < min(found[1::2])
+    assert facts(small).spam + facts(small).ham == 40
     assert len(list(small.folder.glob("base-*.bin"))) == 1
     assert small.forget([lesson(0).digest]) == [Became.TOO_OLD]
     assert small.learn([lesson(0)]) == [Became.KNOWN]
-    assert small.forget([lesson(35).digest]) == [Became.FORGOTTEN]
-    small.rebuild()
-    assert scores(small) == taught(tmp_path / "c", [number for number in range(40) if number != 35])
+    small.learn([lesson(41)])
+    assert scores(small) != found
+    assert small.forget([lesson(41).digest]) == [Became.FORGOTTEN]
+    assert scores(small) == found
     small.close()
 
 

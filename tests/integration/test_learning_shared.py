@@ -35,8 +35,7 @@ def node(folder: Path, redis: RedisServer, most: int = 10_000) -> SharedLearner:
 
 def scores(learner: Learner) -> list[float]:
     """What the node's model says of the probes, once it holds nothing that was forgotten."""
-    if learner.stale:
-        learner.rebuild()
+    learner.settle()
     found = Model(learner.folder / NAME).read(lambda half, _: [margin(half.weights, probe) for probe in PROBES])
     assert found is not None
     return found
