@@ -11,7 +11,8 @@ import typer
 from filterd.app import ConfigError, around, data_files, rule_costs, rule_uses
 from filterd.cli import rules_measure
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
-from filterd.operations import rules_data
+from filterd.model.inspection import REGEX_PREFIX
+from filterd.operations import rules_data, rules_stage
 from filterd.operations.rules import RulesCommandError, ask, next_step
 
 app = typer.Typer(help="Live with rules. Example: filterd rules check rules/", no_args_is_help=True)
@@ -168,12 +169,24 @@ def demote(rule: RuleName, rules: RulesOption = None, json: JsonOption = False, 
 
 
 def _move(word: str, rule: str, rules: Path | None, config: Path | None, *, json: bool) -> None:
-    (moved,) = _asked(word, [rule, *_where([rules] if rules else None, config)])
+    if rule.startswith(REGEX_PREFIX):
+        moved = _moved(word, rule, rules, config)
+    else:
+        (moved,) = _asked(word, [rule, *_where([rules] if rules else None, config)])
     if json:
         print_json(moved)
         return
     typer.echo(safe(f"{moved['file']}:{moved['line']}: {moved['rule']}: {moved['before']} -> {moved['after']}"))
     typer.echo(safe(f"{next_step(moved)}."))
+
+
+def _moved(word: str, rule: str, rules: Path | None, config: Path | None) -> dict[str, Any]:
+    """Move a regex rule."""
+    try:
+        files = data_files(configuration(config), config, [rules] if rules else None)
+        return rules_stage.move(files.regexes, rule, word)
+    except (ConfigError, rules_stage.StageError, OSError) as error:
+        fail(safe(str(error)))
 
 
 def _where(paths: list[Path] | None, config: Path | None) -> list[str]:

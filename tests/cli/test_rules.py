@@ -171,6 +171,18 @@ def test_backtest_tells_by_label(commands: Commands) -> None:
     assert total["rules"] == {"needle": {"s": 1}}
 
 
+def test_a_regex_rule_is_promoted_by_its_symbol(commands: Commands) -> None:
+    """In its own file; what comes next is said as for any rule."""
+    path = commands.rules / "own.toml"
+    text = '[rules.REGEX_A]\ntarget = "body"\npattern = "x"\nweight = 1\ndescription = "y"\nstage = "shadow"\n'
+    path.write_text(text)
+    done = commands.run("promote", "REGEX_A", "--rules", str(path))
+    assert path.read_text() == text.replace("shadow", "score")
+    assert done.stdout.startswith(f"{path}:1: REGEX_A: shadow -> score\nIt adds 1 points.")
+    done = commands.run("promote", "REGEX_B", "--rules", str(path))
+    assert (done.exit_code, done.stderr) == (1, "no rule 'REGEX_B'\n")
+
+
 def test_backtest_of_regex_rules(commands: Commands) -> None:
     """They alone are asked, and not those of the daemon; a file that cannot be used is said at once."""
     index = commands.mail(spam1="a needle", ham1="hay: get gift cards and send me the codes")
