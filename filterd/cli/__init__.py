@@ -2,7 +2,7 @@
 
 import typer
 
-from filterd.cli import configuration, daemon, dnsbl, explain, learn, quarantine, release, replay, rules, scan
+from filterd.cli import configuration, custody, daemon, dnsbl, explain, learn, quarantine, release, replay, rules, scan
 
 app = typer.Typer(
     name="filterd",
@@ -20,8 +20,9 @@ app.command()(scan.scan)
 app.command()(explain.explain)
 app.command()(replay.replay)
 app.add_typer(configuration.app, name="config")
-for command in (release.release, release.restore, release.keep, release.purge):
+for command in (release.release, release.restore, release.keep, release.purge, custody.verify, custody.stats):
     quarantine.app.command()(command)
+quarantine.app.add_typer(custody.audit, name="audit")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(dnsbl.app, name="dnsbl")
 app.add_typer(rules.app, name="rules")

@@ -87,6 +87,11 @@ class BlobDirectory:
             raise CustodyError("the message is not the one that the evidence describes")
         return draft
 
+    def files(self) -> Iterator[Path]:
+        """All of them."""
+        for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
+            yield from sorted([path for path in folder.iterdir() if _SHA256.fullmatch(path.name)])
+
     def open(self, sha256: str) -> BinaryIO:
         """The raw bytes; FileNotFoundError where there are none."""
         return self.path(sha256).open("rb")

@@ -27,6 +27,7 @@ from filterd.quarantine.durable import (
     write_draft,
 )
 from filterd.quarantine.entries import ENDED, WAITING, Actor, Entry, EntryFilter, State, entry_of
+from filterd.quarantine.inventory import Inventory
 from filterd.quarantine.ledger import BUSY, AmbiguousCommitError, Ledger
 
 LOCK_WAIT: Final = 2.0  # seconds a hold waits for a deletion under way, which takes milliseconds
@@ -285,6 +286,21 @@ class Quarantine:
         if not rows:
             raise KeyError(identifier)
         return rows
+
+    def stats(self, since: float) -> list[tuple[str, str, int, int]]:
+        """As Ledger.stats."""
+        return self._ledger.stats(since) if self._exists() else []
+
+    def inventory(self) -> Inventory:
+        """What looks over all files and entries."""
+        return Inventory(self._ledger, self._blobs, self._evidence, self._drafts)
+
+    def audit_has(self, head: str) -> bool:
+        """Whether the audit's chain has this link."""
+        if not self._exists():
+            return False
+        with self._ledger.reading() as connection:
+            return connection.execute("SELECT 1 FROM audit WHERE link = ? LIMIT 1", (head,)).fetchone() is not None
 
     def verify_audit(self) -> ChainState:
         """Look over the audit's chain."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from filterd.model.custody import CustodyError
+from filterd.model.ids import new_id
 from filterd.quarantine.changes import DAEMON, Act, append
 from filterd.quarantine.entries import Entry, EntryFilter
 from filterd.quarantine.rows import COLUMNS, NEWEST, Conditions, entry_in, values_of
@@ -20,7 +21,7 @@ MAX_PAGE: Final = 1_000  # entries per call
 # Entries that are looked through for a text before the index is asked: where it stands in many, they fill the page.
 RECENT: Final = 20_000
 
-_INSERT: Final = f"INSERT INTO entries ({COLUMNS}) VALUES ({', '.join('?' * 24)})"  # noqa: S608  # constants
+INSERT: Final = f"INSERT INTO entries ({COLUMNS}) VALUES ({', '.join('?' * 24)})"  # noqa: S608  # constants
 _NTH_NEWEST: Final = "SELECT id FROM entries ORDER BY id DESC LIMIT 1 OFFSET ?"
 _COPIES: Final = "(SELECT count(*) FROM entries c WHERE c.digest = e.digest AND c.state = e.state)"
 _SELECT: Final = f"SELECT {COLUMNS}, {_COPIES} FROM entries e"  # noqa: S608  # constants
@@ -93,7 +94,7 @@ class Ledger:
             with self._connection() as connection, transaction(connection):
                 for pending in batch:
                     try:
-                        connection.execute(_INSERT, values_of(pending.entry))
+                        connection.execute(INSERT, values_of(pending.entry))
                         append(connection, Act(pending.entry.id, DAEMON, pending.entry.changed).row("hold"))
                     except sqlite3.IntegrityError as error:
                         pending.error = error
@@ -127,10 +128,32 @@ class Ledger:
             row = connection.execute(f"{_SELECT} WHERE e.id = ?", (identifier,)).fetchone()
         return entry_in(row) if row else None
 
+    def stats(self, since: float) -> list[tuple[str, str, int, int]]:
+        """Of what came since then: state, reason, how many entries and bytes."""
+        with self._connection() as connection:
+            return connection.execute(
+                "SELECT state, code, count(*), sum(size) FROM entries WHERE id >= ?"
+                " GROUP BY state, code ORDER BY state, count(*) DESC",
+                (new_id(max(since, 0.0), bytes(10)),),
+            ).fetchall()
+
     def copies(self, entry: Entry) -> list[Entry]:
         """As Quarantine.copies."""
         with self._connection() as connection:
             return _page(connection, "e.digest = ? AND e.state = ?", [entry.digest, entry.state], MAX_PAGE)
+
+    def with_files(self) -> Iterator[Entry]:
+        """All entries that should have their files, oldest first."""
+        after = ""
+        while True:
+            with self._connection() as connection:
+                rows = connection.execute(
+                    f"{_SELECT} WHERE e.files AND e.id > ? ORDER BY e.id LIMIT ?", (after, MAX_PAGE)
+                ).fetchall()
+            if not rows:
+                return
+            yield from [entry_in(row) for row in rows]
+            after = rows[-1][0]
 
     def used(self, sha256: str) -> bool:
         """Whether an entry that has its files needs this blob."""

@@ -2,11 +2,11 @@
 
 import io
 import json
-import time
 import os
 import shutil
 import stat
 import sys
+import time
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from filterd.cli import app
 from filterd.cli import quarantine as command
 from filterd.model.custody import Evidence
-from filterd.quarantine import Quarantine
+from filterd.quarantine import EntryFilter, Quarantine, State
 from tests.quarantine.samples import BODY, FIELDS, evidence, identifier, raw, whole
 
 UNKNOWN = identifier(99)
@@ -344,3 +344,69 @@ def test_files_that_are_gone_are_said(site: Site, tmp_path: Path) -> None:
     done = site.run("export", "--raw", "--output", str(tmp_path / "out"), identifier(0))
     assert done.exit_code == 1
     assert done.stderr.startswith("its files are gone: ")
+
+
+# --- custody
+
+
+def test_stats_count_by_state_and_reason(site: Site) -> None:
+    """Each state with each of its reasons, and all of a state together."""
+    site.run("delete", identifier(0))
+    rows = [json.loads(line) for line in site.run("stats", "--json").stdout.splitlines()]
+    assert sum(row["entries"] for row in rows) == len(site.quarantine.entries(EntryFilter(state=None), limit=100))
+    assert {row["state"] for row in rows} == {"held", "deleted"}
+
+
+def test_audit_is_verified(site: Site) -> None:
+    """An unbroken chain gives its head, and knows a head it gave before; a broken one is an error."""
+    state = json.loads(site.run("audit", "verify", "--json").stdout)
+    assert state["broken"] is None
+    site.run("show", identifier(0))
+    assert site.run("audit", "verify", "--head", state["head"]).exit_code == 0
+    assert site.run("audit", "verify", "--head", "0" * 64).exit_code == 1
+
+
+def test_audit_of_one_entry(site: Site) -> None:
+    """Every act with an entry, its hold first."""
+    site.run("show", identifier(0))
+    lines = site.run("audit", "show", identifier(0)).stdout.splitlines()
+    assert ["hold" in lines[0], "view" in lines[1], len(lines)] == [True, True, 2]
+
+
+def test_verify_finds_nothing_wrong(site: Site) -> None:
+    """A sound quarantine is said to be one."""
+    done = site.run("verify", "--contents")
+    assert (done.exit_code, done.stdout) == (0, "all is there\n")
+
+
+def test_purge_by_address(site: Site) -> None:
+    """All that a person has sent or got goes, and only that; the audit has a hash of the address."""
+    mine = [one for one in site.quarantine.entries(limit=100) if one.sender == "anna@a.test"]
+    others = [one.id for one in site.quarantine.entries(limit=100) if one.sender != "anna@a.test"]
+    assert mine
+    assert site.run("purge", "ANNA@a.test", "--yes").exit_code == 0
+    assert [one.id for one in site.quarantine.entries(limit=100)] == others
+    assert site.audit(mine[0].id)[-1][1].startswith("address sha256 ")
+
+
+def test_restore_and_keep(site: Site) -> None:
+    """What was deleted comes back, and what is kept cannot be deleted."""
+    site.run("delete", identifier(0))
+    assert site.run("restore", identifier(0)).stdout == f"{identifier(0)} restored\n"
+    site.run("keep", identifier(0))
+    assert site.run("delete", identifier(0)).stdout == f"{identifier(0)} not deleted: under legal hold\n"
+    site.run("keep", "--off", identifier(0))
+    assert site.run("delete", identifier(0)).stdout == f"{identifier(0)} deleted\n"
+
+
+def test_release_without_a_choice(site: Site) -> None:
+    """Neither ids nor options is no choice: nothing is released."""
+    done = site.run("release")
+    assert (done.exit_code, "expected either ids or options" in done.output) == (1, True)
+
+
+def test_release_dry_run(site: Site) -> None:
+    """A dry run shows what would go, and nothing goes."""
+    done = site.run("release", "--from", "anna", "--dry-run")
+    assert (done.exit_code, identifier(0) in done.stdout) == (0, True)
+    assert identifier(0) in [one.id for one in site.quarantine.entries(EntryFilter(state=State.HELD))]

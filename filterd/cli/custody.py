@@ -1,0 +1,126 @@
+"""filterd quarantine verify, audit, stats: whether all is there, who did what, how much there is."""
+
+import time
+from collections import Counter
+from typing import Annotated
+
+import typer
+
+from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, print_table, safe
+from filterd.cli.quarantine import actor, opened
+from filterd.cli.selection import Since, moment
+from filterd.quarantine import AuditRow
+
+audit = typer.Typer(help="Who did what with held mail. Example: filterd quarantine audit verify", no_args_is_help=True)
+
+
+def verify(
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended.")] = False,
+    contents: Annotated[bool, typer.Option("--contents", help="Read every message and compare its hash.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare ledger, messages and evidence: what a crash has left, and what somebody has taken away.
+
+    With --repair what the ledger does not know is held again, as after the loss of the ledger, and left-over files of
+    what was purged go. Exit code 1 where something is wrong and was not mended.
+
+    Example: filterd quarantine verify --contents
+    """
+    wrong = 0
+    with opened(config) as quarantine:
+        inventory = quarantine.inventory()
+        for problem in inventory.problems(contents=contents):
+            done = inventory.mend(problem, actor(), time.time()) if repair else ""
+            wrong += not done
+            if json:
+                print_json({"kind": problem.kind.value, "name": problem.name, "text": problem.text, "mended": done})
+            else:
+                typer.echo(safe(f"{problem.name} {problem.kind}: {problem.text}{f'; {done}' if done else ''}"))
+    if wrong:
+        raise typer.Exit(1)
+    if not json:
+        typer.echo("all is there")
+
+
+@audit.command("show")
+def show(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="An entry's id.")],
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what was done with one message, even after a purge.
+
+    Example: filterd quarantine audit show 01JD3W7Q4Z5S8V1N2M3K4P5R6T
+    """
+    with opened(config) as quarantine:
+        rows = quarantine.audit(identifier)
+    for row in rows:
+        if json:
+            print_json(_plain(row))
+        else:
+            when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(row.time))
+            typer.echo(safe(f"{row.seq}  {when} UTC  {row.actor}  {row.origin or '-'}  {row.action}  {row.result}"))
+
+
+@audit.command("verify")
+def verify_audit(
+    head: Annotated[str, typer.Option(help="A head that was printed before: it must still be in the chain.")] = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Look over the audit's hash chain: whether a row was changed or taken out.
+
+    Keep the head that is printed on another machine: who can write the whole file can also forge the whole chain, but
+    not one that has this head. Exit code 1 where the chain is broken.
+
+    Example: filterd quarantine audit verify
+    """
+    with opened(config) as quarantine:
+        state = quarantine.verify_audit()
+        known = not head or quarantine.audit_has(head)
+    if json:
+        print_json(
+            {"rows": state.rows, "head": state.head, "broken": state.broken, "cause": state.cause, "known": known}
+        )
+    if state.broken is not None:
+        fail(f"row {state.broken}: {state.cause}")
+    if not known:
+        fail("the head that was given is not in the chain: it was written anew, or rows were taken from its end")
+    if not json:
+        before = f", {state.uncovered} of them from before there was a chain" if state.uncovered else ""
+        typer.echo(f"{state.rows} rows{before}, unbroken; head {state.head or 'none'}")
+
+
+def stats(since: Since = None, config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Count held mail by state and reason.
+
+    Example: filterd quarantine stats --since 7d
+    """
+    with opened(config) as quarantine:
+        rows = quarantine.stats(moment(since) or 0.0)
+    if json:
+        for state, code, count, size in rows:
+            print_json({"state": state, "reason": code, "entries": count, "bytes": size})
+        return
+    total: Counter[str] = Counter()
+    for state, _, count, _ in rows:
+        total[state] += count
+    print_table(
+        ("state", "reason", "entries", "MB"),
+        [(state, code, str(count), f"{size / 1e6:.1f}") for state, code, count, size in rows]
+        + [(state, "all", str(count), "") for state, count in sorted(total.items())],
+    )
+
+
+def _plain(row: AuditRow) -> dict[str, str | int | float]:
+    return {
+        "seq": row.seq,
+        "time": row.time,
+        "actor": row.actor,
+        "from": row.origin,
+        "action": row.action,
+        "id": row.id,
+        "result": row.result,
+        "link": row.link,
+    }

@@ -1,0 +1,160 @@
+"""Looking over the whole quarantine: what its files and its ledger say of each other, and putting that right.
+
+A file without an entry is what a crash between the rename and the commit leaves, or what is left of a lost ledger: its
+evidence makes an entry again. Files of an entry that was purged or swept are what a crash in the middle of that leaves:
+they go. An entry without its files can only come from somebody else's hands.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from filterd.model.custody import Evidence
+from filterd.model.ids import is_id
+from filterd.model.message import RawMessage
+from filterd.quarantine import changes
+from filterd.quarantine import evidence as evidence_format
+from filterd.quarantine.blobs import BlobDirectory
+from filterd.quarantine.changes import Act
+from filterd.quarantine.durable import Lock, locked
+from filterd.quarantine.entries import Actor, entry_of
+from filterd.quarantine.layout import fields_of
+from filterd.quarantine.ledger import Ledger
+
+CHUNK: Final = 1 << 20  # bytes read at once
+LOCK_WAIT: Final = 10.0  # seconds that a repair waits for holds under way
+
+
+class Kind(StrEnum):
+    """What is wrong."""
+
+    UNLISTED = "unlisted"  # evidence and message are there, the ledger does not know them
+    LEFT = "left"  # files of an entry that was purged or swept
+    UNREADABLE = "unreadable"  # evidence that this release cannot read
+    ORPHAN = "orphan"  # a message that nothing speaks of
+    GONE = "gone"  # an entry whose message or evidence is not there
+    ALTERED = "altered"  # a message whose bytes are not those that were held
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong; `name` is an entry's id or a blob's SHA-256."""
+
+    kind: Kind
+    name: str
+    text: str
+
+
+class Inventory:
+    """Looks over one quarantine and mends what can be mended."""
+
+    def __init__(self, ledger: Ledger, blobs: BlobDirectory, evidence: Path, drafts: Path) -> None:
+        """The parts of a quarantine on this host's disk."""
+        self._ledger = ledger
+        self._blobs = blobs
+        self._evidence = evidence
+        self._drafts = drafts
+
+    def problems(self, *, contents: bool) -> Iterator[Problem]:
+        """All that is wrong; with `contents` every message is read and its hash compared. CustodyError, OSError."""
+        described: set[str] = set()
+        seen: set[str] = set()
+        for path in self._evidence.glob("*.json"):
+            seen.add(path.stem)
+            try:
+                sha256 = evidence_format.decode(path.read_bytes()).sha256
+            except (ValueError, OSError) as error:
+                yield Problem(Kind.UNREADABLE, path.stem, f"{type(error).__name__}: {error}")
+                continue
+            problem = self._unlisted(path.stem, sha256)
+            described.add(sha256)
+            if problem is not None:
+                yield problem
+        for entry in self._ledger.with_files():
+            described.add(entry.sha256)
+            there = {"message": self._blobs.path(entry.sha256).exists(), "evidence": entry.id in seen}
+            if not all(there.values()):
+                missing = " and ".join([word for word, found in there.items() if not found])
+                yield Problem(Kind.GONE, entry.id, f"not there: {missing}")
+        for path in self._blobs.files():
+            if path.name not in described:
+                yield Problem(Kind.ORPHAN, path.name, "no entry and no evidence speaks of it")
+            elif contents and (found := _digest(path)) != path.name:
+                yield Problem(Kind.ALTERED, path.name, f"its bytes have sha256 {found}")
+
+    def _unlisted(self, identifier: str, sha256: str) -> Problem | None:
+        """What the ledger says of this evidence, where that is not as it should be."""
+        if not is_id(identifier):
+            return Problem(Kind.UNREADABLE, identifier, "its name is no id")
+        entry = self._ledger.entry(identifier)
+        if entry is not None:
+            return None if entry.files else Problem(Kind.LEFT, identifier, f"was {entry.state}, and its files swept")
+        if self._purged(identifier):
+            return Problem(Kind.LEFT, identifier, "was purged")
+        if not self._blobs.path(sha256).exists():
+            return Problem(Kind.GONE, identifier, "evidence without a message, and the ledger does not know it")
+        return Problem(Kind.UNLISTED, identifier, "the ledger does not know it")
+
+    def _purged(self, identifier: str) -> bool:
+        with self._ledger.reading() as connection:
+            rows = list(changes.audit(connection, identifier))
+        return any(row.action == "purge" and row.result.startswith("address") for row in rows)
+
+    def mend(self, problem: Problem, who: Actor, now: float) -> str:
+        """Mend it where that can be done: what was done, in words, or an empty string. CustodyError, OSError.
+
+        No hold is under way meanwhile: what it had written looks like what a crash leaves.
+        """
+        with locked(self._drafts, Lock.EXCLUSIVE, LOCK_WAIT):
+            if problem.kind is Kind.ORPHAN:
+                if self._ledger.used(problem.name) or self._speaks_of(problem.name):
+                    return ""
+                self._blobs.remove(problem.name)
+                return "removed"
+            if problem.kind not in (Kind.UNLISTED, Kind.LEFT):
+                return ""
+            path = self._evidence / f"{problem.name}.json"
+            evidence = evidence_format.decode(path.read_bytes())
+            current = self._unlisted(problem.name, evidence.sha256)
+            if current is None or current.kind is not problem.kind:
+                return ""
+            if problem.kind is Kind.UNLISTED:
+                self._list(evidence, who, now)
+                return "held again"
+            path.unlink()
+            if not self._ledger.used(evidence.sha256):
+                self._blobs.remove(evidence.sha256)
+            return "removed"
+
+    def _list(self, evidence: Evidence, who: Actor, now: float) -> None:
+        """Make the entry that the evidence speaks of."""
+        with self._blobs.open(evidence.sha256) as source:
+            raw = source.read()
+        try:
+            fields, _ = fields_of(raw, evidence.state)
+        except ValueError:
+            fields = ()
+        body = os.memfd_create("body", os.MFD_CLOEXEC)
+        try:
+            self._ledger.add(replace(entry_of(evidence, RawMessage(fields, body, 0)), changed=now))
+        finally:
+            os.close(body)
+        with self._ledger.changing() as connection:
+            changes.append(connection, Act(evidence.id, who, now).row("repair"))
+
+    def _speaks_of(self, sha256: str) -> bool:
+        """Whether any evidence names this blob."""
+        mark = sha256.encode()
+        return any(mark in path.read_bytes() for path in self._evidence.glob("*.json"))
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as source:
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
