@@ -13,9 +13,11 @@ _NAME: Final = 0x18
 _BOOK: Final = 0x1AE
 _OLD_BOOK: Final = 0x17
 _BEGIN: Final = 0x809
+_OLD_BEGINS: Final = frozenset({0x009, 0x209, 0x409})  # of versions 2 to 4, where a file is one sheet
+_MACROS: Final = b"\x40\0"  # 2.4.21: what follows is a macro sheet
 _VERSION_8: Final = b"\x00\x06"
 _MACRO_SHEET: Final = b"\1"
-_WANTED: Final = frozenset({_BEGIN, _SHEET, _NAME, _BOOK, _OLD_BOOK})
+_WANTED: Final = _OLD_BEGINS | frozenset({_BEGIN, _SHEET, _NAME, _BOOK, _OLD_BOOK})
 _HIDDEN: Final = ("", "hidden", "very hidden")
 _BUILT_IN: Final = 0x20
 _BY_ITSELF: Final = {1: "Auto_Open", 2: "Auto_Close", 10: "Auto_Activate", 11: "Auto_Deactivate"}
@@ -42,6 +44,8 @@ def look(data: bytes, path: str, budget: Budget) -> bytes | None:
         budget.note(symbols.UNSCANNABLE_DOCUMENT, "more records than are read", path)
     for link in dict.fromkeys(facts.links):
         budget.note(symbols.OFFICE_DDE, link, path)
+    if facts.macro_sheet and not facts.macros:
+        facts.macros.append("a macro sheet that nothing lists")
     if facts.macros:
         budget.note(symbols.OFFICE_XLM, *list(dict.fromkeys(facts.macros))[:10], path)
         names = [name for name in dict.fromkeys(facts.starts) if name]
@@ -55,14 +59,16 @@ class _Facts:
     """What the records say."""
 
     eight: bool = True
+    macro_sheet: bool = False
     macros: list[str] = field(default_factory=list)
     starts: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
 
     def record(self, kind: int, record: bytes) -> None:
         """Take one of those that are wanted."""
-        if kind == _BEGIN:
-            self.eight = record[:2] == _VERSION_8
+        if kind == _BEGIN or kind in _OLD_BEGINS:
+            self.eight = kind == _BEGIN and record[:2] == _VERSION_8
+            self.macro_sheet = self.macro_sheet or record[2:4] == _MACROS
         elif kind == _SHEET:
             if record[5:6] == _MACRO_SHEET:
                 self.macros.append(_sheet(record, eight=self.eight))

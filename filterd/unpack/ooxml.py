@@ -38,6 +38,8 @@ _REMOTE: Final = re.compile(
 _ORDINARY: Final = frozenset({"image", "video", "audio", "media"})
 _EMBEDDED: Final = frozenset({"oleobject", "package", "afchunk"})
 _MACRO_SHEETS: Final = frozenset({"xlmacrosheet", "xlintlmacrosheet"})
+_MACRO_SHEET: Final = re.compile(rb"<(?:\w{1,40}:)?macrosheet[\s>]")
+_ROOT: Final = 4_000  # bytes within which a part's first element begins
 ACTIVE_MIME: Final = b"ActiveMime"
 _ACTIVE_MIME_DATA: Final = 0x32  # bytes of its header
 
@@ -49,6 +51,8 @@ def pieces(data: Data, path: str, budget: Budget) -> Iterator[Piece]:
         _relationships(text, path, budget)
     for link in _links(text):
         budget.note(symbols.OFFICE_DDE, link, path)
+    if b"macrosheet" in text and (sheet := _MACRO_SHEET.search(text)) is not None and sheet.start() < _ROOT:
+        budget.note(symbols.OFFICE_XLM, "macrosheet", path)
     found = _AUTO_OPEN.search(text) if b"definedName" in text else None
     if found is not None:
         budget.note(symbols.OFFICE_MACRO_AUTOEXEC, found[1].decode(), path)

@@ -1,6 +1,7 @@
 """What bytes are, by their content: an own small table, a microsecond or two per stream."""
 
 import re
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from filterd.unpack import disks
@@ -22,6 +23,9 @@ _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
     (b"\x09\x08\x10\x00\x00\x06", "biff"),
     (b"\x09\x08\x08\x00\x00\x05", "biff"),
+    (b"\x09\x00\x04\x00", "biff"),
+    (b"\x09\x02\x06\x00", "biff"),
+    (b"\x09\x04\x06\x00", "biff"),
     (b"{\\rt", "rtf"),
     (b"\x1f\x8b", "gzip"),
     (b"BZh", "bzip2"),
@@ -71,6 +75,7 @@ _STARTS: Final = tuple([magic for magic, _ in _MAGIC])
 _ISO: Final = 32_769  # offset of the first volume descriptor's identifier (ECMA-119, 8.3.1)
 _TAR: Final = 257  # offset of the ustar mark
 _TAIL: Final = 65_557  # bytes; a zip's end record with the longest comment
+_SHEETS: Final = (b"\x10\0", b"\x20\0", b"\x40\0", b"\0\1")  # kinds of workbook of Excel 2 to 4
 _BMP_HEADER: Final = 54
 _MOSTLY: Final = 20  # one control byte in so many makes it no text
 _HTML: Final = re.compile(
@@ -169,17 +174,8 @@ def _unmarked(head: bytes, size: int) -> str:
 
 def _holds(name: str, head: bytes, size: int) -> bool:
     """Whether what follows a short magic number agrees with it: two letters also begin words."""
-    if name == "xml":
-        return False  # a closer look decides: html and svg are xml too
-    if name == "bmp":
-        return size >= _BMP_HEADER and head[6:10] == b"\0\0\0\0"
-    if name == "exe":
-        return not _is_text(head)
-    if name == "cpio":
-        return _is_cpio(head)
-    if name == "lzip":
-        return head[4:5] in (b"\0", b"\x01")
-    return name != "arj" or _ARJ_HEADER[0] <= int.from_bytes(head[2:4], "little") <= _ARJ_HEADER[1]
+    agrees = _AGREES.get(name)
+    return agrees is None or agrees(head, size)
 
 
 def _is_lzma(head: bytes) -> bool:
@@ -246,3 +242,14 @@ def _is_text(head: bytes) -> bool:
         return head[:2] in (b"\xff\xfe", b"\xfe\xff")
     odd = len(head) - len(head.translate(None, b"\x01\x02\x03\x04\x05\x06\x07\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17"))
     return odd * _MOSTLY <= len(head)
+
+
+_AGREES: Final[dict[str, Callable[[bytes, int], bool]]] = {
+    "xml": lambda _head, _size: False,  # a closer look decides: html and svg are xml too
+    "bmp": lambda head, size: size >= _BMP_HEADER and head[6:10] == b"\0\0\0\0",
+    "exe": lambda head, _size: not _is_text(head),
+    "cpio": lambda head, _size: _is_cpio(head),
+    "lzip": lambda head, _size: head[4:5] in (b"\0", b"\x01"),
+    "arj": lambda head, _size: _ARJ_HEADER[0] <= int.from_bytes(head[2:4], "little") <= _ARJ_HEADER[1],
+    "biff": lambda head, _size: head[1:2] == b"\x08" or head[6:8] in _SHEETS,
+}

@@ -9,10 +9,12 @@ from filterd.mime import symbols
 from filterd.unpack.budget import Budget
 from filterd.unpack.ole import Compound, Entry
 from filterd.unpack.pieces import Piece, hand_out
-from filterd.unpack.vba_words import MOST, autoexec, suspicious
+from filterd.unpack.vba_words import MOST, autoexec, suspicious, telling
 
 MAX_SOURCE: Final = 5_000_000  # bytes of one module's source; the editor itself ends at 64 kB a procedure
 MAX_MODULES: Final = 1_000  # of one project
+SMALLEST: Final = 200  # bytes of a stream that may be a compiled module; what is smaller holds no procedure
+EMPTY: Final = 3_000  # bytes of compiled form beyond any module without code; a form with some controls has 1,700
 MAX_TRIES: Final = 20  # places in one stream at which a source may begin
 _CHUNK: Final = 4_096  # bytes a chunk becomes (2.4.1.1.3)
 _SIGNATURE: Final = 0b011
@@ -100,19 +102,43 @@ def sources(compound: Compound, path: str, budget: Budget) -> Iterator[Piece]:
             break
         content = compound.read(entry)
         most = min(MAX_SOURCE, budget.allowance(len(content)))
-        source = _source(content, listed[entry.path[:-1]].get(entry.name.lower()), most)
+        offset = listed[entry.path[:-1]].get(entry.name.lower())
+        source = _source(content, offset, most)
+        if offset is not None and (why := stomped(content, offset, source)):
+            budget.note(symbols.OFFICE_VBA_STOMPED, f"{entry.name}: {why}", path)
         if source:
             count += 1
             runs.update(dict.fromkeys(autoexec(source)))
             calls.update(dict.fromkeys(suspicious(source)))
             yield from hand_out(budget, path, "/".join(entry.path) + ".vba", source)
-        elif entry.name.lower() in listed[entry.path[:-1]]:
+        elif offset is not None:
             # Nobody can say what it does: its compiled form runs where the versions agree.
             budget.note(symbols.UNSCANNABLE_DOCUMENT, f"a module without source: {entry.name}", path)
     if runs:
         budget.note(symbols.OFFICE_MACRO_AUTOEXEC, *tuple(runs)[:MOST], path)
     if calls:
         budget.note(symbols.OFFICE_MACRO_SUSPICIOUS, *tuple(calls)[:MOST], path)
+
+
+def stomped(content: bytes, offset: int, source: bytes) -> str:
+    """Why a module's compiled form is another than its source, empty where nothing speaks for it.
+
+    Office runs the compiled form where its own version made it, and shows the source (2.3.4.3). Whoever wants to hide
+    what a macro does takes the source away, or puts a harmless one in its place.
+    """
+    compiled = content[: min(offset, len(content))]
+    if not source:
+        return "compiled, and no source" if len(content) >= SMALLEST and content.strip(b"\0") else ""
+    if len(compiled) >= EMPTY and all(_declares(line) for line in source.splitlines()):
+        return "compiled, and a source without code"
+    lower = source.lower()
+    hidden = [word for word in telling(compiled) if word.lower().encode() not in lower]
+    return f"compiled with {', '.join(hidden)}, which its source has not" if hidden else ""
+
+
+def _declares(line: bytes) -> bool:
+    """Whether a line of source is empty or says only what the editor writes by itself."""
+    return not line.strip() or line.lstrip().lower().startswith((b"attribute ", b"option explicit"))
 
 
 def _source(content: bytes, offset: int | None, most: int) -> bytes:

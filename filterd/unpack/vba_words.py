@@ -91,6 +91,26 @@ _SUSPICIOUS: Final = (
     "CodeModule",
     "AddFromString",
 )
+# Those that stand as texts in compiled modules too, and are too long to stand there by chance.
+_TELLING: Final = (
+    "WScript.Shell",
+    "Shell.Application",
+    "URLDownloadToFile",
+    "MSXML2.XMLHTTP",
+    "MSXML2.ServerXMLHTTP",
+    "Microsoft.XMLHTTP",
+    "WinHttp.WinHttpRequest",
+    "ADODB.Stream",
+    "Scripting.FileSystemObject",
+    "powershell",
+    "cmd.exe",
+    "regsvr32",
+    "rundll32",
+    "certutil",
+    "bitsadmin",
+    "winmgmts",
+    "Win32_Process",
+)
 _BOUND: Final = rb"(?<![A-Za-z0-9_])"
 
 
@@ -112,6 +132,7 @@ _RUNS: Final = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _CALLS: Final = _words(_SUSPICIOUS)
+_TEXTS: Final = _words(_TELLING)
 _JOINED: Final = re.compile(
     rb'(?:Chr[BW]?\$?[ \t]?\([^()\r\n]{1,20}\)[ \t]?[&+][ \t]?){4}|(?:"[^"\r\n]{0,3}"[ \t]?[&+][ \t]?){6}',
     re.IGNORECASE,
@@ -130,4 +151,11 @@ def suspicious(source: bytes) -> tuple[str, ...]:
     found = {spelt[match[0].decode("ascii").lower()]: None for match in _CALLS.finditer(source)}
     if _JOINED.search(source) is not None:
         found["joined strings"] = None
+    return tuple(found)[:MOST]
+
+
+def telling(compiled: bytes) -> tuple[str, ...]:
+    """Words of a compiled module that documents seldom need."""
+    spelt = {word.lower(): word for word in _TELLING}
+    found = {spelt[match[0].decode("ascii").lower()]: None for match in _TEXTS.finditer(compiled)}
     return tuple(found)[:MOST]

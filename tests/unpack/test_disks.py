@@ -126,7 +126,7 @@ def test_there_is_a_sample_of_every_kind() -> None:
 def test_what_is_unscannable_is_held_as_shipped() -> None:
     """By the floor of its symbol, whatever else is said."""
     table = tomllib.loads(SCORES.read_text())
-    assert table["UNSCANNABLE_ARCHIVE"]["floor"] == "quarantine"
+    assert table["symbols"]["UNSCANNABLE_ARCHIVE"]["floor"] == "quarantine"
 
 
 @pytest.mark.parametrize(("kind", "inner"), [("arj", ARJ), ("ace", ace())])
