@@ -11,7 +11,7 @@ from typing import Final
 from filterd.app.front import StartError, redis_url
 from filterd.app.nursery import nursery_settings
 from filterd.classifier.learning import Learner
-from filterd.classifier.lesson import AUTO, Lesson
+from filterd.classifier.lesson import AUTO, Lesson, usable
 from filterd.classifier.stream import NAME, SharedLearner
 from filterd.config import Config
 from filterd.inspectors import InspectorPool, start_nursery
@@ -41,7 +41,9 @@ def shared(config: Config, learner: Learner) -> SharedLearner | None:
 
 def lessons_of(offers: Sequence[Offer]) -> list[Lesson]:
     """What the daemon may learn by itself, as lessons."""
-    return [Lesson(one.digest, one.spam, one.features, source=AUTO, at=one.at) for one in offers]
+    return [
+        Lesson(one.digest, one.spam, one.features, source=AUTO, at=one.at) for one in offers if usable(one.features)
+    ]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from filterd.classifier.features import MAX_FEATURES
+from filterd.classifier.features import MAX_FEATURES, FeatureError, Features
 
 DIGEST: Final = 32  # bytes of a message's digest
 MAX_PACKED: Final = 4 * (MAX_FEATURES + 1)  # bytes of one message's features as they come from an inspector
@@ -32,6 +32,15 @@ class Lesson:
     domain: str = ""
     source: str = USER
     at: float = 0.0
+
+
+def usable(packed: bytes) -> bool:
+    """Whether these are features that this release can learn: what makes them has read hostile mail."""
+    try:
+        Features.unpack(packed)
+    except FeatureError:
+        return False
+    return True
 
 
 def squeeze(packed: bytes) -> bytes:

@@ -16,7 +16,7 @@ import msgspec
 
 from filterd.classifier.features import FORMAT
 from filterd.classifier.learning import Learner
-from filterd.classifier.lesson import USER, Lesson, LessonError, spread, squeeze
+from filterd.classifier.lesson import USER, Lesson, LessonError, spread, squeeze, usable
 from filterd.classifier.memory import Became, Change
 from filterd.store.events import EventStream
 
@@ -162,6 +162,8 @@ def _read(data: bytes) -> Lesson | bytes | None:
             return event.digest
         features = spread(event.features)
     except (msgspec.DecodeError, UnicodeDecodeError, LessonError):
+        return None
+    if not usable(features):
         return None
     return Lesson(event.digest, event.spam, features, event.domain, event.source, event.at)
 

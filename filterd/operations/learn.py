@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from filterd.classifier.lesson import Lesson
+from filterd.classifier.lesson import Lesson, usable
 from filterd.classifier.memory import Became
 from filterd.inspectors import InspectorFailure
 from filterd.mime.header import split
@@ -141,6 +141,8 @@ class School:
                 return _Read(name, problem=str(error))
         if not facts.digest:
             return _Read(name, problem="; ".join(facts.problems) or "has no features")
+        if not usable(facts.features):
+            return _Read(name, problem="has features that cannot be learnt")
         return _Read(name, facts.digest, facts.features)
 
 

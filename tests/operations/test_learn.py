@@ -10,10 +10,13 @@ from filterd.inspectors import InspectorDied
 from filterd.model.inspection import Inspection, InspectionJob
 from filterd.operations.learn import BATCH, Row, School, Summary, messages
 from filterd.operations.rules_backtest import Labelled
+from tests.classifier.lessons import features
+
+FEATURES = features(1, spam=True).pack()
 
 
 class Inspector:
-    """Gives the subject as features, and its hash as the digest."""
+    """Gives the subject's hash as the digest, and always the same features."""
 
     def __init__(self) -> None:
         """Nothing asked yet."""
@@ -27,7 +30,8 @@ class Inspector:
             raise InspectorDied("it died")
         if subject == b"nothing":
             return Inspection(problems=("classifier: our bug",))
-        return Inspection(features=subject, digest=hashlib.sha256(subject).digest())
+        features = b"nonsense" if subject == b"nonsense" else FEATURES
+        return Inspection(features=features, digest=hashlib.sha256(subject).digest())
 
 
 class Teacher:
@@ -95,19 +99,20 @@ def test_what_an_inspector_says_is_learnt(tmp_path: Path) -> None:
     taught, inspector, teacher = school()
     list(taught.learn([Labelled(write(tmp_path / "a", "one"))], spam=False, domain="x.test"))
     assert inspector.jobs[0].features
-    assert teacher.batches == [[Lesson(hashlib.sha256(b"one").digest(), False, b"one", "x.test", at=5.0)]]
+    assert teacher.batches == [[Lesson(hashlib.sha256(b"one").digest(), False, FEATURES, "x.test", at=5.0)]]
 
 
 def test_a_message_that_cannot_be_read_holds_nothing_up(tmp_path: Path) -> None:
     """Each problem is said at its message; the others are learnt, each with its own outcome."""
     taught, _, _ = school()
-    mail = [Labelled(write(tmp_path / subject, subject)) for subject in ("one", "die", "nothing", "two")]
+    mail = [Labelled(write(tmp_path / subject, subject)) for subject in ("one", "die", "nothing", "nonsense", "two")]
     mail += [Labelled(tmp_path / "gone"), Labelled(tmp_path / "empty")]
     (tmp_path / "empty").touch()
     assert [(row.became, row.problem) for row in taught.learn(mail, spam=True)] == [
         ("learnt", ""),
         ("", "it died"),
         ("", "classifier: our bug"),
+        ("", "has features that cannot be learnt"),
         ("learnt", ""),
         ("", "cannot be read: No such file or directory"),
         ("", "is no message: it has no header"),
