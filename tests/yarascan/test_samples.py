@@ -12,10 +12,10 @@ import pytest
 import yara
 import yara_x
 
+from filterd.config.rules import SYMBOL
 from filterd.inspection.inspect import inspect
 from filterd.mime.header import split
 from filterd.model.inspection import InspectionJob
-from filterd.score.rules import SYMBOL
 from filterd.yarascan.engine import Engine
 from filterd.yarascan.externals import EXTERNALS
 from filterd.yarascan.lint import lint
