@@ -40,6 +40,10 @@ _LANDLOCK_ABI_NET: Final = 4  # bind and connect of TCP ports
 _LANDLOCK_ABI_SCOPES: Final = 6  # abstract unix sockets and signals
 
 OPEN_FILES: Final = 64  # descriptors: the socket, one body, what a library holds for a moment
+# Bytes of memory of its own that an inspector may have beyond what was loaded: what it holds of a message by its own
+# counting (unpack.budget.MAX_HELD), and what libraries need meanwhile. They take what a file tells them to: 125 bytes
+# of RAR a gigabyte. A message beyond it is unscannable; with it an inspector stays under 200 MB.
+LEEWAY: Final = 160_000_000
 _TOTAL_CPU_MARGIN: Final = 2  # the limit on the whole life is a backstop behind the per-message timer
 
 # What reading a message needs, and the interpreter with it. No open, socket, connect, fork, exec, kill, io_uring.
@@ -90,6 +94,7 @@ def lock(settings: NurserySettings, parent: int) -> SandboxLevel:
     """
     if len(list(Path("/proc/self/task").iterdir())) != 1:
         raise OSError("a library has started threads: they would stay outside of the walls")
+    loaded = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
     root = os.geteuid() == 0
     namespaces = settings.walls and _attempt(lambda: _unshare(root=root))
     chroot = settings.walls and bool(settings.empty) and _attempt(lambda: _enter(settings.empty))
@@ -100,7 +105,7 @@ def lock(settings: NurserySettings, parent: int) -> SandboxLevel:
     else:
         _attempt(_drop_capabilities)  # those of the new user namespace
     die_with_parent(parent)
-    _limit(settings)
+    _limit(settings, loaded)
     _checked(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0))
     _checked(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     landlock = _landlock() if settings.walls else 0
@@ -134,10 +139,11 @@ def _drop_capabilities() -> None:
         _checked(_libc.syscall(number, ctypes.byref(header), ctypes.byref(none)))
 
 
-def _limit(settings: NurserySettings) -> None:
+def _limit(settings: NurserySettings, loaded: int) -> None:
     life = settings.cpu_seconds * (settings.messages + _TOTAL_CPU_MARGIN)
     for what, most in (
         (resource.RLIMIT_AS, settings.memory),
+        (resource.RLIMIT_DATA, loaded + LEEWAY),
         (resource.RLIMIT_CPU, life),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
         (resource.RLIMIT_CORE, 0),

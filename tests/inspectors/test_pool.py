@@ -151,7 +151,7 @@ def test_an_inspector_that_the_kernel_kills_for_memory_has_died(make: Make) -> N
             pytest.skip(f"no memory controller: {problem}")
         bed = make()
         (group / "cgroup.procs").write_text(str(bed.pid()))
-        error = failure(lambda: bed.ask(b"allocate 300000000"))
+        error = failure(lambda: bed.ask(b"allocate 120000000"))
         assert (type(error), str(error)) == (InspectorDied, "the inspector died (SIGKILL)")
         assert bed.ask(b"echo again").subject == "again"
     finally:
