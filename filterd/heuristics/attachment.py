@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from filterd.heuristics.subject import Evidence, File, Heuristic, Subject
+from filterd.unpack.disks import DISKS
 
 # fmt: off
 _EXECUTABLE: Final = frozenset(
@@ -97,7 +98,7 @@ def attach_script(subject: Subject) -> Evidence:
 def attach_disk_image(subject: Subject) -> Evidence:
     """A disk image: what is inside escapes the mark of the web."""
     for file in subject.files:
-        if any(kind in ("iso", "vhd", "vhdx") for kind in file.types):
+        if any(kind == "iso" or kind in DISKS for kind in file.types):
             return (file.types[-1], *file.names[:1], file.path)
     return _named(subject, _IMAGE)
 

@@ -191,6 +191,25 @@ def test_an_answer_that_is_none_is_an_error(reply: bytes) -> None:
     assert b"RESPMOD" in impostor.asked
 
 
+@pytest.mark.parametrize(
+    ("reply", "name"),
+    [
+        (b"ICAP/1.0 200 OK\r\nX-Virus-ID: Some.Name\r\n\r\n", "Some.Name"),
+        (b"ICAP/1.0 204 No\r\nX-Infection-Found: Type=0; Resolution=0; Threat=Some.Name;\r\n\r\n", "Some.Name"),
+        (
+            b"ICAP/1.0 200 OK\r\nEncapsulated: res-hdr=0, null-body=26\r\n\r\nHTTP/1.1 403 Forbidden\r\n\r\n",
+            "replaced: HTTP 403",
+        ),
+    ],
+)
+@pytest.mark.parametrize("preview", [b"", b"Preview: 0\r\n", b"Preview: 4\r\n", b"Preview: 4096\r\n"])
+def test_what_a_service_finds_is_found_at_once(reply: bytes, name: str, preview: bytes) -> None:
+    """In its answer to a preview or to the whole, by its fields or by what it puts in the message's place."""
+    impostor = Impostor(reply, options=OPTIONS.replace(b"Preview: 4\r\n", preview))
+    with listening(impostor) as service, opened(service) as connections:
+        assert scan(connections, (), b"hello\r\n" * 100) == name
+
+
 def test_an_answer_before_the_message_was_sent_is_none() -> None:
     """204 to what was not read whole says nothing of the rest."""
     options_without_preview = OPTIONS.replace(b"Preview: 4\r\n", b"")
