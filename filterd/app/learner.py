@@ -10,7 +10,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
@@ -210,7 +210,7 @@ class Work:
         self._inbox.done(offers[-1][0])
 
 
-def balanced(offers: "list[Offer | None]", spam: int, ham: int) -> list[Offer]:
+def balanced(offers: Sequence[Offer | None], spam: int, ham: int) -> list[Offer]:
     """Those offers that may be learnt where so many of each kind have been: neither kind gets far above the other."""
     chosen = []
     for offer in offers:
