@@ -20,7 +20,8 @@ from filterd.score import ScoreRules, problems
 
 INSPECTOR: Final = "inspector"  # stands beside the checks' names in [actions] on_unknown
 ID_LENGTH: Final = 12  # hexadecimal digits of a rules id
-DATA_FILES: Final = ("scores.toml", COMPOSITES, "dnsbl.toml", "phrases.toml", "indicators.toml")
+_LISTS: Final = ("phrases.toml", "brands.toml", "freemail.toml", "hosts.toml")  # of the heuristics
+DATA_FILES: Final = ("scores.toml", COMPOSITES, "dnsbl.toml", *_LISTS, "indicators.toml")
 
 
 @dataclass(frozen=True)

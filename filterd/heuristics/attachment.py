@@ -37,6 +37,20 @@ _HTML: Final = frozenset(
     }
 )
 # fmt: on
+_OLD_ARCHIVES: Final = frozenset(
+    {"ace", "arj", "lha", "lzh", "uue", "xxe", "z", "r00", "cab", "arc", "zoo", "daa", "bz"}
+)
+_PACKED: Final = frozenset(
+    {"zip", "rar", "7z", "tar", "gz", "tgz", "bz2", "xz", "iso", "img", "htm", "html", "shtml", "svg", "one"}
+)
+_LURE: Final = re.compile(
+    r"invoice|receipt|payment|remittance|swift|purchase.?order|\bpo[ _-]?\d|quotation|rfq|statement|transfer|overdue"
+    r"|scan|document"
+    r"|voice.?(?:mail|message)|fax|parcel|shipment|awb|tracking|delivery|contract|salary|bonus|secure.?message|encrypted"
+    r"|rechnung|mahnung|zahlung|angebot|bestellung|facture|paiement|fatura|boleto|nota.?fiscal|comprovante|factura"
+    r"|pedido|fattura",
+    re.IGNORECASE,
+)
 _PROGRAMS: Final = frozenset({"exe", "elf", "macho", "class", "dex"})
 # What a declared image or document may be by content.
 _EXPECTED: Final = {
@@ -182,6 +196,20 @@ def _is_html(file: File) -> bool:
     return any(_extension(name) in _HTML for name in file.names)
 
 
+def attach_old_archive(subject: Subject) -> Evidence:
+    """An archive of a kind that hardly anybody packs any more, and that scanners seldom open."""
+    return _named(subject, _OLD_ARCHIVES)
+
+
+def attach_lure(subject: Subject) -> Evidence:
+    """An archive or web page that is called an invoice, a payment, a parcel: what people open without thinking."""
+    for file in subject.files:
+        for name in file.names if file.depth == 0 else ():
+            if _extension(name) in _PACKED and _LURE.search(name[:200]):
+                return (name, file.path)
+    return None
+
+
 def attach_encrypted(subject: Subject) -> Evidence:
     """An archive whose members nobody can look into without a password."""
     for file in subject.files:
@@ -201,5 +229,7 @@ TABLE: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("ATTACH_TYPE_MISMATCH", attach_type_mismatch),
     ("ATTACH_MACRO", attach_macro),
     ("ATTACH_HTML", attach_html),
+    ("ATTACH_OLD_ARCHIVE", attach_old_archive),
+    ("ATTACH_LURE", attach_lure),
     ("ATTACH_ENCRYPTED", attach_encrypted),
 )

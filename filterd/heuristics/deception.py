@@ -1,25 +1,25 @@
-"""Signs of posing as somebody else, and of words disguised from filters but not from people."""
+"""Signs of posing as somebody else: names, addresses and domains that are not what they look like."""
 
 import re
 from typing import Final
 
 from filterd.domains import registrable
+from filterd.domains.confusables import readable, scripts
+from filterd.heuristics.brands import owns
 from filterd.heuristics.subject import Evidence, Heuristic, Subject
-from filterd.mime.address import read_mailboxes
 
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9._%+-]{1,64}@((?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24})")
-# Zero-width and bidirectional controls: invisible, or turning what stands beside them round.
-_INVISIBLE: Final = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\u00ad\ufeff]")
-_LATIN: Final = re.compile(r"[A-Za-z]")
-_LOOKALIKE: Final = re.compile("[\u0370-\u03ff\u0400-\u052f]")  # Greek and Cyrillic
-_WORD: Final = re.compile(r"\w{3,40}")
-_MONEY: Final = re.compile(r"(?<!\w)(?:bc1[a-z0-9]{25,59}|[13][1-9A-HJ-NP-Za-km-z]{25,34})(?!\w)")
-_LOOKED: Final = 50_000  # characters of the visible text searched
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_RANDOM_LABEL: Final = re.compile(r"[bcdfghjklmnpqrstvwxz]{6}|(?:[a-z]{1,3}\d{1,3}){3}|(?:\d+[a-z]+){3}")
+_NUMBER: Final = re.compile(r"\d{5,}")
+_LABEL: Final = 8  # letters of a name before it can be called random
 
 
 def from_display_address(subject: Subject) -> Evidence:
     """The display name holds an address of another domain than the real one."""
     for mailbox in subject.author.mailboxes:
+        if "@" not in mailbox.display:
+            continue
         match = _ADDRESS.search(mailbox.display[:500])
         if match is not None and registrable(match[1].lower()) != registrable(mailbox.domain):
             return (match[0], mailbox.domain)
@@ -32,77 +32,161 @@ def from_punycode(subject: Subject) -> Evidence:
     return tuple(found) or None
 
 
+def from_mixed_script(subject: Subject) -> Evidence:
+    """The author's domain mixes Latin with Greek or Cyrillic letters within a label."""
+    for mailbox in subject.author.mailboxes:
+        for label in readable(mailbox.domain).split(".") if "xn--" in mailbox.domain else ():
+            if len(scripts(label)) > 1:
+                return (label, mailbox.domain)
+    return None
+
+
+def from_brand(subject: Subject) -> Evidence:
+    """The display name is a known brand's, the domain is not."""
+    writer = subject.writer
+    if writer is None or not subject.borrowed[0]:
+        return None
+    words = {word.lower() for word in _WORD.findall(writer.display[:200])}
+    for use in subject.borrowed[0]:
+        plain = {word for name in use.brand.names for word in name.lower().split()}
+        if use.brand.common and not use.disguised and words - plain - subject.phrases.roles:
+            continue
+        if not owns(use.brand, writer.domain):
+            return (use.words or writer.display, writer.domain)
+    return None
+
+
+def from_brand_disguised(subject: Subject) -> Evidence:
+    """The display name or the domain is a known brand's, written with letters that look alike."""
+    writer = subject.writer
+    if writer is None:
+        return None
+    for use in (*subject.borrowed[0], *subject.borrowed[1]):
+        if use.disguised and not use.brand.common and not owns(use.brand, writer.domain):
+            return (use.words, use.brand.key)
+    return None
+
+
+def from_brand_address(subject: Subject) -> Evidence:
+    """The author's address holds a known brand's name, and its domain is not the brand's."""
+    writer = subject.writer
+    if writer is None:
+        return None
+    for use in subject.borrowed[1]:
+        if not use.brand.common and not owns(use.brand, writer.domain):
+            return (use.words, f"{writer.local_part}@{writer.domain}")
+    return None
+
+
+def from_role_freemail(subject: Subject) -> Evidence:
+    """The display name speaks for an office, and the address is one that anybody can have."""
+    writer = subject.writer
+    if writer is None or writer.domain not in subject.phrases.freemail:
+        return None
+    words = {word.lower() for word in _WORD.findall(writer.display[:200])}
+    found = sorted(words & subject.phrases.roles)
+    return (found[0], f"{writer.local_part}@{writer.domain}") if found else None
+
+
+def from_no_name(subject: Subject) -> Evidence:
+    """The author has an address and no name."""
+    writer = subject.writer
+    if writer is None or writer.display.strip() or subject.by_machine:
+        return None
+    return (f"{writer.local_part}@{writer.domain}",)
+
+
+def from_number(subject: Subject) -> Evidence:
+    """The display name holds a long number."""
+    writer = subject.writer
+    match = _NUMBER.search(writer.display[:200]) if writer is not None else None
+    return (match[0],) if match is not None else None
+
+
+def from_random(subject: Subject) -> Evidence:
+    """The author's domain is letters and digits at random."""
+    label = subject.writers_domain.partition(".")[0]
+    return (subject.writers_domain,) if len(label) >= _LABEL and _RANDOM_LABEL.search(label) else None
+
+
+def from_cheap_ending(subject: Subject) -> Evidence:
+    """The author's domain has an ending that is sold for next to nothing."""
+    writer = subject.writer
+    if writer is None or "endings" not in subject.phrases.hosts.kinds(writer.domain):
+        return None
+    return (writer.domain,)
+
+
+def from_recipient(subject: Subject) -> Evidence:
+    """The display name is the recipient's address or domain, and the author is elsewhere."""
+    writer = subject.writer
+    if writer is None or not writer.display or subject.listed:
+        return None
+    shown = writer.display.lower()
+    for _, domain in subject.to:
+        if domain in shown and registrable(domain) != subject.writers_domain:
+            return (domain, writer.domain)
+    return None
+
+
 def replyto_differs_freemail(subject: Subject) -> Evidence:
     """Answers go to a freemail address of somebody else."""
-    value = subject.message.first(b"reply-to")
-    if not value or not subject.author.mailboxes:
+    writer = subject.writer
+    if writer is None or writer.domain in subject.phrases.freemail:
         return None
-    author = subject.author.mailboxes[0]
-    for mailbox in read_mailboxes(value):
-        if mailbox.domain in subject.phrases.freemail and mailbox.domain != author.domain:
-            return (f"{mailbox.local_part}@{mailbox.domain}", author.domain)
+    for mailbox in subject.reply_to:
+        if mailbox.domain in subject.phrases.freemail:
+            return (f"{mailbox.local_part}@{mailbox.domain}", writer.domain)
     return None
+
+
+def freemail_pair(subject: Subject) -> Evidence:
+    """Author and Reply-To are two different freemail addresses."""
+    writer = subject.writer
+    if writer is None or writer.domain not in subject.phrases.freemail:
+        return None
+    author = (writer.local_part.lower(), writer.domain)
+    for mailbox in subject.reply_to:
+        if mailbox.domain in subject.phrases.freemail and (mailbox.local_part.lower(), mailbox.domain) != author:
+            return (f"{mailbox.local_part}@{mailbox.domain}", f"{writer.local_part}@{writer.domain}")
+    return None
+
+
+def replyto_differs(subject: Subject) -> Evidence:
+    """Answers go to another domain than the author's, and no mailing list is the reason."""
+    if not subject.reply_to or not subject.writers_domain or subject.listed:
+        return None
+    others = [mailbox.domain for mailbox in subject.reply_to if registrable(mailbox.domain) != subject.writers_domain]
+    if len(others) < len(subject.reply_to) or others[0] in subject.phrases.freemail:
+        return None
+    to = {registrable(domain) for _, domain in subject.to}
+    return None if registrable(others[0]) in to else (others[0], subject.writers_domain)
 
 
 def to_is_from(subject: Subject) -> Evidence:
     """The message is addressed to its own author, who is the only recipient named."""
-    to = read_mailboxes(subject.message.first(b"to"))
-    if len(to) != 1 or len(subject.author.mailboxes) != 1 or subject.message.values(b"cc"):
+    writer = subject.writer
+    if writer is None or len(subject.author.mailboxes) != 1 or subject.message.values(b"cc"):
         return None
-    author = subject.author.mailboxes[0]
-    same = (to[0].local_part.lower(), to[0].domain) == (author.local_part.lower(), author.domain)
-    return (f"{author.local_part}@{author.domain}",) if same else None
-
-
-def invisible_characters(subject: Subject) -> Evidence:
-    """Subject or display name hold characters that nobody sees."""
-    for text in (subject.subject, *[mailbox.display for mailbox in subject.author.mailboxes]):
-        match = _INVISIBLE.search(text[:1_000])
-        if match is not None:
-            return (f"U+{ord(match[0]):04X}", text)
-    return None
-
-
-def mixed_script_words(subject: Subject) -> Evidence:
-    """A word of Subject or display name mixes Latin with Greek or Cyrillic letters."""
-    for text in (subject.subject, *[mailbox.display for mailbox in subject.author.mailboxes]):
-        if text.isascii():
-            continue
-        for word in _WORD.findall(text[:1_000]):
-            if _LATIN.search(word) and _LOOKALIKE.search(word):
-                return (word,)
-    return None
-
-
-def subject_spam_words(subject: Subject) -> Evidence:
-    """The subject holds a phrase of the list."""
-    return subject.phrases.subject.find(subject.subject[:1_000]) or None
-
-
-def body_spam_phrases(subject: Subject) -> Evidence:
-    """The text holds at least two different phrases of the list."""
-    found = subject.phrases.body.find(subject.visible)
-    return found if len(found) > 1 else None
-
-
-def bitcoin_address(subject: Subject) -> Evidence:
-    """The text speaks of bitcoin and gives an address to pay to."""
-    text = subject.visible[:_LOOKED]
-    lower = text.lower()
-    if "bitcoin" not in lower and "btc" not in lower:
-        return None
-    match = _MONEY.search(text)
-    return (match[0],) if match else None
+    same = subject.to == ((writer.local_part.lower(), writer.domain),)
+    return (f"{writer.local_part}@{writer.domain}",) if same else None
 
 
 TABLE: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("FROM_DISPLAY_ADDRESS", from_display_address),
     ("FROM_PUNYCODE", from_punycode),
+    ("FROM_MIXED_SCRIPT", from_mixed_script),
+    ("FROM_BRAND", from_brand),
+    ("FROM_BRAND_DISGUISED", from_brand_disguised),
+    ("FROM_BRAND_ADDRESS", from_brand_address),
+    ("FROM_ROLE_FREEMAIL", from_role_freemail),
+    ("FROM_NO_NAME", from_no_name),
+    ("FROM_NUMBER", from_number),
+    ("FROM_RANDOM", from_random),
+    ("FROM_CHEAP_ENDING", from_cheap_ending),
+    ("FROM_RECIPIENT", from_recipient),
     ("REPLYTO_DIFFERS_FREEMAIL", replyto_differs_freemail),
+    ("FREEMAIL_PAIR", freemail_pair),
+    ("REPLYTO_DIFFERS", replyto_differs),
     ("TO_IS_FROM", to_is_from),
-    ("INVISIBLE_CHARACTERS", invisible_characters),
-    ("MIXED_SCRIPT_WORDS", mixed_script_words),
-    ("SUBJECT_SPAM_WORDS", subject_spam_words),
-    ("BODY_SPAM_PHRASES", body_spam_phrases),
-    ("BITCOIN_ADDRESS", bitcoin_address),
 )

@@ -1,19 +1,19 @@
-"""Signs in the header: fields that every mail program writes, and what the Subject looks like."""
+"""Signs in the header: fields that every mail program writes once, and what a field must look like."""
 
 import re
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from filterd.heuristics.subject import Evidence, Heuristic, Subject
 
-FAR_OFF: Final = 4 * 86_400  # seconds a Date may be off: queues retry for days, clocks drift by hours
-_MIN_LETTERS: Final = 10  # of a subject, before its case says anything
 _MESSAGE_ID: Final = re.compile(rb"<[^<>\s]{1,900}@[^<>\s]{1,250}>")
-_ENCODED: Final = re.compile(rb"=\?[^?]{1,40}\?[bBqQ]\?[^?]{0,200}\?=")
-_REPLY: Final = re.compile(r"(?:re|aw|sv|antw)\s?:", re.IGNORECASE)
-_MAX_DATE: Final = 200  # bytes of a Date field worth parsing
 _SINGLE: Final = (b"subject", b"to", b"date", b"message-id", b"reply-to", b"sender")
 _MANY: Final = 50  # recipients in To and Cc together
+_ALIKE: Final = 5  # recipients that begin alike: a dictionary or a sorted list, not a circle of friends
+_START: Final = re.compile(rb"(?<![\w.+-])([A-Za-z0-9._+-]{3})[A-Za-z0-9._+-]{0,60}@")
+_MAX_TO: Final = 20_000  # bytes of a field looked at
+_URI: Final = re.compile(rb"<\s*(?:https?:|mailto:)", re.IGNORECASE)
+_URGENT: Final = (b"1", b"2")
+_EIGHT_BIT: Final = (b"from", b"to", b"subject", b"reply-to", b"message-id")
 
 
 def missing_date(subject: Subject) -> Evidence:
@@ -26,75 +26,45 @@ def missing_message_id(subject: Subject) -> Evidence:
     return None if subject.message.values(b"message-id") else ()
 
 
-def missing_subject(subject: Subject) -> Evidence:
-    """There is no Subject, or an empty one."""
-    return None if subject.subject.strip() else ()
-
-
 def missing_to(subject: Subject) -> Evidence:
     """Neither To nor Cc is there."""
     return None if subject.message.values(b"to") or subject.message.values(b"cc") else ()
 
 
-def _date(subject: Subject) -> float | None:
-    """The Date field in epoch seconds, None where it cannot be read."""
-    raw = subject.message.first(b"date")[:_MAX_DATE].decode("ascii", "replace")
-    try:
-        return parsedate_to_datetime(raw).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
+def missing_mime_version(subject: Subject) -> Evidence:
+    """The content has a type other than plain text, and no MIME-Version says how to read it (RFC 2045, section 4)."""
+    message = subject.message
+    if message.values(b"mime-version") or not message.values(b"content-type"):
         return None
-
-
-def date_invalid(subject: Subject) -> Evidence:
-    """The Date field cannot be read."""
-    if not subject.message.values(b"date") or _date(subject) is not None:
-        return None
-    return (subject.message.first(b"date")[:_MAX_DATE].decode("utf-8", "replace"),)
-
-
-def date_far_off(subject: Subject) -> Evidence:
-    """The Date lies days before or after the message's arrival."""
-    when = _date(subject)
-    if when is None or not subject.now or abs(when - subject.now) <= FAR_OFF:
-        return None
-    return (f"{(when - subject.now) / 86_400:+.1f} days",)
+    kind = subject.field(b"content-type")
+    return None if kind[:10].lower() == b"text/plain" else (kind[:100],)
 
 
 def message_id_odd(subject: Subject) -> Evidence:
     """The Message-ID has no <left@right> (RFC 5322, section 3.6.4)."""
-    value = subject.message.first(b"message-id")
-    return None if not value or _MESSAGE_ID.search(value) else (value[:200].decode("utf-8", "replace"),)
-
-
-def subject_all_caps(subject: Subject) -> Evidence:
-    """All letters of the subject are capitals."""
-    letters = [char for char in subject.subject[:500] if char.isalpha()]
-    if len(letters) < _MIN_LETTERS or any(char.islower() for char in letters) or not any(map(str.isupper, letters)):
-        return None
-    return (subject.subject,)
-
-
-def subject_needless_encoding(subject: Subject) -> Evidence:
-    """The Subject is an encoded word that holds nothing but plain ASCII: words hidden from simple filters."""
-    raw = subject.message.first(b"subject")
-    text = subject.subject
-    if not _ENCODED.search(raw) or not text.isascii() or any(sign in text for sign in "=?_\r\n"):
-        return None
-    return (raw[:200].decode("ascii", "replace"),)
-
-
-def subject_fake_reply(subject: Subject) -> Evidence:
-    """The subject begins with Re: and nothing says what it answers."""
-    message = subject.message
-    if not _REPLY.match(subject.subject) or message.values(b"references") or message.values(b"in-reply-to"):
-        return None
-    return (subject.subject,)
+    value = subject.field(b"message-id")
+    return None if not value or _MESSAGE_ID.search(value) else (value[:200],)
 
 
 def duplicate_field(subject: Subject) -> Evidence:
     """A field that may stand once stands twice (RFC 5322, section 3.6): programs show different ones."""
-    twice = [name.decode() for name in _SINGLE if len(subject.message.values(name)) > 1]
+    index = subject.message.index
+    twice = [name for name in _SINGLE if name in index and len(index[name]) > 1]
     return tuple(twice) or None
+
+
+def header_8bit(subject: Subject) -> Evidence:
+    """A field holds bytes that are neither ASCII nor UTF-8 (RFC 6532): no mail program writes such."""
+    index = subject.message.index
+    for name in _EIGHT_BIT:
+        for value in index.get(name, ()):
+            if value.isascii():
+                continue
+            try:
+                value.decode()
+            except UnicodeDecodeError:
+                return (name, value[:100])
+    return None
 
 
 def many_recipients(subject: Subject) -> Evidence:
@@ -103,17 +73,59 @@ def many_recipients(subject: Subject) -> Evidence:
     return (str(count),) if count > _MANY else None
 
 
+def recipients_alike(subject: Subject) -> Evidence:
+    """Most of at least five recipients in To and Cc begin with the same letters: a list in order of the alphabet."""
+    index = subject.message.index
+    if sum([value.count(b"@") for name in (b"to", b"cc") for value in index.get(name, ())]) < _ALIKE:
+        return None
+    starts = [
+        start.lower()
+        for name in (b"to", b"cc")
+        for value in index.get(name, ())
+        for start in _START.findall(value[:_MAX_TO])
+    ]
+    if len(starts) < _ALIKE:
+        return None
+    most = max(set(starts), key=starts.count)
+    count = starts.count(most)
+    return (most, str(count)) if count >= _ALIKE and count * 2 > len(starts) else None
+
+
+def undisclosed_recipients(subject: Subject) -> Evidence:
+    """To holds a group without members, or other words that are no address."""
+    value = subject.field(b"to")
+    if b"undisclosed" in value.lower():
+        return (value[:100],)
+    return (value[:100],) if value and b"@" not in value and value.strip() else None
+
+
+def list_unsubscribe_odd(subject: Subject) -> Evidence:
+    """List-Unsubscribe holds no address that a program could use (RFC 2369, section 3.2)."""
+    value = subject.field(b"list-unsubscribe")
+    return (value[:200],) if value and not _URI.search(value) else None
+
+
+def priority_urgent(subject: Subject) -> Evidence:
+    """The message calls itself urgent, and no mail program says that a person asked for it."""
+    message = subject.message
+    priority = subject.field(b"x-priority")[:1]
+    urgent = priority in _URGENT or subject.field(b"importance").lower() == b"high"
+    if not urgent or message.values(b"x-mailer") or message.values(b"user-agent") or message.values(b"x-mimeole"):
+        return None
+    return ()
+
+
 TABLE: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("MISSING_DATE", missing_date),
     ("MISSING_MESSAGE_ID", missing_message_id),
-    ("MISSING_SUBJECT", missing_subject),
     ("MISSING_TO", missing_to),
-    ("DATE_INVALID", date_invalid),
-    ("DATE_FAR_OFF", date_far_off),
+    ("MISSING_MIME_VERSION", missing_mime_version),
     ("MESSAGE_ID_ODD", message_id_odd),
-    ("SUBJECT_ALL_CAPS", subject_all_caps),
-    ("SUBJECT_NEEDLESS_ENCODING", subject_needless_encoding),
-    ("SUBJECT_FAKE_REPLY", subject_fake_reply),
     ("DUPLICATE_FIELD", duplicate_field),
+    ("HEADER_8BIT", header_8bit),
     ("MANY_RECIPIENTS", many_recipients),
+    ("RECIPIENTS_ALIKE", recipients_alike),
+    ("UNDISCLOSED_RECIPIENTS", undisclosed_recipients),
+    ("LIST_UNSUBSCRIBE_ODD", list_unsubscribe_odd),
+    ("PRIORITY_URGENT", priority_urgent),
 )

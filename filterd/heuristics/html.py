@@ -1,4 +1,4 @@
-"""Signs in the text and the HTML of a message."""
+"""Signs in the HTML of a message."""
 
 import re
 from typing import Final
@@ -12,13 +12,6 @@ _FEW: Final = 40  # characters of visible text beside an image
 _SHOWN_HOST: Final = re.compile(r"(?:https?://)?(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?=[/:?#\s]|\Z)")
 
 
-def body_empty(subject: Subject) -> Evidence:
-    """There is no text, no image and no file."""
-    if subject.visible.strip() or any(page.images for page in subject.pages):
-        return None
-    return None if any(not file.text for file in subject.files) else ()
-
-
 def html_only(subject: Subject) -> Evidence:
     """There is HTML, and no plain text beside it."""
     return () if subject.pages and not any(text.strip() for text in subject.texts) else None
@@ -30,6 +23,22 @@ def html_hidden_text(subject: Subject) -> Evidence:
         hidden = page.hidden.strip()
         if len(hidden) > _HIDDEN and len(hidden) * _SHARE > len(page.text):
             return (f"{len(hidden)} characters", hidden)
+    return None
+
+
+def html_tiny_text(subject: Subject) -> Evidence:
+    """Much of the text is too small to be read."""
+    for page in subject.pages:
+        if page.tiny > _HIDDEN and page.tiny * _SHARE > len(page.text):
+            return (f"{page.tiny} characters",)
+    return None
+
+
+def html_faint_text(subject: Subject) -> Evidence:
+    """Text has the colour of what it stands on."""
+    for page in subject.pages:
+        if page.faint > _HIDDEN:
+            return (f"{page.faint} characters",)
     return None
 
 
@@ -92,9 +101,10 @@ def link_text_mismatch(subject: Subject) -> Evidence:
 
 
 TABLE: Final[tuple[tuple[str, Heuristic], ...]] = (
-    ("BODY_EMPTY", body_empty),
     ("HTML_ONLY", html_only),
     ("HTML_HIDDEN_TEXT", html_hidden_text),
+    ("HTML_TINY_TEXT", html_tiny_text),
+    ("HTML_FAINT_TEXT", html_faint_text),
     ("HTML_IMAGE_ONLY", html_image_only),
     ("HTML_FORM", html_form),
     ("HTML_PASSWORD", html_password),

@@ -1,14 +1,25 @@
 """What heuristics look at: everything read from one message, once."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
+from filterd.domains import registrable
 from filterd.domains.urls import Url
+from filterd.heuristics.brands import Use
+from filterd.heuristics.dates import received_date, written_date
 from filterd.heuristics.phrases import Phrases
 from filterd.html import Page
+from filterd.mime.address import read_mailboxes
 from filterd.mime.message import Message
-from filterd.model.inspection import Author
+from filterd.model.inspection import Author, Mailbox
+
+MAX_HOSTS = 200  # distinct hosts that are looked up in lists; url_many speaks of far fewer
+_UNCOUNTED = frozenset({"unsubscribe", "coin"})  # kinds
+MAX_RECIPIENTS = 10  # of To that are read: with more, none of them is spoken to
+_ADDRESS = re.compile(rb"([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}+)@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,20})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +40,12 @@ class File:
     text: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is derived below is kept in the instance's dictionary
 class Subject:
     """One message under examination. Everything in it is hostile text; times are epoch seconds.
 
-    `codes` are the texts of two-dimensional codes in pictures, with the pictures' paths.
+    `codes` are the texts of two-dimensional codes in pictures, with the pictures' paths. What several heuristics need
+    is derived once, when the first of them asks.
     """
 
     message: Message
@@ -53,6 +65,127 @@ class Subject:
     phrases: Phrases = field(default_factory=Phrases)
     codes: tuple[tuple[str, str], ...] = ()
 
+    @cached_property
+    def writer(self) -> Mailbox | None:
+        """The first author."""
+        return self.author.mailboxes[0] if self.author.mailboxes else None
 
-Evidence: TypeAlias = tuple[str, ...] | None
+    @cached_property
+    def by_machine(self) -> bool:
+        """Whether the author is the program that returns mail (RFC 5321, section 4.5.1; RFC 3834)."""
+        return self.writer is not None and self.writer.local_part.lower() in ("mailer-daemon", "postmaster")
+
+    @cached_property
+    def writers_domain(self) -> str:
+        """The domain one would register to have the first author's; empty where there is none."""
+        return registrable(self.writer.domain) if self.writer is not None and self.writer.domain else ""
+
+    def field(self, name: bytes) -> bytes:
+        """The first field of that lower-case name, unfolded, without blanks around it; empty where there is none."""
+        value = self.fields.get(name)
+        if value is None:
+            value = self.fields[name] = self.message.first(name).strip()
+        return value
+
+    @cached_property
+    def fields(self) -> dict[bytes, bytes]:
+        """What `field` has been asked for."""
+        return {}
+
+    @cached_property
+    def to(self) -> tuple[tuple[str, str], ...]:
+        """The distinct addresses of the first To field in lower case, as local part and domain; none where many are."""
+        value = self.field(b"to")
+        if value.count(b"@") > MAX_RECIPIENTS:
+            return ()
+        found = [(local.decode().lower(), domain.decode().lower()) for local, domain in _ADDRESS.findall(value)]
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def borrowed(self) -> tuple[tuple[Use, ...], tuple[Use, ...]]:
+        """Uses of brands' names in the first author's display name, and in the address."""
+        brands, writer = self.phrases.brands, self.writer
+        if writer is None or not brands:
+            return (), ()
+        address = brands.in_host(f"{writer.local_part[:64].lower()}.{writer.domain}")
+        return tuple(brands.named_by(writer.display)), tuple(address)
+
+    @cached_property
+    def reply_to(self) -> tuple[Mailbox, ...]:
+        """The mailboxes of the first Reply-To field."""
+        return read_mailboxes(self.field(b"reply-to"))
+
+    @cached_property
+    def written(self) -> float | None:
+        """When the Date field says that the message was written; None where it cannot be read."""
+        return written_date(self.field(b"date"))
+
+    @cached_property
+    def received(self) -> float | None:
+        """When the newest Received field was written; None where there is none, or none that can be read."""
+        found = self.message.values(b"received")
+        return received_date(found[0]) if found else None
+
+    @cached_property
+    def listed(self) -> bool:
+        """Whether a mailing list has handled the message: its fields may name the list instead of the author."""
+        return bool(self.message.values(b"list-id") or self.message.values(b"list-post"))
+
+    @cached_property
+    def hosts(self) -> tuple[str, ...]:
+        """The distinct host names in URLs, in order of appearance, without addresses."""
+        return tuple(dict.fromkeys([url.host for url in self.urls if not url.address]))[:MAX_HOSTS]
+
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """The kinds of places (see Hosts) that URLs lead to, each with the first host of the kind."""
+        found: dict[str, str] = {}
+        for host in self.hosts:
+            for kind in self.phrases.hosts.kinds(host):
+                found.setdefault(kind, host)
+        return found
+
+    @cached_property
+    def reported(self) -> bool:
+        """Whether this is a report of a delivery (RFC 3464): what it quotes are not its author's words."""
+        if b"multipart/report" not in self.field(b"content-type").lower():
+            return False
+        return any(part.content_type == "message/delivery-status" for part in self.message.parts)
+
+    @cached_property
+    def lures(self) -> dict[str, tuple[str, ...]]:
+        """The phrases of the list that the text holds, by kind; none where somebody else's text is returned."""
+        return {} if self.reported else self.phrases.body.by_kind(self.visible)
+
+    @cached_property
+    def phrases_found(self) -> tuple[str, ...]:
+        """All of them but those of kinds that are no sign by themselves."""
+        kinds = self.lures.items()
+        return (
+            tuple([phrase for kind, phrases in kinds if kind not in _UNCOUNTED for phrase in phrases]) if kinds else ()
+        )
+
+    @cached_property
+    def exotic(self) -> bool:
+        """Whether the text has characters beyond those of Western Europe."""
+        if self.visible.isascii():
+            return False
+        try:
+            self.visible.encode("latin-1")
+        except UnicodeEncodeError:
+            return True
+        return False
+
+    @cached_property
+    def called(self) -> tuple[str, ...]:
+        """What a reader sees first: the subject and the authors' display names."""
+        return (self.subject, *[mailbox.display[:1_000] for mailbox in self.author.mailboxes[:5]])
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether all of `called` is ASCII."""
+        return all(text.isascii() for text in self.called)
+
+
+Evidence: TypeAlias = tuple[str | bytes, ...] | None
 Heuristic: TypeAlias = Callable[[Subject], Evidence]

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
+from filterd.html.legible import unreadable
 from filterd.html.shape import MAX_BYTES, pieces, too_deep, too_many_copies, too_wide, without_formatting
 
 MAX_LINKS: Final = 10_240  # of one document, as many URLs as one message may have
@@ -53,7 +54,8 @@ class Page:
     """What one document shows and holds.
 
     `text` is the visible text, elements parted by line feeds; `hidden` the text that inline styles hide. `sources` are
-    addresses loaded without a click. `cause` says why it could not be parsed, and then the facts come from a raw strip.
+    addresses loaded without a click. `tiny` and `faint` count characters too small to be read, and of the colour they
+    stand on. `cause` says why it could not be parsed, and then the facts come from a raw strip.
     """
 
     text: str = ""
@@ -69,6 +71,8 @@ class Page:
     images: int = 0
     base: str = ""
     cause: str = ""
+    tiny: int = 0
+    faint: int = 0
 
 
 def read_page(html: str) -> Page:
@@ -86,9 +90,12 @@ def read_page(html: str) -> Page:
     try:
         if too_many_copies(data):
             data = without_formatting(data)
-        hides = _hides(html)
+        source = html.lower()
+        hides = _hides(source)
         pages = [_parsed(piece, hides=hides) for piece in pieces(data)]
-        return pages[0] if len(pages) == 1 else _joined(pages, html)
+        tiny, faint = unreadable(source)
+        page = pages[0] if len(pages) == 1 else _joined(pages, html)
+        return replace(page, tiny=tiny, faint=faint) if tiny or faint else page
     except (SelectolaxError, RuntimeError, ValueError, MemoryError) as error:
         return _stripped(html[:MAX_BYTES], f"{type(error).__name__}: {error}")
 
@@ -199,16 +206,15 @@ def _text(node: LexborNode, separator: str, most: int) -> str:
 
 
 def _hides(style: str) -> bool:
-    """True where a style keeps text from being seen."""
-    lower = style.lower()
-    return any(pattern.search(lower) for pattern in _HIDING)
+    """True where a style, in lower case, keeps text from being seen."""
+    return any(pattern.search(style) for pattern in _HIDING)
 
 
 def _take_hidden(parser: LexborHTMLParser) -> str:
     """The text of elements that their own style hides; they leave the tree, so that the rest is what is seen."""
     pieces: list[str] = []
     size = 0
-    hiding = [node for node in parser.css("[style]") if _hides(node.attributes.get("style") or "")]
+    hiding = [node for node in parser.css("[style]") if _hides((node.attributes.get("style") or "").lower())]
     # Innermost last: taking an outer element away would free those inside it.
     for node in reversed(hiding):
         if node.tag in ("body", "html") or node.parent is None:

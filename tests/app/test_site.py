@@ -61,7 +61,9 @@ def test_rules_that_are_not_whole_are_refused(rules: Path) -> None:
     assert "DNSBL_SPAMCOP has no row in scores.toml" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["scores.toml", "dnsbl.toml", "phrases.toml", "indicators.toml", "yara/new.yar"])
+@pytest.mark.parametrize(
+    "name", ["scores.toml", "dnsbl.toml", "phrases.toml", "hosts.toml", "indicators.toml", "yara/new.yar"]
+)
 def test_the_rules_id_changes_with_any_byte(rules: Path, name: str) -> None:
     """Evidence names what judged: another comment is another rule set."""
     config = _config(rules={"path": rules})

@@ -64,12 +64,13 @@ def test_url_limit() -> None:
 
 def test_phrases_match_whole_words_across_lines() -> None:
     """Case and white space do not matter, word boundaries do."""
-    phrases = PhraseSet(("act now", "adult"))
+    phrases = PhraseSet({"act now": "hurry", "adult": ""})
     assert phrases.find("ACT\r\n  now, or never") == ("act now",)
     assert phrases.find("adulthood; react nowhere") == ()
+    assert phrases.by_kind("Act  Now") == {"hurry": ("act now",)}
 
 
-@pytest.mark.parametrize("text", ["bogus = []", "body = [1]", "body = ", "freemail = ['']"])
+@pytest.mark.parametrize("text", ["bogus = []", "body = [1]", "body = ", "roles = ['']", "[body]\na = [1]"])
 def test_broken_phrase_file_is_named(text: str, tmp_path: Path) -> None:
     """The error names the file."""
     path = tmp_path / "phrases.toml"

@@ -27,7 +27,7 @@ from tests.support.signing import sign
 MAIL = (
     b"From: Alice <alice@example.org>\r\nTo: b@example.net\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
     b"Date: Thu, 01 Jan 2026 11:59:00 +0000\r\nMessage-ID: <1@example.org>\r\n"
-    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
     b"--b\r\n\r\nsee http://x.test/a\r\n--b\r\nContent-Type: application/gzip; name=a.txt.gz\r\n"
     b"Content-Transfer-Encoding: base64\r\n\r\n"
     + base64.encodebytes(gzip.compress(b"inner", mtime=0))

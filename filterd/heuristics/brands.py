@@ -1,0 +1,92 @@
+"""Names that impostors borrow, as data: who may use them, and where they are found in names of people and hosts."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import zip_longest
+from typing import Final
+
+from filterd.domains import is_subdomain, registrable
+from filterd.domains.confusables import readable, skeleton
+
+_SHORTEST: Final = 3  # characters of a name
+_LONGEST: Final = 30
+MAX_WORDS: Final = 20  # of a display name or a host that are looked at
+_WORD: Final = re.compile(r"[^\W_]+")
+_PIECE: Final = re.compile(r"[^.\-_]+")
+_GAPPY: Final = re.compile(r"(?<!\w)\w(?:[ .\-_*]\w){3,30}(?!\w)")
+_BLANKS: Final = re.compile(r"[ .\-_*]")
+# Endings under which a name mostly belongs to who is known by it; a two-letter one is a country's.
+_SOLID: Final = frozenset({"com", "net", "org"})
+_COUNTRY: Final = 2  # letters
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """`names` in words; `domains` are its own; a `common` name is a word or a surname as well."""
+
+    key: str
+    names: tuple[str, ...]
+    domains: frozenset[str]
+    common: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A brand's name found in a text: the words as they stand there, and whether they are disguised."""
+
+    brand: Brand
+    words: str
+    disguised: bool
+
+
+@lru_cache(maxsize=4096)
+def _look(word: str) -> str:
+    """The skeleton: most mail has the same words in its hosts."""
+    return skeleton(word)
+
+
+class Brands:
+    """All brands, by the look of their names."""
+
+    def __init__(self, brands: tuple[Brand, ...] = ()) -> None:
+        """Index them."""
+        self._by_look: dict[str, tuple[Brand, str]] = {}
+        for brand in brands:
+            for name in brand.names:
+                self._by_look[skeleton(name.replace(" ", ""))] = brand, name.replace(" ", "").lower()
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._by_look)
+
+    def named_by(self, text: str) -> Iterator[Use]:
+        """Brands that a display name speaks of: single words, two that are written as one, letters with gaps."""
+        words = _WORD.findall(text[:200])[:MAX_WORDS]
+        for one, two in zip_longest(words, words[1:], fillvalue=""):
+            yield from self._used(one, one)
+            if two:
+                yield from self._used(one + two, f"{one} {two}")
+        for match in _GAPPY.finditer(text[:200]):
+            yield from [Use(use.brand, match[0], disguised=True) for use in self._used(_BLANKS.sub("", match[0]), "")]
+
+    def in_host(self, host: str) -> Iterator[Use]:
+        """Brands that a host's labels, or pieces of them between hyphens, look like."""
+        for piece in _PIECE.findall(readable(host))[:MAX_WORDS]:
+            yield from self._used(piece, piece)
+
+    def _used(self, word: str, shown: str) -> Iterator[Use]:
+        found = self._by_look.get(_look(word)) if _SHORTEST <= len(word) <= _LONGEST else None
+        if found is not None:
+            yield Use(found[0], shown, word.lower() != found[1])
+
+
+def owns(brand: Brand, domain: str) -> bool:
+    """Whether mail and links of the domain are the brand's own."""
+    if any(is_subdomain(domain, own) for own in brand.domains):
+        return True
+    label, _, ending = registrable(domain).partition(".")
+    plain = {name.replace(" ", "").lower() for name in brand.names}
+    last = ending.rpartition(".")[2]
+    return label in plain and (ending in _SOLID or len(last) == _COUNTRY)
