@@ -24,9 +24,11 @@ __all__ = ["SIZE", "Change", "Weights", "empty", "learn", "margin", "probability
 Weights: TypeAlias = NDArray[np.float32]
 
 SIZE: Final = 2 * SLOTS  # floats of a model
-RATE: Final = np.float32(1.0)  # of a weight's first step, which is so long whatever the gradient
+RATE: Final = 1.0  # of a weight's first step, which is so long whatever the gradient
 FIRST: Final = np.float32(1e-5)  # squared gradient that every weight is taken to have seen
-SCALE: Final = 0.12  # of the views' margins to the logarithm of the odds; see docs/classifier.md
+LEAST: Final = 0.002  # of a view's error, below which it does not learn: it would cost a step and change nothing
+SCALE: Final = 0.3  # of the views' margins to the logarithm of the odds; see docs/classifier.md
+COUNTS: Final = (1.0, 1.5, 1.0)  # of the views' margins in the sum
 _EDGES: Final = np.arange(1, VIEWS, dtype=np.uint32) << np.uint32(BITS)
 
 
@@ -45,16 +47,24 @@ def empty() -> Weights:
 
 def margin(weights: Weights, features: Features) -> float:
     """The logarithm of the odds that the message is spam: above 0 for spam, below for ham."""
-    return SCALE * sum(_margin(weights, slots) for slots in views(features))
+    found = [_margin(weights, slots) for slots in views(features)]
+    return SCALE * sum([one * counts for one, counts in zip(found, COUNTS, strict=True)])
 
 
 def learn(weights: Weights, features: Features, *, spam: bool) -> Change:
-    """Learn one message in place."""
-    at = np.concatenate([features.slots, features.slots + np.uint32(SLOTS)])
-    before = weights[at]
+    """Learn one message in place. A view that is sure of it already learns nothing."""
+    changed = []
     for slots in views(features):
-        if len(slots):
-            _learn(weights, slots, spam=spam)
+        wrong = probability(_margin(weights, slots)) - spam
+        if abs(wrong) >= LEAST and len(slots):
+            changed.append((slots, wrong))
+    if not changed:
+        return Change(np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.float32))
+    at = np.concatenate([slots for slots, _ in changed])
+    at = np.concatenate([at, at + np.uint32(SLOTS)])
+    before = weights[at]
+    for slots, wrong in changed:
+        _step(weights, slots, wrong / math.sqrt(len(slots)))
     return Change(at, before)
 
 
@@ -73,15 +83,15 @@ def views(features: Features) -> Iterator[Slots]:
 
 def _margin(weights: Weights, slots: Slots) -> float:
     """One view's margin: all its features count the same, and long messages no more than short ones."""
-    return float(weights[slots].sum()) / math.sqrt(len(slots)) if len(slots) else 0.0
+    return float(weights.take(slots).sum()) / math.sqrt(len(slots)) if len(slots) else 0.0
 
 
-def _learn(weights: Weights, slots: Slots, *, spam: bool) -> None:
+def _step(weights: Weights, slots: Slots, gradient: float) -> None:
     """One step of one view."""
-    wrong = probability(_margin(weights, slots)) - spam
-    gradient = np.float32(wrong / math.sqrt(len(slots)))
-    seen = weights[slots + np.uint32(SLOTS)]
-    seen += gradient * gradient
-    weights[slots + np.uint32(SLOTS)] = seen
+    places = slots.astype(np.intp)
+    sums = weights[SLOTS:]
+    seen = sums[places]
+    seen += np.float32(gradient * gradient)
+    sums[places] = seen
     seen += FIRST
-    weights[slots] -= RATE * gradient / np.sqrt(seen)
+    weights[places] -= np.float32(RATE * gradient) / np.sqrt(seen)
