@@ -23,6 +23,7 @@ def nursery_settings(config: Config, cache: Path | None = None) -> NurserySettin
         rules=str(rules / "yara"),
         cache=str(cache or config.state_directory.resolve() / "cache"),
         phrases=str(rules / "phrases.toml") if (rules / "phrases.toml").exists() else "",
+        languages=config.content.languages,
         regex=tuple([str(folder.resolve()) for folder in regex_directories(config)]),
         classifier=str(rules / "classifier.toml") if (rules / "classifier.toml").exists() else "",
         model=str(model) if config.classifier.enabled and model.exists() else "",

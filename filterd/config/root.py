@@ -9,6 +9,7 @@ from typing import Final
 import orjson
 
 from filterd.config.classifier import Classifier
+from filterd.config.content import Content
 from filterd.config.decisions import Actions, Limits, Replies
 from filterd.config.fields import Section, key
 from filterd.config.icap import Icap
@@ -42,6 +43,7 @@ class Config(Section):
     paths: Paths = key(Paths(), "")
     rules: Rules = key(Rules(), "")
     inspectors: Inspectors = key(Inspectors(), "")
+    content: Content = key(Content(), "")
     clamd: Clamd = key(Clamd(), "")
     icap: Icap = key(Icap(), "")
     trust: Trust = key(Trust(), "")

@@ -10,6 +10,7 @@ _LOOKED: Final = 2_000  # characters of the text
 _LETTERS: Final = 40  # before the text can be said to be in a script
 _WORDS: Final = 30  # before it can be said to be in a language
 _SHARE: Final = 0.15  # of the words: a text of a language has more of its commonest words than that, a foreign one less
+_DIFFERENT: Final = 4  # of its common words: code has one letter over and over
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 # Scripts by first and last character, and the languages written in them; all others write Latin letters.
@@ -102,6 +103,8 @@ def language_of(text: str) -> str:
     counted = Counter([language for word in words for language in _LANGUAGES_OF.get(word, ())])
     best = counted.most_common(2)
     if not best or best[0][1] < _SHARE * len(words):
+        return ""
+    if len({word for word in words if best[0][0] in _LANGUAGES_OF.get(word, ())}) < _DIFFERENT:
         return ""
     # Close relatives share words: without a lead it is neither.
     return best[0][0] if len(best) == 1 or best[0][1] > best[1][1] else ""

@@ -1,5 +1,6 @@
 """What a nursery's inspectors read with: `inspect` bound to rules and phrases that were loaded once."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def make_reader(settings: NurserySettings) -> Reader:
     phrases = Phrases()
     if settings.phrases:
         try:
-            phrases = load_phrases(Path(settings.phrases))
+            phrases = replace(load_phrases(Path(settings.phrases)), languages=frozenset(settings.languages))
         except PhrasesError as error:
             problems = (str(error),)
     receiving: Receiving | None = None

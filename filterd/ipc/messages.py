@@ -71,6 +71,7 @@ class NurserySettings:
     rules: str = ""
     cache: str = ""
     phrases: str = ""
+    languages: tuple[str, ...] = ()  # that are read here; empty: all
     regex: tuple[str, ...] = ()  # directories of regex rules
     classifier: str = ""  # rules/classifier.toml: without it no features are made
     model: str = ""  # the file of the classifier's model, mapped before the walls stand; empty: it is not asked
