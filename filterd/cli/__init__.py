@@ -2,7 +2,20 @@
 
 import typer
 
-from filterd.cli import configuration, custody, daemon, dnsbl, explain, learn, quarantine, release, replay, rules, scan
+from filterd.cli import (
+    configuration,
+    custody,
+    daemon,
+    dnsbl,
+    explain,
+    learn,
+    quarantine,
+    release,
+    replay,
+    review,
+    rules,
+    scan,
+)
 
 app = typer.Typer(
     name="filterd",
@@ -22,6 +35,7 @@ app.command()(replay.replay)
 app.add_typer(configuration.app, name="config")
 for command in (release.release, release.restore, release.keep, release.purge, custody.verify, custody.stats):
     quarantine.app.command()(command)
+quarantine.app.command()(review.review)
 quarantine.app.add_typer(custody.audit, name="audit")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(dnsbl.app, name="dnsbl")
