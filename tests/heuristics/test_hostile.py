@@ -11,10 +11,10 @@ from tests.fuzz.worst import assert_linear, fill
 from tests.heuristics.test_symbols import PHRASES, examine, html, mail
 
 PIECES = [
-    "Re:", " ", "  ", "\t", "@", "a", "\u0430", "\u200b", "\U0001d5ee", "\U0001f381", "=?utf-8?q?=41?=", "1" * 9, "$5", "!!",
-    "paypal", "N e t f l i x", "<", ">", ",", '"', "http://x.test/?u=http%3A//y.test", "%41", "xn--", ".", "-", "bit.ly",
-    "verify your account", "\r\n ",
-]  # fmt: skip
+    *("Re:", " ", "  ", "\t", "@", "a", "\u0430", "\u200b", "\U0001d5ee", "\U0001f381", "1" * 9, "$5", "!!", "paypal"),
+    *("=?utf-8?q?=41?=", "N e t f l i x", "<", ">", ",", '"', "%41", "xn--", ".", "-", "bit.ly", "verify your account"),
+    *("http://x.test/?u=http%3A//y.test", "\r\n "),
+]
 FIELDS = (
     "From",
     "To",
