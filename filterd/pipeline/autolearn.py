@@ -25,8 +25,8 @@ from filterd.store.batching import Batcher
 from filterd.store.writes import BatchStore
 
 OWN_OPINION: Final = OPINIONS | {"classifier"}
-LEANS: Final = 0.8  # probability from which the classifier agrees
-SURE: Final = 0.999  # probability from which it would learn nothing
+LEANS: Final = 0.9  # probability from which the classifier agrees
+SURE: Final = 0.9999  # probability from which it would learn nothing
 CHECKS: Final = 2  # that must speak against spam, each by itself: one alone may be wrong
 DAILY: Final = 5  # messages that one network or domain may teach a day
 DAY: Final = 86_400  # seconds

@@ -41,11 +41,11 @@ def opinion(probability: float) -> Inspection:
     ("probability", "symbol"),
     [
         (1.0, ["CLASSIFIER_SPAM_HIGH"]),
-        (0.85, ["CLASSIFIER_SPAM_MEDIUM"]),
-        (0.7, ["CLASSIFIER_SPAM_LOW"]),
+        (0.96, ["CLASSIFIER_SPAM_MEDIUM"]),
+        (0.9, ["CLASSIFIER_SPAM_LOW"]),
         (0.5, []),
-        (0.3, ["CLASSIFIER_HAM_LOW"]),
-        (0.15, ["CLASSIFIER_HAM_MEDIUM"]),
+        (0.1, ["CLASSIFIER_HAM_LOW"]),
+        (0.04, ["CLASSIFIER_HAM_MEDIUM"]),
         (0.0, ["CLASSIFIER_HAM_HIGH"]),
     ],
 )
@@ -85,8 +85,8 @@ def test_authentication_tips_what_is_near_a_border() -> None:
     found = [authentication(results) for results in order]
     assert found == sorted(found)
     assert len(set(found)) == len(found)
-    assert symbols(report(opinion(0.7), DMARC_FAIL)) == ["CLASSIFIER_SPAM_MEDIUM"]
-    assert symbols(report(opinion(0.65), DMARC_PASS)) == []
+    assert symbols(report(opinion(0.92), DMARC_FAIL)) == ["CLASSIFIER_SPAM_MEDIUM"]
+    assert symbols(report(opinion(0.82), DMARC_PASS)) == []
     assert authentication([SPF_PASS]) == authentication([]) == 0.0
 
 
