@@ -151,6 +151,7 @@ class Impostor:
 def listening(impostor: Impostor) -> Iterator[IcapService]:
     """Its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)  # what nobody reads must not all fit
 
         def accept() -> None:
             with suppress(OSError):
