@@ -19,9 +19,13 @@ _log = structlog.get_logger()
 class Beside:
     """Does one thing in a child for as long as the supervisor lives."""
 
-    def __init__(self, name: str, begin: Callable[[], Callable[[], None]]) -> None:
-        """Start it. `begin` runs in the child and gives back what ends it; OSError of it is raised here."""
+    def __init__(self, name: str, inherited: int, begin: Callable[[], Callable[[], None]]) -> None:
+        """Start it. `begin` runs in the child and gives back what ends it; OSError of it is raised here.
+
+        `inherited` is the daemon's lock: a child that ends slowly must not keep it from the next daemon.
+        """
         self._name = name
+        self._inherited = inherited
         self._begin = begin
         self._pid = 0
         self._retry = 0.0
@@ -47,6 +51,7 @@ class Beside:
         pid = os.fork()
         if not pid:
             os.close(read_end)
+            os.close(self._inherited)
             self._serve(write_end)
         os.close(write_end)
         trouble = os.read(read_end, 1_000)

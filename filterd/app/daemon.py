@@ -77,7 +77,7 @@ def run_daemon(commanded: Commanded) -> int:
     metrics = Metrics.create(config.milter.fronts, tuple(ALL), [zone.display for zone in site.zones])
     try:
         open_listener(config.milter.address.libmilter, config.milter.mode, _group(config.milter.socket_group))
-        beside = _beside(config, metrics)
+        beside = _beside(config, metrics, lock)
     except (ListenError, OSError) as error:
         raise StartRefusedError(str(error)) from None
     learner = LearnerProcess(config, lock)  # before the nursery, which maps the model
@@ -253,14 +253,14 @@ def quarantine_of(config: Config) -> Quarantine:
     return Quarantine(Path(path) if path else config.state_directory / "quarantine")
 
 
-def _beside(config: Config, metrics: Metrics) -> tuple[Beside, ...]:
+def _beside(config: Config, metrics: Metrics, lock: int) -> tuple[Beside, ...]:
     """The processes beside the fronts. OSError where the metrics' address cannot be served."""
-    upkeep = Beside("upkeep", lambda: begin_upkeep(config, quarantine_of(config)))
+    upkeep = Beside("upkeep", lock, lambda: begin_upkeep(config, quarantine_of(config)))
     listen = config.metrics.address
     if listen is None:
         return (upkeep,)
     try:
-        return upkeep, Beside("metrics", lambda: MetricsServer(listen, lambda: render(metrics)).close)
+        return upkeep, Beside("metrics", lock, lambda: MetricsServer(listen, lambda: render(metrics)).close)
     except OSError:
         upkeep.stop()
         raise
