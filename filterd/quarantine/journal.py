@@ -1,17 +1,19 @@
 """A row of every verdict, accepted mail included, without the body: what `trace` and reports read."""
 
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from filterd.domains import normalise_address
 from filterd.model.custody import JournalRow
 from filterd.model.ids import PUBLIC_LENGTH, public_id
+from filterd.quarantine import journal_index
 from filterd.quarantine.entries import storable
 from filterd.store.batching import INTERVAL, Batcher
 from filterd.store.embedded import ConnectionPool, Schema, open_database, transaction
@@ -22,45 +24,86 @@ MAX_TEXT: Final = 500  # characters per column
 MAX_RECIPIENTS: Final = 100  # kept per row; evidence holds all
 KEEP: Final = 60 * 24 * 3600.0  # seconds a row lives
 PURGE_EVERY: Final = 600.0  # seconds between two removals of old rows
+MAPPED: Final = 4 << 30  # bytes of the file that are mapped to be searched: reading pages takes longer than looking
 PURGE_ROWS: Final = 5_000  # removed at once at most
 
 _COLUMNS: Final = (
     "id, public_id, received, action, code, score, client, helo, sender, recipients, header_from, subject, message_id,"
     " queue_id, size, sha256, symbols, ms, observed"
 )
+_TABLE: Final = (
+    "CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, public_id TEXT NOT NULL,"
+    " received REAL NOT NULL, action TEXT NOT NULL, code TEXT NOT NULL, score REAL NOT NULL, client TEXT NOT NULL,"
+    " helo TEXT NOT NULL, sender TEXT NOT NULL, recipients TEXT NOT NULL, header_from TEXT NOT NULL,"
+    " subject TEXT NOT NULL, message_id TEXT NOT NULL, queue_id TEXT NOT NULL, size INTEGER NOT NULL,"
+    " sha256 TEXT NOT NULL, symbols TEXT NOT NULL, ms REAL NOT NULL, observed TEXT NOT NULL)"
+)
+_INDEXES: Final = (
+    "CREATE INDEX journal_public_id ON journal (public_id)",
+    "CREATE INDEX journal_received ON journal (received)",
+)
 _SCHEMA: Final = Schema(
-    1,
-    (
-        (
-            "CREATE TABLE journal (id TEXT NOT NULL, public_id TEXT NOT NULL, received REAL NOT NULL,"
-            " action TEXT NOT NULL, code TEXT NOT NULL, score REAL NOT NULL, client TEXT NOT NULL, helo TEXT NOT NULL,"
-            " sender TEXT NOT NULL, recipients TEXT NOT NULL, header_from TEXT NOT NULL, subject TEXT NOT NULL,"
-            " message_id TEXT NOT NULL, queue_id TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL,"
-            " symbols TEXT NOT NULL, ms REAL NOT NULL, observed TEXT NOT NULL)"
-        ),
-        "CREATE INDEX journal_public_id ON journal (public_id)",
-        "CREATE INDEX journal_received ON journal (received)",
-    ),
+    2,
+    (_TABLE, *_INDEXES, *journal_index.SCHEMA),
+    {
+        1: (
+            "ALTER TABLE journal RENAME TO journal_1",
+            "DROP INDEX journal_public_id",
+            "DROP INDEX journal_received",
+            _TABLE,
+            f"INSERT INTO journal ({_COLUMNS}) SELECT {_COLUMNS} FROM journal_1 ORDER BY received",  # noqa: S608  # constants
+            "DROP TABLE journal_1",
+            *_INDEXES,
+            *journal_index.SCHEMA,
+        )
+    },
 )
 _INSERT: Final = f"INSERT INTO journal ({_COLUMNS}) VALUES ({', '.join('?' * 19)})"  # noqa: S608  # constants
 _PURGE: Final = (
-    "DELETE FROM journal WHERE rowid IN (SELECT rowid FROM journal WHERE received < ? ORDER BY received LIMIT ?)"
+    "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received < ? ORDER BY received LIMIT ?)"
 )
+_LIKE: Final = "LIKE ? ESCAPE '\\'"
 _CONDITIONS: Final = {
-    "sender": "sender = ? COLLATE NOCASE",
-    "recipient": "EXISTS (SELECT 1 FROM json_each(recipients) WHERE value = ? COLLATE NOCASE)",
+    "identifier": "? IN (id, public_id, queue_id, message_id, trim(message_id, '<>'))",
+    "sender": f"(sender {_LIKE} OR header_from {_LIKE})",
+    "recipient": f"recipients {_LIKE}",
+    "subject": f"subject {_LIKE}",
+    "client": "client = ?",
+    "network": f"client {_LIKE}",
+    "action": "action = ?",
     "since": "received >= ?",
     "until": "received < ?",
+    "public": "public_id = ?",
+    "after": "seq > ?",
+    "upto": "seq <= ?",
 }
+# Columns of the index of texts by the condition whose value is looked for there.
+_TEXTS: Final = {
+    "identifier": "ids",
+    "sender": "sender",
+    "recipient": "recipients",
+    "subject": "subject",
+    "client": "client",
+    "network": "client",
+    "action": "action",
+}
+_EVER: Final = 1e18  # epoch seconds after any row
 
 
 @dataclass(frozen=True, slots=True)
 class JournalFilter:
-    """Which rows to find; None asks nothing. `identifier` is a whole id or the public part of one."""
+    """Which rows to find; None asks nothing. Texts are looked for anywhere in the field, case ignored (ASCII).
+
+    `identifier` is a whole id, the public part of one, a queue id or a Message-ID; `sender` a part of the envelope
+    sender or of the author's address; `client` an address, or what one begins with; `action` a whole word.
+    """
 
     identifier: str | None = None
     sender: str | None = None
     recipient: str | None = None
+    subject: str | None = None
+    client: str | None = None
+    action: str | None = None
     since: float | None = None
     until: float | None = None
 
@@ -80,7 +123,7 @@ class Journal:
         self._clock = clock
         self._path = path
         self._next_purge = 0.0
-        self._purging = threading.Lock()
+        self._unindexed = 0
 
     @property
     def dropped(self) -> int:
@@ -115,28 +158,42 @@ class Journal:
                     connection.execute("ROLLBACK")
                     connection.execute("BEGIN IMMEDIATE")
                     connection.executemany(_INSERT, [_values(_cleaned(row)) for row in rows])
+            self._index(connection, len(rows))
             self._purge(connection)
         return 0
+
+    def _index(self, connection: sqlite3.Connection, count: int) -> None:
+        """Index rows for whoever looks for texts; they are there and can be found without it."""
+        self._unindexed += count
+        if self._unindexed >= journal_index.BLOCK:
+            with suppress(sqlite3.OperationalError):  # no such index in this SQLite; or others write: later then
+                more = journal_index.index(connection)
+                self._unindexed = journal_index.BLOCK if more else 0
 
     def _purge(self, connection: sqlite3.Connection) -> None:
         now = self._clock()
         if now < self._next_purge:
             return
         removed = connection.execute(_PURGE, (now - KEEP, PURGE_ROWS)).rowcount
+        with suppress(sqlite3.OperationalError):
+            journal_index.forget(connection, now - KEEP)
         self._next_purge = now + (PURGE_EVERY if removed < PURGE_ROWS else 0)
 
     def search(self, wanted: JournalFilter, *, limit: int = 100) -> list[JournalRow]:
         """The rows, newest first; sqlite3.Error or OSError where they cannot be read."""
         if not self._path.exists():
             return []
-        conditions, values = _where(wanted)
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        asked = _asked(wanted)
+        if any("\0" in value for value in asked.values() if isinstance(value, str)):
+            return []  # SQL would look for what stands before it
         with self._pool.connection() as connection:
-            rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM journal {where} ORDER BY received DESC LIMIT ?",  # noqa: S608  # constants
-                (*values, limit),
-            ).fetchall()
-        return [_row(row) for row in rows]
+            connection.execute(f"PRAGMA mmap_size = {MAPPED}")
+            if wanted.identifier is not None:
+                found = _select(connection, {**asked, "public": wanted.identifier[-PUBLIC_LENGTH:]}, limit)
+                if found:
+                    return found
+            conditions = _indexed(asked)
+            return _by_text(connection, asked, conditions, limit) if conditions else _select(connection, asked, limit)
 
 
 def _values(row: JournalRow) -> tuple[Any, ...]:
@@ -183,19 +240,57 @@ def _row(columns: tuple[Any, ...]) -> JournalRow:
     return JournalRow(*values)
 
 
-def _where(wanted: JournalFilter) -> tuple[list[str], list[Any]]:
-    conditions: list[str] = []
-    values: list[Any] = []
-    if wanted.identifier is not None:
-        # The public part alone is indexed; a whole id is then compared too.
-        conditions.append("public_id = ?")
-        values.append(wanted.identifier[-PUBLIC_LENGTH:])
-        if len(wanted.identifier) != PUBLIC_LENGTH:
-            conditions.append("id = ?")
-            values.append(wanted.identifier)
-    for name, condition in _CONDITIONS.items():
-        value = getattr(wanted, name)
-        if value is not None:
-            conditions.append(condition)
-            values.append(value)
-    return conditions, values
+def _asked(wanted: JournalFilter) -> dict[str, Any]:
+    """What is asked, by the name of its condition."""
+    asked = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
+    asked = {name: storable(value, MAX_TEXT) if isinstance(value, str) else value for name, value in asked.items()}
+    client = asked.pop("client")
+    if client is not None:
+        address = normalise_address(client)
+        asked |= {"client": address} if address else {"network": client}
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _indexed(asked: Mapping[str, Any]) -> list[str]:
+    """What a block of rows must have to be looked at, as far as the index of texts can say it."""
+    found = []
+    for name, column in _TEXTS.items():
+        text = asked.get(name, "")
+        found.append(journal_index.threes(column, journal_index.spelt(text) if column == "client" else text))
+    return [condition for condition in found if condition]
+
+
+def _by_text(
+    connection: sqlite3.Connection, asked: Mapping[str, Any], conditions: Sequence[str], limit: int
+) -> list[JournalRow]:
+    """By blocks of rows from the newest on, those first that no index knows yet."""
+    last = journal_index.last_block(connection)
+    found = _select(connection, {**asked, "after": journal_index.first_row(last + 1)}, limit)
+    since, until = asked.get("since", 0.0), asked.get("until", _EVER)
+    for block in journal_index.blocks(connection, conditions, since, until):
+        if len(found) >= limit:
+            break
+        ends = {"after": journal_index.first_row(block), "upto": journal_index.first_row(block + 1)}
+        found += _select(connection, {**asked, **ends}, limit - len(found))
+    return sorted(found, key=lambda row: row.received, reverse=True)
+
+
+def _select(connection: sqlite3.Connection, asked: Mapping[str, Any], limit: int) -> list[JournalRow]:
+    """The rows that meet these conditions, newest first."""
+    conditions, values = ["1"], list[Any]()
+    for name, value in asked.items():
+        condition = _CONDITIONS[name]
+        conditions.append(condition)
+        told = _pattern(value, begins=name == "network") if _LIKE in condition else value
+        values += [told] * condition.count("?")
+    where = " AND ".join(conditions)
+    order = "received" if "after" not in asked else "seq"
+    sql = f"SELECT {_COLUMNS} FROM journal WHERE {where} ORDER BY {order} DESC LIMIT ?"  # noqa: S608  # constants
+    return [_row(row) for row in connection.execute(sql, (*values, limit))]
+
+
+def _pattern(text: str, *, begins: bool) -> str:
+    """For LIKE: its wildcards are letters like others."""
+    for special in ("\\", "%", "_"):
+        text = text.replace(special, "\\" + special)
+    return f"{text}%" if begins else f"%{text}%"

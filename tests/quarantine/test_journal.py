@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from filterd.quarantine import Journal, JournalFilter
-from filterd.quarantine.journal import KEEP
+from filterd.model.custody import JournalRow
+from filterd.quarantine import Journal, JournalFilter, journal_index
+from filterd.quarantine.journal import _COLUMNS, KEEP, _values
+from filterd.quarantine.journal_index import BLOCK, last_block, spelt, threes
 from tests.quarantine.samples import NOW, identifier, journal_row
 
 
@@ -45,21 +47,50 @@ def test_written_by_itself(tmp_path: Path) -> None:
         (JournalFilter(identifier=identifier(1)), [1]),
         (JournalFilter(identifier=identifier(1)[-10:]), [2, 1, 0]),  # the samples share their random part
         (JournalFilter(identifier="%"), []),
-        (JournalFilter(sender="SENDER@a.test"), [2, 0]),
+        (JournalFilter(identifier="4BxQ"), [2, 1, 0]),
+        (JournalFilter(identifier="<1@a.test>"), [2, 1, 0]),
+        (JournalFilter(identifier="1@a.test"), [2, 1, 0]),
+        (JournalFilter(identifier="1@a.tes"), []),
+        (JournalFilter(sender="SENDER@a.t"), [2, 0]),
+        (JournalFilter(sender="other@"), [1]),
+        (JournalFilter(sender="author@"), [1]),
         (JournalFilter(sender="%"), []),
+        (JournalFilter(sender="s_nder"), []),
         (JournalFilter(recipient="cc@B.test"), [2, 1]),
-        (JournalFilter(recipient="cc@"), []),
+        (JournalFilter(recipient="c@"), [2, 1]),
+        (JournalFilter(subject="ELLO"), [2, 1, 0]),
+        (JournalFilter(subject="\0\udc80"), []),
+        (JournalFilter(client="192.0.2.7"), [2, 0]),
+        (JournalFilter(client="192.0.2.70"), []),
+        (JournalFilter(client="192.0."), [2, 0]),
+        (JournalFilter(client="2001:DB8::0:1"), [1]),
+        (JournalFilter(client="2001:db8:"), [1]),
+        (JournalFilter(action="reject"), [1]),
+        (JournalFilter(action="eject"), []),
+        (JournalFilter(sender="a.test", recipient="cc@", action="accept"), [2]),
         (JournalFilter(since=NOW + 1), [2, 1]),
         (JournalFilter(until=NOW + 1), [0]),
     ],
 )
 def test_search(journal: Journal, wanted: JournalFilter, found: list[int]) -> None:
-    """Newest first, by id, public id, sender, recipient and time."""
+    """Newest first, by ids, parts of texts, client and time; SQL's wildcards are letters like others."""
     journal.record(journal_row(0, recipients=("to@b.test",)))
-    journal.record(journal_row(1, sender="other@a.test"))
+    odd = {"sender": "other@a.test", "header_from": "author@c.test", "client": "2001:db8::1", "action": "reject"}
+    journal.record(journal_row(1, **odd))
     journal.record(journal_row(2))
     journal.flush()
     assert [row.id for row in journal.search(wanted)] == [identifier(number) for number in found]
+    for number in range(3, 3 + 2 * BLOCK):  # what is found by the index is the same
+        journal.record(_other(number))
+    journal.flush()
+    rest = [row.id for row in journal.search(wanted, limit=1000) if row.id <= identifier(2)]
+    assert rest == [identifier(number) for number in found]
+
+
+def _other(number: int) -> JournalRow:
+    """A row that has nothing in common with the others but letters."""
+    texts = dict.fromkeys(["sender", "header_from", "subject", "message_id", "queue_id"], f"x{number}@nobody.example")
+    return journal_row(number, **texts, recipients=(f"y{number}@none.example",), client="198.51.100.9", action="defer")
 
 
 def test_hostile_text(journal: Journal) -> None:
@@ -126,3 +157,105 @@ def test_indexes(journal: Journal, tmp_path: Path) -> None:
         by_time = database.execute("EXPLAIN QUERY PLAN SELECT * FROM journal ORDER BY received DESC LIMIT 1").fetchall()
     assert "USING INDEX journal_public_id" in str(by_id)
     assert "USING INDEX journal_received" in str(by_time)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        JournalFilter(sender="X77@nobody"),
+        JournalFilter(recipient="y77@"),
+        JournalFilter(subject="x77@"),
+        JournalFilter(identifier="x77@nobody.example"),
+        JournalFilter(sender="x77@", action="defer", client="198."),
+    ],
+)
+def test_few_rows_are_read(journal: Journal, tmp_path: Path, wanted: JournalFilter) -> None:
+    """Of many blocks of rows only those are looked at that can hold what is looked for, and those not yet indexed."""
+    for number in range(20 * BLOCK):
+        journal.record(_other(number))
+    journal.flush()
+    while _blocks(tmp_path) < 19:
+        journal.record(_other(99_999))
+        journal.flush()
+    steps = [0]
+
+    def count() -> int:
+        steps[0] += 1
+        return 0
+
+    with journal._pool.connection() as connection:  # what SQLite does there is counted
+        connection.set_progress_handler(count, 100)
+    assert identifier(77) in [row.id for row in journal.search(wanted)]
+    of_few, steps[0] = steps[0], 0
+    journal.search(JournalFilter(sender="x", since=1.0, subject="zz"))  # two letters: every row is read
+    assert of_few * 3 < steps[0]
+
+
+def _blocks(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as database:
+        return last_block(database) + 1
+
+
+def test_an_earlier_journal_is_read_on(tmp_path: Path) -> None:
+    """Rows of the first schema are still there after the upgrade, in their order."""
+    columns = _columns()
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database:
+        database.execute(f"CREATE TABLE journal ({columns})")
+        database.execute("CREATE INDEX journal_public_id ON journal (public_id)")
+        database.execute("CREATE INDEX journal_received ON journal (received)")
+        database.execute("PRAGMA user_version = 1")
+        for row in (journal_row(0), journal_row(1)):
+            database.execute(f"INSERT INTO journal VALUES ({', '.join('?' * 19)})", _values(row))  # noqa: S608  # a number
+        database.commit()
+    (tmp_path / "journal.sqlite").chmod(0o600)
+    with closing(Journal(tmp_path / "journal.sqlite", interval=60, clock=lambda: NOW)) as journal:
+        journal.record(journal_row(2))
+        journal.flush()
+        assert journal.search(JournalFilter()) == [journal_row(number) for number in (2, 1, 0)]
+
+
+def _columns() -> str:
+    return _COLUMNS.replace(",", " NOT NULL,")
+
+
+def test_tables_of_old_rows_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index does not grow for ever: a table of it goes with the last of its rows."""
+    monkeypatch.setattr(journal_index, "GENERATION", 2)
+    now = [NOW]
+    with closing(Journal(tmp_path / "journal.sqlite", interval=60, clock=lambda: now[0])) as journal:
+        for number in range(5 * BLOCK):
+            journal.record(_other(number))
+        journal.flush()
+        assert _tables(tmp_path) == ["journal_text_0", "journal_text_1", "journal_text_2"]
+        now[0] = NOW + KEEP + 2 * BLOCK + 1
+        journal.record(_other(9_999))
+        journal.flush()
+        assert _tables(tmp_path) == ["journal_text_1", "journal_text_2"]
+
+
+def _tables(folder: Path) -> list[str]:
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as database:
+        sql = "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL%' ORDER BY name"
+        return [name for (name,) in database.execute(sql)]
+
+
+def test_without_an_index_rows_are_kept_and_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An SQLite that has no index of texts costs time and nothing else."""
+    monkeypatch.setattr(journal_index, "_TABLE", "CREATE VIRTUAL TABLE journal_text_{generation} USING nothing (x)")
+    with closing(Journal(tmp_path / "journal.sqlite", interval=60, clock=lambda: NOW)) as journal:
+        for number in range(2 * BLOCK):
+            journal.record(_other(number))
+        journal.flush()
+        assert [row.id for row in journal.search(JournalFilter(sender="x77@"))] == [identifier(77)]
+        assert journal.failed == 0
+
+
+def test_what_the_index_is_asked() -> None:
+    """Threes of letters as words of its language, quotes doubled; addresses by such bytes as are whole."""
+    assert threes("sender", 'a"bc') == 'sender : ("a""b" AND """bc")'
+    assert [threes("sender", text) for text in ("", "ab", "a\0bc")] == ["", "", ""]
+    assert spelt("192.0.2.7").startswith(spelt("192.0.2."))
+    assert spelt("192.0.2.7").startswith(spelt("192."))
+    assert spelt("192.0.2") == spelt("192.0.")
+    assert spelt("2001:db8::1").startswith(spelt("2001:db8:"))
+    assert [spelt(text) for text in ("", "x", "1.x.", "300.1", "2001:zz:")] == [""] * 5
