@@ -150,7 +150,8 @@ def _content(reading: Reading, name: str, archive: _Archive) -> bytes:
                 break
     except ArchiveError as fault:
         archive.unread(f"{name}: {fault}")
-    content = out.getvalue()[:allowance]
+    out.truncate(allowance)  # before it is bytes, which would be copied
+    content = out.getvalue()
     if content.startswith(_ZISOFS):
         archive.unread(f"{name}: zisofs")
     return content

@@ -15,7 +15,7 @@ from filterd.unpack.image import FORMATS, look
 from filterd.unpack.kinds import CLOSED, STREAMS, holds_zip, inner_name, judge, kinds
 from filterd.unpack.names import leaves, readable
 from filterd.unpack.passwords import unlock
-from filterd.unpack.pieces import VIEWED_FROM, Piece, Reader
+from filterd.unpack.pieces import VIEWED_FROM, Piece, Reader, cut
 from filterd.unpack.streams import StreamError, bunzip, inflate
 from filterd.unpack.types import Data, detect
 from filterd.unpack.zip_member import METHODS, read
@@ -192,7 +192,8 @@ def _spent(
     """Hand over a member and count it; what is beyond its allowance is cut off and said."""
     if len(content) > allowance:
         budget.overdrawn(packed, f"{path}/{name}")
-        content = content[:allowance]
+        yield from cut(budget, name, others, content, allowance)
+        return
     budget.spend(len(content))
     yield name, others, content, False
 

@@ -19,6 +19,14 @@ def hand_out(budget: Budget, path: str, name: str, content: Data, *others: str) 
     allowance = budget.allowance(len(content))
     if len(content) > allowance:
         budget.overdrawn(len(content), f"{path}/{name}")
-        content = content[:allowance]
+        yield from cut(budget, name, others, content, allowance)
+        return
     budget.spend(len(content))
     yield name, others, content if len(content) >= VIEWED_FROM else bytes(content), False
+
+
+def cut(budget: Budget, name: str, others: tuple[str, ...], content: Data, allowance: int) -> Iterator[Piece]:
+    """The beginning of a piece, shown where it lies: for a copy there may be no room."""
+    budget.spend(allowance)
+    with budget.holding(len(content) if isinstance(content, bytes) else 0):
+        yield name, others, memoryview(content)[:allowance], False
