@@ -2,7 +2,8 @@
 # Makes a checkout ready to run: Debian packages, then a virtual environment with every Python package pinned by hash.
 #
 #   deploy/setup.sh run      what the daemon and `make check` need
-#   deploy/setup.sh test     and the servers that the tests start: Postfix, Redis, knot, unbound, clamd, c-icap
+#   deploy/setup.sh test     and the servers that the tests start: Postfix, Redis, PostgreSQL, knot, unbound, clamd,
+#                            c-icap
 #   deploy/setup.sh bench    and rspamd, the peer of `make bench-peers`
 #
 # Missing Debian packages are installed by root, or through `sudo -n`; anyone else is told which they are. No system
@@ -40,8 +41,8 @@ wanted_packages() {
     esac
     case "$level" in
         run) ;;
-        test) printf '%s\n' postfix redis-server knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan ;;
-        bench) printf '%s\n' postfix redis-server knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan rspamd ;;
+        test) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan ;;
+        bench) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan rspamd ;;
         *) fail "unknown level '$level': run, test or bench" ;;
     esac
 }
