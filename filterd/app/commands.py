@@ -25,7 +25,7 @@ from filterd.operations.replay import Bench
 from filterd.pipeline.parts import Inspect, Parts
 from filterd.pipeline.rule_costs import Cost, costs, keep
 from filterd.pipeline.rule_watch import Use, uses
-from filterd.quarantine import Quarantine
+from filterd.quarantine import Journal, Quarantine
 from filterd.store import MemoryStore
 from filterd.telemetry import Metrics, configure
 
@@ -151,6 +151,11 @@ def keep_rule_costs(config: Config, files: Mapping[str, float], rules: Mapping[s
 def open_quarantine(config: Config) -> Quarantine:
     """The quarantine, for looking and for deleting; nothing is made before something is held."""
     return quarantine_of(config)
+
+
+def open_journal(config: Config) -> Journal:
+    """The journal that the daemon writes, for looking; looking makes nothing."""
+    return Journal(config.state_directory / "journal.sqlite")
 
 
 def diagnose(site: Site) -> list[Diagnosis]:

@@ -15,6 +15,7 @@ from filterd.cli import (
     review,
     rules,
     scan,
+    trace,
 )
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.command()(daemon.version)
 app.command()(scan.scan)
 app.command()(explain.explain)
 app.command()(replay.replay)
+app.command()(trace.trace)
 app.add_typer(configuration.app, name="config")
 for command in (release.release, release.restore, release.keep, release.purge, custody.verify, custody.stats):
     quarantine.app.command()(command)

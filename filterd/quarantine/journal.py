@@ -188,8 +188,8 @@ class Journal:
             return []  # SQL would look for what stands before it
         with self._pool.connection() as connection:
             connection.execute(f"PRAGMA mmap_size = {MAPPED}")
-            if wanted.identifier is not None:
-                found = _select(connection, {**asked, "public": wanted.identifier[-PUBLIC_LENGTH:]}, limit)
+            if "identifier" in asked:
+                found = _select(connection, {**asked, "public": asked["identifier"][-PUBLIC_LENGTH:]}, limit)
                 if found:
                     return found
             conditions = _indexed(asked)

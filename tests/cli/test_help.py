@@ -22,6 +22,7 @@ PINNED = {
     "dnsbl lookup",
     "dnsbl health",
     "replay",
+    "trace",
     "quarantine list",
     "quarantine show",
     "quarantine export",
