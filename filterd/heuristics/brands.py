@@ -1,10 +1,9 @@
 """Names that impostors borrow, as data: who may use them, and where they are found in names of people and hosts."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import pairwise
 from typing import Final
 
 from filterd.domains import is_subdomain, registrable
@@ -12,6 +11,8 @@ from filterd.domains.confusables import readable, skeleton
 
 _SHORTEST: Final = 3  # characters of a name
 _LONGEST: Final = 30
+_GAPS: Final = 4  # words: a word with gaps has as many
+_TEXT: Final = 200  # characters of a display name
 MAX_WORDS: Final = 20  # of a display name or a host that are looked at
 _WORD: Final = re.compile(r"[^\W_]+")
 _PIECE: Final = re.compile(r"[^.\-_]+")
@@ -61,25 +62,27 @@ class Brands:
         """Whether there are any."""
         return bool(self._by_look)
 
-    def named_by(self, text: str) -> Iterator[Use]:
+    def named_by(self, text: str) -> list[Use]:
         """Brands that a display name speaks of: single words, two that are written as one, letters with gaps."""
-        words = _WORD.findall(text[:200])[:MAX_WORDS]
-        for one, two in zip_longest(words, words[1:], fillvalue=""):
-            yield from self._used(one, one)
-            if two:
-                yield from self._used(one + two, f"{one} {two}")
-        for match in _GAPPY.finditer(text[:200]):
-            yield from [Use(use.brand, match[0], disguised=True) for use in self._used(_BLANKS.sub("", match[0]), "")]
+        words = _WORD.findall(text[:_TEXT])[:MAX_WORDS]
+        found = self._used([*words, *[one + two for one, two in pairwise(words)]])
+        for match in _GAPPY.finditer(text[:_TEXT]) if len(words) >= _GAPS else ():
+            joined = self._used([_BLANKS.sub("", match[0])])
+            found += [Use(use.brand, match[0], disguised=True) for use in joined]
+        return found
 
-    def in_host(self, host: str) -> Iterator[Use]:
+    def in_host(self, host: str) -> list[Use]:
         """Brands that a host's labels, or pieces of them between hyphens, look like."""
-        for piece in _PIECE.findall(readable(host))[:MAX_WORDS]:
-            yield from self._used(piece, piece)
+        return self._used(_PIECE.findall(readable(host))[:MAX_WORDS])
 
-    def _used(self, word: str, shown: str) -> Iterator[Use]:
-        found = self._by_look.get(_look(word)) if _SHORTEST <= len(word) <= _LONGEST else None
-        if found is not None:
-            yield Use(found[0], shown, word.lower() != found[1])
+    def _used(self, words: list[str]) -> list[Use]:
+        known = self._by_look
+        found = []
+        for word in words:
+            brand = known.get(_look(word)) if _SHORTEST <= len(word) <= _LONGEST else None
+            if brand is not None:
+                found.append(Use(brand[0], word, word.lower() != brand[1]))
+        return found
 
 
 def owns(brand: Brand, domain: str) -> bool:

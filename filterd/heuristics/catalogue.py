@@ -36,11 +36,17 @@ def _has_files(subject: Subject) -> bool:
 # mail has no HTML, and hardly any a file.
 _GROUPS: Final[tuple[tuple[Callable[[Subject], bool], _Table], ...]] = (
     (_always, (*header.TABLE, *path.TABLE, *mailer.TABLE, *title.TABLE)),
+    (lambda subject: bool(subject.helo), path.HELO),
+    (lambda subject: b"=?" in subject.field(b"subject") or b"=?" in subject.field(b"from"), title.ENCODED),
     (lambda subject: not subject.plain, title.NOT_PLAIN),
     (lambda subject: subject.writer is not None, deception.TABLE),
-    (_always, (*text.TABLE, *structure.TABLE)),
+    (lambda subject: any(subject.borrowed), deception.BRANDS),
+    (lambda subject: b"reply-to" in subject.message.index, deception.REPLY_TO),
+    (_always, text.TABLE),
+    (lambda subject: bool(subject.lures), text.PHRASES),
     (lambda subject: not subject.visible.isascii(), text.NOT_ASCII),
     (lambda subject: bool(subject.phrases.languages), language.TABLE),
+    (_always, structure.TABLE),
     (lambda subject: bool(subject.pages), html.TABLE),
     (lambda subject: bool(subject.urls), (*url.TABLE, *hosts.TABLE)),
     (_has_files, attachment.TABLE),

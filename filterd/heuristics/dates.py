@@ -14,6 +14,7 @@ _USUAL: Final = re.compile(
     rb"\s*(?:[A-Za-z]{3},\s{0,2})?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) (\d{1,2}):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)\b"
 )
 _ZONE: Final = re.compile(rb"[+-]\d{4}|\b(?:UT|UTC|GMT|[ECMP][SD]T|Z)\b", re.IGNORECASE)
+_SIGNS: Final = (b"+", b"-")
 _FURTHEST: Final = 14  # hours: no place on Earth is further from Greenwich
 
 
@@ -41,6 +42,8 @@ def received_date(value: bytes) -> float | None:
 
 def zone_problem(value: bytes) -> str:
     """What is wrong with a date's zone, in words; empty where nothing is."""
+    if value[-5:-4] in _SIGNS and b"00" <= value[-4:-2] <= b"14":
+        return ""
     zone = _ZONE.search(value[:MAX_DATE])
     if zone is None:
         return "no zone"

@@ -168,6 +168,8 @@ def to_is_from(subject: Subject) -> Evidence:
     writer = subject.writer
     if writer is None or len(subject.author.mailboxes) != 1 or subject.message.values(b"cc"):
         return None
+    if writer.domain.encode() not in subject.field(b"to").lower():
+        return None
     same = subject.to == ((writer.local_part.lower(), writer.domain),)
     return (f"{writer.local_part}@{writer.domain}",) if same else None
 
@@ -176,17 +178,23 @@ TABLE: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("FROM_DISPLAY_ADDRESS", from_display_address),
     ("FROM_PUNYCODE", from_punycode),
     ("FROM_MIXED_SCRIPT", from_mixed_script),
-    ("FROM_BRAND", from_brand),
-    ("FROM_BRAND_DISGUISED", from_brand_disguised),
-    ("FROM_BRAND_ADDRESS", from_brand_address),
     ("FROM_ROLE_FREEMAIL", from_role_freemail),
     ("FROM_NO_NAME", from_no_name),
     ("FROM_NUMBER", from_number),
     ("FROM_RANDOM", from_random),
     ("FROM_CHEAP_ENDING", from_cheap_ending),
     ("FROM_RECIPIENT", from_recipient),
+    ("TO_IS_FROM", to_is_from),
+)
+# Where the author's name or address holds a brand's.
+BRANDS: Final[tuple[tuple[str, Heuristic], ...]] = (
+    ("FROM_BRAND", from_brand),
+    ("FROM_BRAND_DISGUISED", from_brand_disguised),
+    ("FROM_BRAND_ADDRESS", from_brand_address),
+)
+# Where answers are to go elsewhere.
+REPLY_TO: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("REPLYTO_DIFFERS_FREEMAIL", replyto_differs_freemail),
     ("FREEMAIL_PAIR", freemail_pair),
     ("REPLYTO_DIFFERS", replyto_differs),
-    ("TO_IS_FROM", to_is_from),
 )

@@ -69,15 +69,14 @@ def header_8bit(subject: Subject) -> Evidence:
 
 def many_recipients(subject: Subject) -> Evidence:
     """To and Cc name dozens of people."""
-    count = sum([value.count(b"@") for name in (b"to", b"cc") for value in subject.message.values(name)])
-    return (str(count),) if count > _MANY else None
+    return (str(subject.addressed),) if subject.addressed > _MANY else None
 
 
 def recipients_alike(subject: Subject) -> Evidence:
     """Most of at least five recipients in To and Cc begin with the same letters: a list in order of the alphabet."""
-    index = subject.message.index
-    if sum([value.count(b"@") for name in (b"to", b"cc") for value in index.get(name, ())]) < _ALIKE:
+    if subject.addressed < _ALIKE:
         return None
+    index = subject.message.index
     starts = [
         start.lower()
         for name in (b"to", b"cc")

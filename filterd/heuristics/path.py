@@ -111,9 +111,12 @@ TABLE: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("DATE_AHEAD", date_ahead),
     ("DATE_ZONE_ODD", date_zone_odd),
     ("RECEIVED_UNORDERED", received_unordered),
+    ("BACKSCATTER", backscatter),
+    ("BOUNCE_FAKE", bounce_fake),
+)
+# Where the client has said its name.
+HELO: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("HELO_BARE_ADDRESS", helo_bare_address),
     ("HELO_UNQUALIFIED", helo_unqualified),
     ("HELO_FALSE_ADDRESS", helo_false_address),
-    ("BACKSCATTER", backscatter),
-    ("BOUNCE_FAKE", bounce_fake),
 )

@@ -15,7 +15,7 @@ from filterd.config.toml import ConfigError, parse_toml, read_text
 from filterd.domains.confusables import skeleton
 from filterd.heuristics.brands import Brand, Brands
 
-MAX_LOOKED: Final = 30_000  # characters of text searched for phrases; spam says it at the top
+MAX_LOOKED: Final = 20_000  # characters of text searched for phrases; spam says it at the top
 MAX_FOUND: Final = 200  # phrases, also the same one over and over
 _MEMORY: Final = 64 << 20  # bytes that one compiled set may use; the states it has found so far are kept there
 _WORD_LISTS: Final = ("subject", "roles")

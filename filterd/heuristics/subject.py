@@ -3,8 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar, overload
 
 from filterd.domains import registrable
 from filterd.domains.urls import Url
@@ -13,13 +12,41 @@ from filterd.heuristics.dates import received_date, written_date
 from filterd.heuristics.phrases import Phrases
 from filterd.html import Page
 from filterd.mime.address import read_mailboxes
+from filterd.mime.header import unfold
 from filterd.mime.message import Message
 from filterd.model.inspection import Author, Mailbox
 
 MAX_HOSTS = 200  # distinct hosts that are looked up in lists; url_many speaks of far fewer
+T = TypeVar("T")
 _UNCOUNTED = frozenset({"unsubscribe", "coin"})  # kinds
 MAX_RECIPIENTS = 10  # of To that are read: with more, none of them is spoken to
 _ADDRESS = re.compile(rb"([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}+)@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,20})")
+
+
+class derived(Generic[T]):  # noqa: N801  # a decorator
+    """What is worked out of a Subject when first asked for, and kept; without the lock of functools."""
+
+    def __init__(self, work: Callable[["Subject"], T]) -> None:
+        """Take the method."""
+        self._work = work
+        self.__doc__ = work.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Learn where the value is kept."""
+        self._name = name
+
+    @overload
+    def __get__(self, subject: None, owner: type) -> "derived[T]": ...
+
+    @overload
+    def __get__(self, subject: "Subject", owner: type) -> T: ...
+
+    def __get__(self, subject: "Subject | None", owner: type) -> "T | derived[T]":
+        """Work it out; the next look finds the value before it finds this."""
+        if subject is None:
+            return self
+        value = subject.__dict__[self._name] = self._work(subject)
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +92,17 @@ class Subject:
     phrases: Phrases = field(default_factory=Phrases)
     codes: tuple[tuple[str, str], ...] = ()
 
-    @cached_property
+    @derived
     def writer(self) -> Mailbox | None:
         """The first author."""
         return self.author.mailboxes[0] if self.author.mailboxes else None
 
-    @cached_property
+    @derived
     def by_machine(self) -> bool:
         """Whether the author is the program that returns mail (RFC 5321, section 4.5.1; RFC 3834)."""
         return self.writer is not None and self.writer.local_part.lower() in ("mailer-daemon", "postmaster")
 
-    @cached_property
+    @derived
     def writers_domain(self) -> str:
         """The domain one would register to have the first author's; empty where there is none."""
         return registrable(self.writer.domain) if self.writer is not None and self.writer.domain else ""
@@ -84,15 +111,22 @@ class Subject:
         """The first field of that lower-case name, unfolded, without blanks around it; empty where there is none."""
         value = self.fields.get(name)
         if value is None:
-            value = self.fields[name] = self.message.first(name).strip()
+            found = self.message.index.get(name)
+            value = self.fields[name] = unfold(found[0]).strip() if found else b""
         return value
 
-    @cached_property
+    @derived
     def fields(self) -> dict[bytes, bytes]:
         """What `field` has been asked for."""
         return {}
 
-    @cached_property
+    @derived
+    def addressed(self) -> int:
+        """How many recipients To and Cc may name."""
+        index = self.message.index
+        return sum([value.count(b"@") for name in (b"to", b"cc") for value in index.get(name, ())])
+
+    @derived
     def to(self) -> tuple[tuple[str, str], ...]:
         """The distinct addresses of the first To field in lower case, as local part and domain; none where many are."""
         value = self.field(b"to")
@@ -101,7 +135,7 @@ class Subject:
         found = [(local.decode().lower(), domain.decode().lower()) for local, domain in _ADDRESS.findall(value)]
         return tuple(dict.fromkeys(found))
 
-    @cached_property
+    @derived
     def borrowed(self) -> tuple[tuple[Use, ...], tuple[Use, ...]]:
         """Uses of brands' names in the first author's display name, and in the address."""
         brands, writer = self.phrases.brands, self.writer
@@ -110,33 +144,33 @@ class Subject:
         address = brands.in_host(f"{writer.local_part[:64].lower()}.{writer.domain}")
         return tuple(brands.named_by(writer.display)), tuple(address)
 
-    @cached_property
+    @derived
     def reply_to(self) -> tuple[Mailbox, ...]:
         """The mailboxes of the first Reply-To field."""
         return read_mailboxes(self.field(b"reply-to"))
 
-    @cached_property
+    @derived
     def written(self) -> float | None:
         """When the Date field says that the message was written; None where it cannot be read."""
         return written_date(self.field(b"date"))
 
-    @cached_property
+    @derived
     def received(self) -> float | None:
         """When the newest Received field was written; None where there is none, or none that can be read."""
         found = self.message.values(b"received")
         return received_date(found[0]) if found else None
 
-    @cached_property
+    @derived
     def listed(self) -> bool:
         """Whether a mailing list has handled the message: its fields may name the list instead of the author."""
         return bool(self.message.values(b"list-id") or self.message.values(b"list-post"))
 
-    @cached_property
+    @derived
     def hosts(self) -> tuple[str, ...]:
         """The distinct host names in URLs, in order of appearance, without addresses."""
         return tuple(dict.fromkeys([url.host for url in self.urls if not url.address]))[:MAX_HOSTS]
 
-    @cached_property
+    @derived
     def places(self) -> dict[str, str]:
         """The kinds of places (see Hosts) that URLs lead to, each with the first host of the kind."""
         found: dict[str, str] = {}
@@ -145,19 +179,19 @@ class Subject:
                 found.setdefault(kind, host)
         return found
 
-    @cached_property
+    @derived
     def reported(self) -> bool:
         """Whether this is a report of a delivery (RFC 3464): what it quotes are not its author's words."""
         if b"multipart/report" not in self.field(b"content-type").lower():
             return False
         return any(part.content_type == "message/delivery-status" for part in self.message.parts)
 
-    @cached_property
+    @derived
     def lures(self) -> dict[str, tuple[str, ...]]:
         """The phrases of the list that the text holds, by kind; none where somebody else's text is returned."""
         return {} if self.reported else self.phrases.body.by_kind(self.visible)
 
-    @cached_property
+    @derived
     def phrases_found(self) -> tuple[str, ...]:
         """All of them but those of kinds that are no sign by themselves."""
         kinds = self.lures.items()
@@ -165,7 +199,7 @@ class Subject:
             tuple([phrase for kind, phrases in kinds if kind not in _UNCOUNTED for phrase in phrases]) if kinds else ()
         )
 
-    @cached_property
+    @derived
     def exotic(self) -> bool:
         """Whether the text has characters beyond those of Western Europe."""
         if self.visible.isascii():
@@ -176,12 +210,12 @@ class Subject:
             return True
         return False
 
-    @cached_property
+    @derived
     def called(self) -> tuple[str, ...]:
         """What a reader sees first: the subject and the authors' display names."""
         return (self.subject, *[mailbox.display[:1_000] for mailbox in self.author.mailboxes[:5]])
 
-    @cached_property
+    @derived
     def plain(self) -> bool:
         """Whether all of `called` is ASCII."""
         return all(text.isascii() for text in self.called)

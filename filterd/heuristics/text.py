@@ -113,18 +113,11 @@ def fancy_text(subject: Subject) -> Evidence:
 
 def greets_address(subject: Subject) -> Evidence:
     """The text begins with the recipient's address instead of a name."""
-    if not subject.visible or len(subject.to) != 1 or subject.listed:
+    head = subject.visible[: 4 * _GREETED].lstrip()[:_GREETED]
+    if "@" not in head or len(subject.to) != 1 or subject.listed:
         return None
-    head = subject.visible[: 4 * _GREETED].lstrip()[:_GREETED].lower()
     local = subject.to[0][0]
-    if len(local) < _LEAST or local not in head:
-        return None
-    return (
-        (local,)
-        if f"{local}@" in head
-        or re.search(rf"(?:dear|hello|hi|hallo|bonjour|ol\u00e1|hola)\W{{1,3}}{re.escape(local)}", head)
-        else None
-    )
+    return (local,) if len(local) >= _LEAST and f"{local}@" in head.lower() else None
 
 
 def base64_needless(subject: Subject) -> Evidence:
@@ -159,6 +152,19 @@ TABLE: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("BODY_EMPTY", body_empty),
     ("BODY_ONLY_FILE", body_only_file),
     ("BODY_SHORT_LINK", body_short_link),
+    ("BODY_SHOUTS", body_shouts),
+    ("GREETS_ADDRESS", greets_address),
+    ("BASE64_NEEDLESS", base64_needless),
+    ("TEXT_HTML_DIFFER", text_html_differ),
+)
+# Where the text is not all ASCII.
+NOT_ASCII: Final[tuple[tuple[str, Heuristic], ...]] = (
+    ("ZERO_WIDTH_TEXT", zero_width_text),
+    ("MIXED_SCRIPT_TEXT", mixed_script_text),
+    ("FANCY_TEXT", fancy_text),
+)
+# Where the text holds a phrase of the list.
+PHRASES: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("BODY_SPAM_PHRASES", body_spam_phrases),
     ("BODY_MANY_PHRASES", body_many_phrases),
     ("LURE_ACCOUNT", _lure("account")),
@@ -169,15 +175,5 @@ TABLE: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("LURE_PARCEL", _lure("parcel")),
     ("LURE_REMOVE", _lure("remove", _SOME)),
     ("LURE_PRESSURE", _lure("pressure", _SOME)),
-    ("BODY_SHOUTS", body_shouts),
     ("BITCOIN_ADDRESS", bitcoin_address),
-    ("GREETS_ADDRESS", greets_address),
-    ("BASE64_NEEDLESS", base64_needless),
-    ("TEXT_HTML_DIFFER", text_html_differ),
-)
-# Where the text is not all ASCII.
-NOT_ASCII: Final[tuple[tuple[str, Heuristic], ...]] = (
-    ("ZERO_WIDTH_TEXT", zero_width_text),
-    ("MIXED_SCRIPT_TEXT", mixed_script_text),
-    ("FANCY_TEXT", fancy_text),
 )

@@ -146,11 +146,11 @@ def disguised_words(subject: Subject) -> Evidence:
 
 def subject_recipient(subject: Subject) -> Evidence:
     """The subject calls the recipient by the e-mail address."""
-    text = subject.subject.lower()
-    if not text.strip():
+    if "@" not in subject.subject:
         return None
+    text = subject.subject.lower()
     for local, _ in subject.to:
-        if len(local) >= _LEAST and (f"{local}@" in text or text.startswith(f"{local},") or text.endswith(local)):
+        if len(local) >= _LEAST and f"{local}@" in text:
             return (local,)
     return None
 
@@ -158,8 +158,6 @@ def subject_recipient(subject: Subject) -> Evidence:
 TABLE: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("MISSING_SUBJECT", missing_subject),
     ("SUBJECT_ALL_CAPS", subject_all_caps),
-    ("SUBJECT_NEEDLESS_ENCODING", subject_needless_encoding),
-    ("ESCAPED_LETTERS", escaped_letters),
     ("SUBJECT_FAKE_REPLY", subject_fake_reply),
     ("SUBJECT_TRAILING_ID", subject_trailing_id),
     ("GAPPY_WORDS", gappy_words),
@@ -175,4 +173,9 @@ NOT_PLAIN: Final[tuple[tuple[str, Heuristic], ...]] = (
     ("FANCY_LETTERS", fancy_letters),
     ("INVISIBLE_CHARACTERS", invisible_characters),
     ("MIXED_SCRIPT_WORDS", mixed_script_words),
+)
+# Where there are encoded words.
+ENCODED: Final[tuple[tuple[str, Heuristic], ...]] = (
+    ("SUBJECT_NEEDLESS_ENCODING", subject_needless_encoding),
+    ("ESCAPED_LETTERS", escaped_letters),
 )

@@ -15,10 +15,16 @@ _DOTTED: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _ESCAPED: Final = re.compile(r"%(?:4[1-9A-Fa-f]|5[0-9Aa]|6[1-9A-Fa-f]|7[0-9Aa]|3[0-9])")
 _NEEDLESS: Final = 3  # letters and digits in hexadecimal, which nobody has to escape
 _LONG: Final = 2_000  # characters of a URL looked at
-_PROGRAM: Final = re.compile(
-    r"/[^/?#]{1,200}\.(?:exe|scr|msi|bat|cmd|vbs|js|jar|apk|iso|img|hta|ps1|lnk|cab|rar|7z|ace)(?:[?#]|\Z)",
-    re.IGNORECASE,
+# fmt: off
+_PROGRAMS: Final = frozenset(
+    {
+        "exe", "scr", "msi", "bat", "cmd", "vbs", "js", "jar", "apk", "iso", "img", "hta", "ps1", "lnk", "cab", "rar", "7z",
+        "ace",
+    }
 )
+# fmt: on
+_ENDING: Final = 3  # characters of these
+_SLASHES: Final = 2  # of the scheme: there is a path where there are more
 _LOOKED: Final = 1_000  # URLs whose text is searched
 
 
@@ -82,19 +88,20 @@ def url_many_labels(subject: Subject) -> Evidence:
 def url_program(subject: Subject) -> Evidence:
     """A URL leads to a program or an archive of the kind that hides one."""
     for url in subject.urls[:_LOOKED]:
-        match = _PROGRAM.search(url.text[:_LONG].partition("?")[0])
-        if match is not None and match.start() > len(url.scheme) + 2:
+        path = url.text[:_LONG].partition("?")[0].partition("#")[0]
+        ending = path.rpartition(".")[2]
+        if len(ending) <= _ENDING and ending.lower() in _PROGRAMS and path.count("/") > _SLASHES:
             return (url.text,)
     return None
 
 
 def url_recipient(subject: Subject) -> Evidence:
     """A URL holds the recipient's address behind a #, where only the page's own script sees it and greets with it."""
-    if len(subject.to) != 1:
-        return None
-    address = "@".join(subject.to[0])
     for url in subject.urls[:_LOOKED]:
-        if "#" in url.text and address in url.text[:_LONG].partition("#")[2].lower().replace("%40", "@"):
+        behind = url.text[:_LONG].partition("#")[2] if "#" in url.text else ""
+        if not behind or ("@" not in behind and "%40" not in behind) or len(subject.to) != 1:
+            continue
+        if "@".join(subject.to[0]) in behind.lower().replace("%40", "@"):
             return (url.text,)
     return None
 
