@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from filterd.classifier.features import BITS, Features, Receiving, Slots
-from filterd.classifier.hashing import Hashed, fold
+from filterd.classifier.hashing import Hashed, Places, fold
 from filterd.html import Page
 from filterd.mime.message import Message
 
@@ -36,6 +36,7 @@ _BODY: Final = 5
 _STRUCTURE: Final = 7
 _PAIR: Final = np.uint64(0x9E3779B97F4A7C15)
 _THIRD: Final = np.uint64(3)
+_ONE: Final = np.uint64(1)
 
 
 def features_of(
@@ -47,15 +48,18 @@ def features_of(
     receiving: Receiving,
 ) -> Features:
     """The features of a parsed message: header fields but those of the receiving side, text, structure, hosts."""
-    text = text_of(message, subject, texts, pages, hosts, receiving)
-    found, _ = _hashed(text)
-    found.sort()
-    if len(found) > 1:
-        fresh = np.empty(len(found), dtype=np.bool_)
-        fresh[0] = True
-        np.not_equal(found[1:], found[:-1], out=fresh[1:])
-        found = found[fresh]
-    return Features(found)
+    return Features(distinct(hashed(text_of(message, subject, texts, pages, hosts, receiving)).slots))
+
+
+def distinct(slots: Slots) -> Slots:
+    """Sorted, each once; the array given is used up."""
+    slots.sort()
+    if not len(slots):
+        return slots
+    fresh = np.empty(len(slots), dtype=np.bool_)
+    fresh[0] = True
+    np.not_equal(slots[1:], slots[:-1], out=fresh[1:])
+    return slots[fresh]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,20 @@ class Text:
     body: int
     starts: tuple[int, ...]
     seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """The slots of a text, not distinct: words, neighbours, stretches, stretches of the header, in that order.
+
+    `starts` and `ends` are the words' offsets; the stretch number N begins at the offset N.
+    """
+
+    slots: Slots
+    starts: Places
+    ends: Places
+    grams: int
+    header: int
 
 
 def text_of(
@@ -97,33 +115,42 @@ def text_of(
         starts.append(size)
         seeds.append(zlib.crc32(lower))
         size += len(pieces[-1])
-    shown = "\n".join(
-        [subject[:MAX_FIELD], *[text[:MAX_TEXT] for text in texts], *[page.text[:MAX_TEXT] for page in pages]]
-    )
-    body = _without(("\n" + shown[:MAX_TEXT].lower() + "\n").encode("utf-8", "replace")[:MAX_TEXT], own)
-    structure = "\n".join(_structure(message, pages, hosts)).encode("utf-8", "replace")[:MAX_STRUCTURE].lower()
-    starts += [size, size + 1 + len(subject[:MAX_FIELD].encode("utf-8", "replace")), size + len(body)]
-    seeds += [_SUBJECT, _BODY, _STRUCTURE]
-    return Text(b"".join([*pieces, body, structure]), size, size + len(body), tuple(starts), tuple(seeds))
+    header = size
+    parts = ((_SUBJECT, subject[:MAX_FIELD]), (_BODY, _first([*texts, *[page.text for page in pages]])))
+    for seed, text in parts:
+        pieces.append(b"\n" + _without(text.lower().encode("utf-8", "replace")[:MAX_TEXT], own) + b"\n")
+        starts.append(size)
+        seeds.append(seed)
+        size += len(pieces[-1])
+    structure = "\n".join(_structure(message, pages, hosts)).lower().encode("utf-8", "replace")[:MAX_STRUCTURE]
+    return Text(b"".join([*pieces, structure]), header, size, (*starts, size), (*seeds, _STRUCTURE))
 
 
-def _hashed(text: Text) -> tuple[Slots, tuple[int, int]]:
-    """The slots in the order of the text, not distinct: words, pairs, stretches, stretches of the header.
-
-    And how many words and pairs there are.
-    """
-    hashed = Hashed(text.data)
-    starts, _, words = hashed.words()
+def hashed(text: Text) -> Hashes:
+    """The slots of all views."""
+    buffer = Hashed(text.data)
+    starts, ends, words = buffer.words()
     at = np.searchsorted(np.array(text.starts), starts, side="right") - 1
-    seeds = (np.array(text.seeds, dtype=np.uint64) << np.uint64(1)) | np.uint64(1)
-    words *= seeds[at]
+    words *= ((np.array(text.seeds, dtype=np.uint64) << _ONE) | _ONE)[at]
     pairs = words[1:] * _PAIR
     pairs += words[:-1] * _THIRD
-    grams = fold(hashed.grams(GRAM, 0, text.body), BITS)
+    grams = fold(buffer.grams(GRAM, 0, text.body), BITS)
     header = grams[: max(text.header - GRAM + 1, 0)]
     view = np.uint32(1 << BITS)
-    counts = len(words), len(pairs)
-    return np.concatenate([fold(words, BITS), fold(pairs, BITS), grams + view, header + view + view]), counts
+    slots = np.concatenate([fold(words, BITS), fold(pairs, BITS), grams + view, header + view + view])
+    return Hashes(slots, starts, ends, len(grams), len(header))
+
+
+def _first(texts: Sequence[str]) -> str:
+    """The beginning of all texts together."""
+    found: list[str] = []
+    left = MAX_TEXT
+    for text in texts:
+        found.append(text[:left])
+        left -= len(found[-1]) + 1
+        if left <= 0:
+            break
+    return "\n".join(found)
 
 
 def _own(message: Message) -> list[bytes]:
@@ -147,7 +174,8 @@ def _structure(message: Message, pages: Sequence[Page], hosts: Sequence[str]) ->
     """Types, names and numbers as words."""
     found = [f"parts{_magnitude(len(message.parts))} hosts{_magnitude(len(hosts))}"]
     for part in message.parts[:MAX_PARTS]:
-        found.append(" ".join([part.content_type, part.charset[:40], *part.encodings[:1], part.disposition]))
+        words = (part.content_type, part.charset, *part.encodings[:1], part.disposition)
+        found.append(" ".join([word[:MAX_NAME] for word in words]))
         found += [name[-MAX_FIELD:] for name in part.filenames[:1]]
     for page in pages[:MAX_PARTS]:
         counts = (len(page.links), page.images, len(page.forms), len(page.scripts), len(page.hidden))

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from filterd.classifier.calibration import probability
 from filterd.classifier.features import BITS, SLOTS, VIEWS, Features, Slots
 
-__all__ = ["SIZE", "Change", "Weights", "empty", "learn", "margin", "probability", "undo", "views"]
+__all__ = ["SIZE", "Change", "Weights", "empty", "learn", "margin", "probability", "shares", "undo", "views"]
 
 Weights: TypeAlias = NDArray[np.float32]
 
@@ -79,6 +79,13 @@ def views(features: Features) -> Iterator[Slots]:
     for end in [*np.searchsorted(features.slots, _EDGES).tolist(), len(features.slots)]:
         yield features.slots[start:end]
         start = end
+
+
+def shares(features: Features) -> tuple[float, ...]:
+    """What a weight of each view adds to the margin."""
+    return tuple(
+        [SCALE * counts / math.sqrt(max(len(slots), 1)) for counts, slots in zip(COUNTS, views(features), strict=True)]
+    )
 
 
 def _margin(weights: Weights, slots: Slots) -> float:
