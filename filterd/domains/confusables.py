@@ -50,14 +50,20 @@ def skeleton(text: str) -> str:
     """The form of at most MAX_INPUT characters. Linear; never raises."""
     text = text[:MAX_INPUT].lower()
     if not text.isascii():
-        text = "".join(
-            [char for char in unicodedata.normalize("NFKD", text) if unicodedata.category(char) not in _MARKS]
-        )
-        text = text.lower()
+        text = _bare(unicodedata.normalize("NFKD", text)).lower()
     text = text.translate(_TABLE)
     for pair, letter in _PAIRS:
         text = text.replace(pair, letter)
     return text
+
+
+def plain(text: str) -> str:
+    """The text without what nobody sees and without marks that belong to no letter, which part words for a program."""
+    return text if text.isascii() else _bare(unicodedata.normalize("NFC", text[:MAX_INPUT]))
+
+
+def _bare(text: str) -> str:
+    return "".join([char for char in text if unicodedata.category(char) not in _MARKS])
 
 
 def readable(name: str) -> str:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Final
 
 from filterd.domains import is_subdomain, registrable
-from filterd.domains.confusables import readable, skeleton
+from filterd.domains.confusables import plain, readable, skeleton
 
 _SHORTEST: Final = 3  # characters of a name
 _LONGEST: Final = 30
@@ -63,10 +63,15 @@ class Brands:
         return bool(self._by_look)
 
     def named_by(self, text: str) -> list[Use]:
-        """Brands that a display name speaks of: single words, two that are written as one, letters with gaps."""
-        words = _WORD.findall(text[:_TEXT])[:MAX_WORDS]
-        found = self._used([*words, *[one + two for one, two in pairwise(words)]])
-        for match in _GAPPY.finditer(text[:_TEXT]) if len(words) >= _GAPS else ():
+        """Brands that a display name speaks of: up to three words, also written as one, and letters with gaps."""
+        shown = text[:_TEXT]
+        text = plain(shown)
+        words = _WORD.findall(text)[:MAX_WORDS]
+        threes = [one + two + three for one, two, three in zip(words, words[1:], words[2:], strict=False)]
+        found = self._used([*words, *[one + two for one, two in pairwise(words)], *threes])
+        if text != shown:
+            found = [Use(use.brand, use.words, use.disguised or use.words not in shown) for use in found]
+        for match in _GAPPY.finditer(text) if len(words) >= _GAPS else ():
             joined = self._used([_BLANKS.sub("", match[0])])
             found += [Use(use.brand, match[0], disguised=True) for use in joined]
         return found

@@ -13,7 +13,10 @@ _MANY: Final = 5  # phrases of the list, of any kind
 _SOME: Final = 2  # phrases of one kind
 _SHORT: Final = 150  # visible characters: a sentence or two
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\u00ad\ufeff\u034f"
-_INSIDE: Final = re.compile(f"(?<=[A-Za-z])[{_UNSEEN}](?=[A-Za-z])")
+# Beside them marks of other scripts behind a Latin letter.
+_INSIDE: Final = re.compile(
+    f"(?<=[A-Za-z])(?:[{_UNSEEN}](?=[A-Za-z])|[\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0730-\u074a])"
+)
 _HIDDEN: Final = 8  # letters parted by what nobody sees; a long word may be hyphenated so
 _FANCY: Final = re.compile("[\U0001d400-\U0001d7ff]")
 _LOOKALIKE: Final = re.compile("[\u0370-\u03ff\u0400-\u052f]")  # Greek and Cyrillic
@@ -88,7 +91,7 @@ def bitcoin_address(subject: Subject) -> Evidence:
 
 def zero_width_text(subject: Subject) -> Evidence:
     """Words of the text are parted by characters that nobody sees."""
-    if not any(char in subject.visible for char in _UNSEEN):
+    if not subject.exotic and "\u00ad" not in subject.visible:
         return None
     found = _INSIDE.findall(subject.visible[:_LOOKED])
     return (f"{len(found)} times U+{ord(found[0]):04X}",) if len(found) >= _HIDDEN else None

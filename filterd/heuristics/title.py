@@ -19,7 +19,11 @@ _MONEY: Final = re.compile(r"[$\u00a3\u20ac\u00a5] ?\d|\d ?(?:[$\u00a3\u20ac]|(?
 _SHOUTS: Final = re.compile(r"!!|\?\?|!\?|[!]\s*\Z")
 _PICTURES: Final = re.compile("[\u2190-\u21ff\u2300-\u23ff\u2460-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]")
 _FANCY: Final = re.compile("[\u249c-\u24e9\uff21-\uff5a\U0001d400-\U0001d7ff\U0001f110-\U0001f189]")
-_INVISIBLE: Final = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\u00ad\ufeff]")
+_INVISIBLE: Final = re.compile(
+    # Beside them marks of other scripts behind a Latin letter, and joiners between two, which mean nothing there.
+    "(?<=[A-Za-z])[\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0730-\u074a\u200c\u200d]"
+    "|[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\u00ad\ufeff]"
+)
 _LATIN: Final = re.compile(r"[A-Za-z]")
 _LOOKALIKE: Final = re.compile("[\u0370-\u03ff\u0400-\u052f]")  # Greek and Cyrillic
 _WORD: Final = re.compile(r"\w{3,40}")

@@ -18,8 +18,8 @@ _LONG: Final = 2_000  # characters of a URL looked at
 # fmt: off
 _PROGRAMS: Final = frozenset(
     {
-        "exe", "scr", "msi", "bat", "cmd", "vbs", "js", "jar", "apk", "iso", "img", "hta", "ps1", "lnk", "cab", "rar", "7z",
-        "ace",
+        "exe", "scr", "msi", "bat", "cmd", "vbs", "js", "jar", "apk", "iso", "img", "hta", "ps1", "lnk", "cab", "rar",
+        "7z", "ace",
     }
 )
 # fmt: on

@@ -136,6 +136,15 @@ def test_common_names_are_people_too() -> None:
     assert "FROM_BRAND" in {found.symbol for found in brand.findings}
 
 
+@pytest.mark.parametrize(
+    "name", ["N e t f l i x", "Netf1ix", "N\u073fe\u073ftf\u073flix", "Banco d\u043e Brasil", "A\u200dmazon Support"]
+)
+def test_disguised_names_are_found(name: str) -> None:
+    """Gaps, digits, marks of other scripts, other alphabets, joiners."""
+    found = {one.symbol for one in examine(mail(From=f"{name} <a@evil.test>")).findings}
+    assert {"FROM_BRAND", "FROM_BRAND_DISGUISED"} <= found
+
+
 def test_no_brand_is_listed_twice() -> None:
     """Names that look alike would hide one another."""
     assert len(list(PHRASES.brands.named_by("paypal"))) == 1
