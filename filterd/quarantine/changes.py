@@ -7,7 +7,6 @@ All functions take a connection inside a write transaction (Ledger.changing), an
 entry.
 """
 
-import sqlite3
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -15,6 +14,7 @@ from typing import Final
 import msgspec
 
 from filterd.quarantine.chain import AuditRow, ChainState, link, verify
+from filterd.quarantine.database import Connection
 from filterd.quarantine.entries import WAITING, Actor, State
 
 DAEMON: Final = Actor("filterd")
@@ -51,7 +51,7 @@ class Attempt:
     due: float = 0.0
 
 
-def append(connection: sqlite3.Connection, row: AuditRow) -> None:
+def append(connection: Connection, row: AuditRow) -> None:
     """Put a row at the end of the chain."""
     seq, before = connection.execute("SELECT seq, link FROM head").fetchone()
     row = replace(row, seq=seq + 1)
@@ -63,21 +63,21 @@ def append(connection: sqlite3.Connection, row: AuditRow) -> None:
     connection.execute("UPDATE head SET seq = ?, link = ?", (row.seq, end))
 
 
-def audit(connection: sqlite3.Connection, identifier: str | None = None) -> Iterator[AuditRow]:
+def audit(connection: Connection, identifier: str | None = None) -> Iterator[AuditRow]:
     """The rows of an entry, or all, oldest first."""
     where, values = ("WHERE id = ? ", (identifier,)) if identifier is not None else ("", ())
     for row in connection.execute(f"SELECT {_ROW} FROM audit {where}ORDER BY seq", values):  # noqa: S608  # constants
         yield AuditRow(*row)
 
 
-def verify_audit(connection: sqlite3.Connection) -> ChainState:
+def verify_audit(connection: Connection) -> ChainState:
     """Look over the whole chain."""
     seq, end = connection.execute("SELECT seq, link FROM head").fetchone()
     return verify(audit(connection), seq, end)
 
 
 def begin_release(
-    connection: sqlite3.Connection, act: Act, targets: tuple[str, ...], lease: Lease, *, again: bool = False
+    connection: Connection, act: Act, targets: tuple[str, ...], lease: Lease, *, again: bool = False
 ) -> State | None:
     """Take an entry for a release: None where it is ours until then, else the state that forbids it.
 
@@ -99,7 +99,7 @@ def begin_release(
     return None
 
 
-def due_release(connection: sqlite3.Connection, now: float, lease: Lease) -> str | None:
+def due_release(connection: Connection, now: float, lease: Lease) -> str | None:
     """Take the release that has been due for longest: nobody works on it, or who did has gone."""
     row = connection.execute(
         "SELECT id FROM entries WHERE state = 'releasing' AND due <= ? ORDER BY due LIMIT 1", (now,)
@@ -114,32 +114,32 @@ def due_release(connection: sqlite3.Connection, now: float, lease: Lease) -> str
     return str(row[0])
 
 
-def releases_due(connection: sqlite3.Connection, now: float) -> int:
+def releases_due(connection: Connection, now: float) -> int:
     """How many releases are due."""
     query = "SELECT count(*) FROM entries WHERE state = 'releasing' AND due <= ?"
     return int(connection.execute(query, (now,)).fetchone()[0])
 
 
-def totals(connection: sqlite3.Connection) -> tuple[int, int]:
+def totals(connection: Connection) -> tuple[int, int]:
     """How many entries wait for somebody, and the bytes of their messages."""
     query = "SELECT count(*), coalesce(sum(size), 0) FROM entries WHERE state IN ('held', 'failed')"
     count, size = connection.execute(query).fetchone()
     return int(count), int(size)
 
 
-def end_attempt(connection: sqlite3.Connection, act: Act, lease: Lease, attempt: Attempt) -> bool:
+def end_attempt(connection: Connection, act: Act, lease: Lease, attempt: Attempt) -> bool:
     """Write down what an attempt came to; False where its lease was over and another has taken the entry."""
     changed = connection.execute(
-        "UPDATE entries SET changed = iif(state = ?1, changed, ?2), state = ?1, due = ?3, lease = '', outcome = ?4"
-        " WHERE id = ?5 AND state = 'releasing' AND lease = ?6",
-        (attempt.to, act.now, attempt.due, attempt.outcome, act.id, lease.token),
+        "UPDATE entries SET changed = CASE WHEN state = ? THEN changed ELSE ? END, state = ?, due = ?, lease = '',"
+        " outcome = ? WHERE id = ? AND state = 'releasing' AND lease = ?",
+        (attempt.to, act.now, attempt.to, attempt.due, attempt.outcome, act.id, lease.token),
     ).rowcount
     result = f"{'later' if attempt.to is State.RELEASING else attempt.to}: {attempt.outcome}"
     append(connection, act.row("release", result if changed else f"too late, {result}"))
     return bool(changed)
 
 
-def end(connection: sqlite3.Connection, act: Act, to: State, action: str) -> str | None:
+def end(connection: Connection, act: Act, to: State, action: str) -> str | None:
     """Delete or expire an entry and its copies: None where that is done, else why not, in words."""
     state, digest, kept, _ = _read(connection, act.id)
     if kept or state not in (*WAITING, State.DELIVERED):
@@ -152,7 +152,7 @@ def end(connection: sqlite3.Connection, act: Act, to: State, action: str) -> str
     return None
 
 
-def restore(connection: sqlite3.Connection, act: Act) -> str | None:
+def restore(connection: Connection, act: Act) -> str | None:
     """Hold again what was deleted or has expired: None where that is done, else why not, in words."""
     state, _, _, files = _read(connection, act.id)
     if state not in (State.DELETED, State.EXPIRED) or not files:
@@ -164,17 +164,17 @@ def restore(connection: sqlite3.Connection, act: Act) -> str | None:
     return None
 
 
-def keep(connection: sqlite3.Connection, act: Act, *, on: bool) -> None:
+def keep(connection: Connection, act: Act, *, on: bool) -> None:
     """Put an entry under legal hold, or end that."""
     _read(connection, act.id)
     connection.execute("UPDATE entries SET kept = ? WHERE id = ?", (on, act.id))
     append(connection, act.row("keep" if on else "unkeep"))
 
 
-def forget_files(connection: sqlite3.Connection, act: Act, why: str) -> bool:
+def forget_files(connection: Connection, act: Act, why: str) -> bool:
     """Say that an entry's files go now; False where it is under legal hold or waits for somebody again."""
     gone = connection.execute(
-        "UPDATE entries SET files = 0 WHERE id = ? AND files AND NOT kept"
+        "UPDATE entries SET files = FALSE WHERE id = ? AND files AND NOT kept"
         " AND state IN ('deleted', 'expired', 'delivered')",
         (act.id,),
     ).rowcount
@@ -183,7 +183,7 @@ def forget_files(connection: sqlite3.Connection, act: Act, why: str) -> bool:
     return bool(gone)
 
 
-def remove(connection: sqlite3.Connection, act: Act, why: str) -> bool:
+def remove(connection: Connection, act: Act, why: str) -> bool:
     """Take an entry out of the index for good; its audit stays. False under legal hold, or while it is released."""
     gone = connection.execute(
         "DELETE FROM entries WHERE id = ? AND NOT kept AND state <> 'releasing'", (act.id,)
@@ -192,7 +192,7 @@ def remove(connection: sqlite3.Connection, act: Act, why: str) -> bool:
     return bool(gone)
 
 
-def old(connection: sqlite3.Connection, states: Collection[State], before: float, most: int) -> list[str]:
+def old(connection: Connection, states: Collection[State], before: float, most: int) -> list[str]:
     """Ids of entries with files that came into one of these states before then, and are not kept, oldest first."""
     marks = ", ".join("?" * len(states))
     rows = connection.execute(
@@ -203,7 +203,7 @@ def old(connection: sqlite3.Connection, states: Collection[State], before: float
     return [row[0] for row in rows]
 
 
-def _read(connection: sqlite3.Connection, identifier: str) -> tuple[State, str, bool, bool]:
+def _read(connection: Connection, identifier: str) -> tuple[State, str, bool, bool]:
     """State, digest, whether it is kept and whether it has its files; KeyError where there is no such entry."""
     row = connection.execute("SELECT state, digest, kept, files FROM entries WHERE id = ?", (identifier,)).fetchone()
     if row is None:
@@ -211,7 +211,7 @@ def _read(connection: sqlite3.Connection, identifier: str) -> tuple[State, str, 
     return State(row[0]), row[1], bool(row[2]), bool(row[3])
 
 
-def _copies(connection: sqlite3.Connection, identifier: str, digest: str, states: Collection[State]) -> list[str]:
+def _copies(connection: Connection, identifier: str, digest: str, states: Collection[State]) -> list[str]:
     """The other entries of one message that are in one of these states and not kept."""
     marks = ", ".join("?" * len(states))
     rows = connection.execute(
@@ -221,7 +221,7 @@ def _copies(connection: sqlite3.Connection, identifier: str, digest: str, states
     return [row[0] for row in rows]
 
 
-def _set(connection: sqlite3.Connection, identifier: str, to: State, now: float, outcome: str) -> None:
+def _set(connection: Connection, identifier: str, to: State, now: float, outcome: str) -> None:
     connection.execute(
         "UPDATE entries SET state = ?, changed = ?, outcome = ? WHERE id = ?", (to, now, outcome, identifier)
     )

@@ -1,10 +1,9 @@
 """Holding a message: bytes, evidence and ledger entry, all on disk before the client hears 250."""
 
 import os
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -13,26 +12,16 @@ from filterd.model.ids import is_id
 from filterd.model.message import RawMessage
 from filterd.quarantine import changes
 from filterd.quarantine import evidence as evidence_format
-from filterd.quarantine.blobs import BlobDirectory
 from filterd.quarantine.chain import AuditRow, ChainState
 from filterd.quarantine.changes import Act, Attempt, Lease
-from filterd.quarantine.durable import (
-    Draft,
-    Fsync,
-    Lock,
-    locked,
-    private_directory,
-    require_private,
-    sync_directory,
-    write_draft,
-)
+from filterd.quarantine.database import BUSY, Database, SqliteDatabase
+from filterd.quarantine.durable import Fsync
 from filterd.quarantine.entries import ENDED, WAITING, Actor, Entry, EntryFilter, State, entry_of
+from filterd.quarantine.files import Files
 from filterd.quarantine.inventory import Inventory
-from filterd.quarantine.ledger import BUSY, AmbiguousCommitError, Ledger
+from filterd.quarantine.ledger import Ledger
+from filterd.quarantine.local import LocalFiles
 
-LOCK_WAIT: Final = 2.0  # seconds a hold waits for a deletion under way, which takes milliseconds
-DELETE_WAIT: Final = 10.0  # seconds a deletion waits for holds under way
-DISCARD_WAIT: Final = 0.5  # seconds that taking back a failed hold's blob waits for holds beside it
 SWEPT: Final = 1_000  # entries expired or swept at once: a commit each
 
 _HELD: Final = EntryFilter()
@@ -46,16 +35,22 @@ class Quarantine:
     """
 
     def __init__(
-        self, root: Path, *, busy: float = BUSY, clock: Callable[[], float] = time.time, fsync: Fsync = os.fsync
+        self,
+        root: Path,
+        *,
+        busy: float = BUSY,
+        clock: Callable[[], float] = time.time,
+        fsync: Fsync = os.fsync,
+        shared: tuple[Database, Files] | None = None,
     ) -> None:
-        """`busy` is how many seconds a commit waits for other processes; `clock` gives epoch seconds."""
-        self._root = root
+        """`busy` is how many seconds a commit waits for other processes; `clock` gives epoch seconds.
+
+        With `shared` the ledger and the files are where that says, and `root` is of no account.
+        """
         self._clock = clock
-        self._fsync = fsync
-        self._evidence = root / "evidence"
-        self._drafts = root / "drafts"
-        self._blobs = BlobDirectory(root / "blobs", self._drafts, fsync)
-        self._ledger = Ledger(root / "ledger.sqlite", busy=busy)
+        self._database: Database = shared[0] if shared else SqliteDatabase(root / "ledger.sqlite", busy=busy)
+        self._ledger = Ledger(self._database)
+        self._files: Files = shared[1] if shared else LocalFiles(root, self._ledger, fsync)
         self._prepared = False
 
     def prepare(self) -> None:
@@ -64,16 +59,10 @@ class Quarantine:
         Done before the first hold in any case; at start it tells early. CustodyError names what is wrong.
         """
         try:
-            self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self._root, self._root / "blobs", self._evidence, self._drafts):
-                private_directory(folder, self._fsync)
-            with suppress(FileNotFoundError):
-                require_private(self._root / "ledger.sqlite")
-            with suppress(CustodyError), locked(self._drafts, Lock.EXCLUSIVE, 0.0):
-                for draft in self._drafts.iterdir():
-                    draft.unlink(missing_ok=True)
+            self._files.prepare()
         except OSError as error:
             raise CustodyError(f"quarantine: {error}") from error
+        self._database.prepare()
         self._prepared = True
 
     def hold(self, evidence: Evidence, message: RawMessage) -> str:
@@ -83,58 +72,11 @@ class Quarantine:
         try:
             if not self._prepared:
                 self.prepare()
-            with (
-                locked(self._drafts, Lock.SHARED, LOCK_WAIT),
-                locked(self._blobs.folder(evidence.sha256), Lock.SHARED, LOCK_WAIT),
-            ):
-                self._hold(evidence, message)
-        except CustodyError as error:
-            self._discard(evidence, error)
-            raise
-        except (OSError, ValueError, TypeError, sqlite3.Error) as error:
-            self._discard(evidence, error)
+            commit = partial(self._ledger.add, entry_of(evidence, message))
+            self._files.hold(evidence, evidence_format.encode(evidence), message, commit)
+        except (OSError, ValueError, TypeError) as error:
             raise CustodyError(f"quarantine: {type(error).__name__}: {error}") from error
         return evidence.id
-
-    def _hold(self, evidence: Evidence, message: RawMessage) -> None:
-        """Both files are fsynced before either is renamed: the disk's journal then commits once, not twice."""
-        target = self._evidence_path(evidence.id)
-        if target.exists():
-            raise _TakenError("quarantine: this id is taken")
-        encoded = evidence_format.encode(evidence)
-        entry = entry_of(evidence, message)
-        drafts: list[Draft] = []
-        try:
-            blob = self._blobs.draft(message, evidence.sha256, evidence.size)
-            if blob is not None:
-                drafts.append(blob)
-            record = write_draft(self._drafts, lambda: (encoded,), self._fsync)
-            drafts.append(record)
-            path = self._blobs.path(evidence.sha256)
-            if blob is not None:
-                blob.publish(path)
-            record.publish(target)
-        finally:
-            for draft in drafts:
-                draft.discard()
-        # A blob that was there may be another hold's, renamed but not yet durable: its folder is synced as well.
-        sync_directory(path.parent, self._fsync)
-        sync_directory(self._evidence, self._fsync)
-        self._ledger.add(entry)
-
-    def _discard(self, evidence: Evidence, error: Exception) -> None:
-        """Take back the files of a hold that failed, so that a full disk is not filled further by retries."""
-        if isinstance(error, AmbiguousCommitError | _TakenError):
-            return
-        with suppress(OSError, CustodyError):
-            if self._ledger.entry(evidence.id) is None:
-                self._evidence_path(evidence.id).unlink(missing_ok=True)
-        with (
-            suppress(OSError, CustodyError),
-            locked(self._blobs.folder(evidence.sha256), Lock.EXCLUSIVE, DISCARD_WAIT),
-        ):
-            if not self._ledger.used(evidence.sha256):
-                self._blobs.remove(evidence.sha256)
 
     def entries(self, wanted: EntryFilter = _HELD, *, before: str | None = None, limit: int = 50) -> list[Entry]:
         """Newest first, retries of one message merged into the newest; `before` is the last id of the page before.
@@ -156,14 +98,14 @@ class Quarantine:
     def evidence(self, identifier: str) -> Evidence:
         """What the verdict was made from; KeyError: no such entry or deleted, EvidenceError: unreadable."""
         try:
-            return evidence_format.decode(self._evidence_path(self._known(identifier).id).read_bytes())
+            return evidence_format.decode(self._files.evidence(self._known(identifier).id))
         except FileNotFoundError:
             raise KeyError(identifier) from None
 
     def open_raw(self, identifier: str) -> BinaryIO:
         """The message as received, byte for byte; KeyError: no such entry or deleted."""
         try:
-            return self._blobs.open(self._known(identifier).sha256)
+            return self._files.open_raw(self._known(identifier).sha256)
         except FileNotFoundError:
             raise KeyError(identifier) from None
 
@@ -178,10 +120,7 @@ class Quarantine:
     def restore(self, identifier: str, who: Actor) -> str | None:
         """Hold again what was deleted or has expired: None where that is done, else why not. KeyError as above."""
         entry = self._known(identifier)
-        with (
-            locked(self._blobs.folder(entry.sha256), Lock.SHARED, LOCK_WAIT),
-            self._ledger.changing() as connection,
-        ):
+        with self._files.restoring(entry.sha256), self._ledger.changing() as connection:
             return changes.restore(connection, self._act(identifier, who))
 
     def keep(self, identifier: str, who: Actor, *, on: bool) -> None:
@@ -241,35 +180,30 @@ class Quarantine:
             return 0
         with self._ledger.reading() as connection:
             found = changes.old(connection, ENDED, before, most)
+        self._files.tidy()
         return sum([self._remove_files(identifier, changes.DAEMON, "its time was over") for identifier in found])
 
     def purge(self, identifier: str, who: Actor, why: str) -> bool:
         """Remove an entry and its files for good, now; False under legal hold or while it is released. KeyError."""
-        entry = self._known(identifier)
-        with locked(self._blobs.folder(entry.sha256), Lock.EXCLUSIVE, DELETE_WAIT):
-            with self._ledger.changing() as connection:
-                gone = changes.remove(connection, self._act(identifier, who), why)
+        place = self._ledger.place(identifier) if is_id(identifier) and self._exists() else None
+        if place is None:
+            raise KeyError(identifier)
+        with self._files.removing(identifier, place) as files_too, self._ledger.changing() as connection:
+            gone = changes.remove(connection, self._act(identifier, who), why)
             if gone:
-                self._unlink(entry)
+                files_too(connection)
         return gone
 
     def _remove_files(self, identifier: str, who: Actor, why: str) -> bool:
         """The ledger says so before a file goes: a crash between leaves a file without an entry, never the reverse."""
-        entry = self.entry(identifier)
-        if entry is None:
+        place = self._ledger.place(identifier)
+        if place is None:
             return False
-        with locked(self._blobs.folder(entry.sha256), Lock.EXCLUSIVE, DELETE_WAIT):
-            with self._ledger.changing() as connection:
-                gone = changes.forget_files(connection, self._act(identifier, who), why)
+        with self._files.removing(identifier, place) as files_too, self._ledger.changing() as connection:
+            gone = changes.forget_files(connection, self._act(identifier, who), why)
             if gone:
-                self._unlink(entry)
+                files_too(connection)
         return gone
-
-    def _unlink(self, entry: Entry) -> None:
-        """Under the lock of its blob's folder."""
-        self._evidence_path(entry.id).unlink(missing_ok=True)
-        if not self._ledger.used(entry.sha256):
-            self._blobs.remove(entry.sha256)
 
     def note(self, who: Actor, action: str, identifier: str) -> None:
         """Write into the audit who did what (view, export) with an entry; KeyError where there is none."""
@@ -293,7 +227,7 @@ class Quarantine:
 
     def inventory(self) -> Inventory:
         """What looks over all files and entries."""
-        return Inventory(self._ledger, self._blobs, self._evidence, self._drafts)
+        return self._files.inventory()
 
     def audit_has(self, head: str) -> bool:
         """Whether the audit's chain has this link."""
@@ -325,14 +259,6 @@ class Quarantine:
             raise KeyError(identifier)
         return entry
 
-    def _evidence_path(self, identifier: str) -> Path:
-        """Callers have checked the id."""
-        return self._evidence / f"{identifier}.json"
-
     def _exists(self) -> bool:
         """False before the first hold: reading creates nothing."""
-        return (self._root / "ledger.sqlite").exists()
-
-
-class _TakenError(CustodyError):
-    """The id belongs to an earlier entry, whose files are not ours to remove."""
+        return self._ledger.exists()

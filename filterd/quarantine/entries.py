@@ -94,8 +94,11 @@ class EntryFilter:
 
 
 def storable(text: str, most: int = MAX_TEXT) -> str:
-    """The text as a database column takes it: lone surrogates shown as backslash escapes, at most `most` characters."""
-    text = text[:most]
+    """The text as any database's column takes it, at most `most` characters.
+
+    NUL and lone surrogates are shown as backslash escapes: PostgreSQL has no NUL in texts.
+    """
+    text = text[:most].replace("\0", "\\x00")[:most]
     try:
         text.encode()
     except UnicodeEncodeError:

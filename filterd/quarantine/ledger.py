@@ -1,102 +1,82 @@
-"""The index of held messages: one SQLite database, every commit on disk before it counts."""
+"""The index of held messages, in whatever database it is kept: every commit is durable before it counts."""
 
-import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from filterd.model.custody import CustodyError
 from filterd.model.ids import new_id
 from filterd.quarantine.changes import DAEMON, Act, append
+from filterd.quarantine.database import Connection, Database
 from filterd.quarantine.entries import Entry, EntryFilter
 from filterd.quarantine.rows import COLUMNS, NEWEST, Conditions, entry_in, values_of
-from filterd.quarantine.schema import SCHEMA
-from filterd.store.embedded import ConnectionPool, open_database, transaction
 
-BUSY: Final = 2.0  # seconds a commit may wait for other processes; a hold waits for at most two commits
 MAX_PAGE: Final = 1_000  # entries per call
 # Entries that are looked through for a text before the index is asked: where it stands in many, they fill the page.
 RECENT: Final = 20_000
 
-INSERT: Final = f"INSERT INTO entries ({COLUMNS}) VALUES ({', '.join('?' * 24)})"  # noqa: S608  # constants
+INSERT: Final = f"INSERT INTO entries ({COLUMNS}) VALUES ({', '.join('?' * 24)}) ON CONFLICT DO NOTHING"  # noqa: S608  # constants
 _NTH_NEWEST: Final = "SELECT id FROM entries ORDER BY id DESC LIMIT 1 OFFSET ?"
 _COPIES: Final = "(SELECT count(*) FROM entries c WHERE c.digest = e.digest AND c.state = e.state)"
 _SELECT: Final = f"SELECT {COLUMNS}, {_COPIES} FROM entries e"  # noqa: S608  # constants
 
 
-class AmbiguousCommitError(CustodyError):
-    """The disk failed during a commit: the entry may appear after a crash, so its files stay."""
+Within = Callable[[Connection], None]
+
+
+class TakenError(CustodyError):
+    """The id belongs to an earlier entry, whose files are not ours to remove."""
 
 
 class _Pending:
-    """An entry whose thread waits for the commit."""
+    """An entry whose thread waits for the commit; `within` is done in the same transaction, before it."""
 
-    __slots__ = ("done", "entry", "error")
+    __slots__ = ("done", "entry", "error", "within")
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, within: Within | None) -> None:
         self.entry = entry
+        self.within = within
         self.done = False
-        self.error: Exception | None = None
+        self.error: CustodyError | None = None
 
 
 class Ledger:
-    """Thread-safe; opened at the first use. sqlite3.Error and OSError become CustodyError."""
+    """Thread-safe; connects at the first use. Whatever the database raises becomes CustodyError."""
 
-    def __init__(self, path: Path, *, busy: float = BUSY) -> None:
-        """`path` is the database, `busy` the seconds a commit waits for other processes."""
-        self._path = path
-        self._inode = 0
-        self._pool = ConnectionPool(self._open)
-        self._busy = busy
+    def __init__(self, database: Database) -> None:
+        """`database` is where it is kept."""
+        self._database = database
         self._queue: deque[_Pending] = deque()
         self._committing = threading.Lock()
 
-    def _open(self) -> sqlite3.Connection:
-        connection = open_database(self._path, SCHEMA, synchronous="FULL", busy=self._busy)
-        self._inode = self._path.stat().st_ino
-        return connection
+    def exists(self) -> bool:
+        """As Database.exists."""
+        return self._database.exists()
 
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        """A connection to the file that has the ledger's name now: a deleted one would swallow commits."""
-        try:
-            if self._inode and not self._is_current():
-                self._pool.close()
-            with self._pool.connection() as connection:
-                yield connection
-        except (sqlite3.Error, OSError) as error:
-            raise CustodyError(f"ledger: {error}") from error
-
-    def _is_current(self) -> bool:
-        with suppress(FileNotFoundError):
-            return self._path.stat().st_ino == self._inode
-        return False
-
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: Entry, within: Within | None = None) -> None:
         """Commit a new entry durably; CustodyError where it is not in the ledger.
 
-        Threads that come while another commits are committed together by the next of them: one fsync for all.
+        `within` takes part in the transaction; where it raises CustodyError it has changed nothing, and this entry is
+        not added. Threads that come while another commits are committed together by the next of them: one fsync for
+        all.
         """
-        pending = _Pending(entry)
+        pending = _Pending(entry, within)
         self._queue.append(pending)
         with self._committing:
             if not pending.done:
                 self._commit([self._queue.popleft() for _ in range(len(self._queue))])
         if pending.error is not None:
-            kind = AmbiguousCommitError if _ambiguous(pending.error) else CustodyError
-            raise kind(f"ledger: {pending.error}") from pending.error
+            raise _again(pending.error) from pending.error
 
     def _commit(self, batch: list[_Pending]) -> None:
         try:
-            with self._connection() as connection, transaction(connection):
+            with self._database.changing() as connection:
                 for pending in batch:
                     try:
-                        connection.execute(INSERT, values_of(pending.entry))
-                        append(connection, Act(pending.entry.id, DAEMON, pending.entry.changed).row("hold"))
-                    except sqlite3.IntegrityError as error:
+                        _add(connection, pending)
+                    except CustodyError as error:
                         pending.error = error
         except CustodyError as error:
             for pending in batch:
@@ -108,10 +88,10 @@ class Ledger:
     def entries(self, wanted: EntryFilter, *, before: str | None, limit: int) -> list[Entry]:
         """As Quarantine.entries."""
         limit = max(0, min(limit, MAX_PAGE))
-        conditions = Conditions(wanted, before)
+        conditions = Conditions(wanted, before, self._database.contains)
         where = " AND ".join([NEWEST, *conditions.where])
-        with self._connection() as connection:
-            if not conditions.index:
+        with self._database.reading() as connection:
+            if not (conditions.index and self._database.trigrams):
                 return _page(connection, where, conditions.values, limit)
             oldest = connection.execute(
                 "SELECT id FROM entries ORDER BY id DESC LIMIT 1 OFFSET ?", (RECENT,)
@@ -124,29 +104,29 @@ class Ledger:
 
     def entry(self, identifier: str) -> Entry | None:
         """The entry, or None."""
-        with self._connection() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(f"{_SELECT} WHERE e.id = ?", (identifier,)).fetchone()
         return entry_in(row) if row else None
 
     def stats(self, since: float) -> list[tuple[str, str, int, int]]:
         """Of what came since then: state, reason, how many entries and bytes."""
-        with self._connection() as connection:
+        with self._database.reading() as connection:
             return connection.execute(
-                "SELECT state, code, count(*), sum(size) FROM entries WHERE id >= ?"
+                "SELECT state, code, count(*), coalesce(sum(size), 0) FROM entries WHERE id >= ?"
                 " GROUP BY state, code ORDER BY state, count(*) DESC",
                 (new_id(max(since, 0.0), bytes(10)),),
             ).fetchall()
 
     def copies(self, entry: Entry) -> list[Entry]:
         """As Quarantine.copies."""
-        with self._connection() as connection:
+        with self._database.reading() as connection:
             return _page(connection, "e.digest = ? AND e.state = ?", [entry.digest, entry.state], MAX_PAGE)
 
     def with_files(self) -> Iterator[Entry]:
         """All entries that should have their files, oldest first."""
         after = ""
         while True:
-            with self._connection() as connection:
+            with self._database.reading() as connection:
                 rows = connection.execute(
                     f"{_SELECT} WHERE e.files AND e.id > ? ORDER BY e.id LIMIT ?", (after, MAX_PAGE)
                 ).fetchall()
@@ -157,33 +137,42 @@ class Ledger:
 
     def used(self, sha256: str) -> bool:
         """Whether an entry that has its files needs this blob."""
-        with self._connection() as connection:
+        with self._database.reading() as connection:
             found = connection.execute("SELECT 1 FROM entries WHERE sha256 = ? AND files LIMIT 1", (sha256,)).fetchone()
         return found is not None
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection to look at; sqlite3.Error and OSError become CustodyError."""
-        with self._connection() as connection:
-            yield connection
+    def place(self, identifier: str) -> str | None:
+        """The SHA-256 of an entry's message, or None where there is no such entry: all that a removal reads."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT sha256 FROM entries WHERE id = ?", (identifier,)).fetchone()
+        return str(row[0]) if row else None
 
-    @contextmanager
-    def changing(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
+        """A connection to look at; whatever the database raises becomes CustodyError."""
+        return self._database.reading()
+
+    def changing(self) -> AbstractContextManager[Connection]:
         """A connection in a write transaction, which is durable at the end; CustodyError as above."""
-        with self._connection() as connection, transaction(connection):
-            yield connection
+        return self._database.changing()
 
     def close(self) -> None:
         """Close this process's connections."""
-        self._pool.close()
+        self._database.close()
 
 
-def _page(connection: sqlite3.Connection, where: str, values: list[Any], limit: int) -> list[Entry]:
+def _add(connection: Connection, pending: _Pending) -> None:
+    if pending.within is not None:
+        pending.within(connection)
+    if not connection.execute(INSERT, values_of(pending.entry)).rowcount:
+        raise TakenError("ledger: this id is taken")
+    append(connection, Act(pending.entry.id, DAEMON, pending.entry.changed).row("hold"))
+
+
+def _again(error: CustodyError) -> CustodyError:
+    """The same error for each of those that waited for one commit."""
+    return type(error)(str(error))
+
+
+def _page(connection: Connection, where: str, values: list[Any], limit: int) -> list[Entry]:
     rows = connection.execute(f"{_SELECT} WHERE {where} ORDER BY e.id DESC LIMIT ?", (*values, limit)).fetchall()
     return [entry_in(row) for row in rows]
-
-
-def _ambiguous(error: BaseException) -> bool:
-    """True for an I/O error, after which nobody knows whether the commit is on disk."""
-    cause = error.__cause__ if isinstance(error, CustodyError) else error
-    return isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorname", "").startswith("SQLITE_IOERR")

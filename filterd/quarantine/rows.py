@@ -86,8 +86,9 @@ def entry_in(row: tuple[Any, ...]) -> Entry:
 class Conditions:
     """A filter as SQL: `where` with its `values`; and what the index of trigrams can say of it, empty if nothing."""
 
-    def __init__(self, wanted: EntryFilter, before: str | None) -> None:
-        """`before` is the id that all must be older than."""
+    def __init__(self, wanted: EntryFilter, before: str | None, contains: str = "LIKE") -> None:
+        """`before` is the id that all must be older than, `contains` the database's operator (Database.contains)."""
+        self._operator = contains
         self.where: list[str] = []
         self.values: list[Any] = []
         self.index: list[str] = []
@@ -117,7 +118,7 @@ class Conditions:
         if text is None:
             return
         escaped = "".join([f"\\{letter}" if letter in "\\%_" else letter for letter in text])
-        self._add(f"e.{column} LIKE ? ESCAPE '\\'", f"%{escaped}%")
+        self._add(f"e.{column} {self._operator} ? ESCAPE '\\'", f"%{escaped}%")
         if len(text) >= TRIGRAM:
             self.index.append(f"{column} LIKE ?")  # with ESCAPE the index would not be used
             self.index_values.append("%" + "".join(["_" if letter in "\\%_" else letter for letter in text]) + "%")

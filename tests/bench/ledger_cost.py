@@ -16,6 +16,7 @@ from typing import Final
 
 from filterd.model.ids import new_id
 from filterd.quarantine import Entry, EntryFilter, State
+from filterd.quarantine.database import SqliteDatabase
 from filterd.quarantine.ledger import INSERT, Ledger
 from filterd.quarantine.rows import values_of
 from tests.support.process import open_folder
@@ -86,9 +87,10 @@ def main() -> int:
     rng = random.Random(SEED)
     words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randrange(4, 11))) for _ in range(3_000)]
     slow = 0
-    with open_folder() as folder, closing(Ledger(Path(folder) / "ledger.sqlite")) as ledger:
+    with open_folder() as folder, closing(SqliteDatabase(Path(folder) / "ledger.sqlite")) as database:
+        ledger = Ledger(database)
         start = time.perf_counter()
-        with ledger.changing() as connection:
+        with database.changing() as connection:
             connection.executemany(INSERT, (values_of(entry(rng, number, words)) for number in range(count)))
         size = (Path(folder) / "ledger.sqlite").stat().st_size
         sys.stdout.write(f"{count} entries, {size / 1e6:.0f} MB, made in {time.perf_counter() - start:.0f} s\n")

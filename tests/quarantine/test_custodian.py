@@ -19,6 +19,7 @@ import pytest
 from filterd.model.custody import CustodyError
 from filterd.model.message import RawMessage
 from filterd.quarantine import Actor, EntryFilter, Quarantine, State
+from filterd.quarantine.local import LocalFiles
 from tests.quarantine.samples import BODY, FIELDS, evidence, identifier, raw, whole
 
 ME = Actor("me", "tty1")
@@ -320,7 +321,8 @@ def test_short_body(quarantine: Quarantine, tmp_path: Path) -> None:
 def test_damaged_blob_replaced(quarantine: Quarantine) -> None:
     """A blob of the wrong size is written anew by the next hold of the same bytes."""
     held = hold(quarantine)
-    path = quarantine._blobs.path(evidence().sha256)
+    assert isinstance(quarantine._files, LocalFiles)
+    path = quarantine._files.blobs.path(evidence().sha256)
     path.write_bytes(b"cut")
     hold(quarantine, 1)
     assert read(quarantine, held) == whole()

@@ -97,7 +97,7 @@ def test_crash_in_a_removal(quarantine: Quarantine, root: Path, monkeypatch: pyt
         "sweep": lambda: quarantine.sweep(time.time() + 1),
     }
     with monkeypatch.context() as patch:
-        patch.setattr(quarantine, "_unlink", dies)
+        patch.setattr(quarantine._files, "_unlink", dies)
         with pytest.raises(DiedError):
             acts[way]()
     path = blob(root, 0)

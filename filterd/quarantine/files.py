@@ -1,0 +1,43 @@
+"""What a quarantine needs of the place where messages and evidence lie."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import BinaryIO, Protocol
+
+from filterd.model.custody import Evidence
+from filterd.model.message import RawMessage
+from filterd.quarantine.database import Connection
+from filterd.quarantine.inventory import Inventory
+
+Commit = Callable[[Callable[[Connection], None] | None], None]
+
+
+class Files(Protocol):
+    """Thread-safe. Ids and digests are checked by the caller, or CustodyError; OSError for what a disk does."""
+
+    def prepare(self) -> None:
+        """Make what is missing; CustodyError where what is there cannot be used."""
+
+    def hold(self, evidence: Evidence, encoded: bytes, message: RawMessage, commit: Commit) -> None:
+        """Store the encoded evidence and the message durably, then call `commit`; on any failure take them back.
+
+        What `commit` is given is done in the ledger's transaction. CustodyError or OSError: nothing is visible.
+        """
+
+    def evidence(self, identifier: str) -> bytes:
+        """The encoded evidence; FileNotFoundError."""
+
+    def open_raw(self, sha256: str) -> BinaryIO:
+        """The message; FileNotFoundError."""
+
+    def restoring(self, sha256: str) -> AbstractContextManager[None]:
+        """No file of that message goes meanwhile."""
+
+    def removing(self, identifier: str, sha256: str) -> AbstractContextManager[Callable[[Connection], None]]:
+        """Files of an entry go at the end, where what this gives was called in the transaction that says so."""
+
+    def tidy(self) -> None:
+        """Remove what earlier removals left when they were interrupted."""
+
+    def inventory(self) -> Inventory:
+        """What looks over all files and entries; CustodyError where that cannot be done."""
