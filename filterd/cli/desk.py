@@ -18,7 +18,7 @@ from filterd.model.custody import CustodyError
 from filterd.operations.review import PAGE, Reviewer
 from filterd.quarantine import Entry, State
 
-_COLUMNS: Final = ("received", "from", "to", "subject", "reason", "score", "copies")
+_COLUMNS: Final = ("received", "score", "reason", "from", "subject", "to", "copies")
 _WIDTH: Final = 40  # columns of the longest cell
 _MARKS: Final = {
     State.HELD: "",
@@ -170,11 +170,11 @@ class Desk(App[None]):
 def _row(entry: Entry) -> tuple[str, ...]:
     return (
         datetime.fromtimestamp(entry.received, UTC).strftime("%m-%d %H:%M"),
-        entry.sender or "<>",
-        ", ".join(entry.recipients),
-        f"{_MARKS[entry.state]}{entry.subject}",
-        entry.code,
         f"{entry.score:.1f}",
+        entry.code,
+        entry.sender or "<>",
+        f"{_MARKS[entry.state]}{entry.subject}",
+        ", ".join(entry.recipients),
         str(entry.copies),
     )
 
