@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from filterd.classifier import Receiving, load_receiving
 from filterd.classifier.judging import Judge
@@ -12,9 +13,12 @@ from filterd.heuristics.phrases import Phrases, PhrasesError, load_phrases
 from filterd.inspection.child import Reader
 from filterd.inspection.inspect import inspect
 from filterd.ipc.messages import NurserySettings
+from filterd.model.inspection import InspectionJob
 from filterd.regex.engine import load_regexes
 from filterd.yarascan.engine import Engine
 from filterd.yarascan.load import load_rules
+
+_WARMING: Final = 4.0  # seconds that the first message may take, of which rules get a half
 
 
 def make_reader(settings: NurserySettings) -> Reader:
@@ -55,7 +59,20 @@ def make_reader(settings: NurserySettings) -> Reader:
         regexes=regexes,
     )
     if not settings.rules:
-        return Reader(partial(read, scanner=None), "", problems)
+        return _warmed(Reader(partial(read, scanner=None), "", problems))
     rule_set = load_rules(Path(settings.rules), Path(settings.cache) if settings.cache else None)
     engine = Engine(rule_set, timeout=settings.yara_seconds)
-    return Reader(partial(read, scanner=engine), engine.rule_set, rule_set.problems + problems)
+    return _warmed(Reader(partial(read, scanner=engine), engine.rule_set, rule_set.problems + problems))
+
+
+def _warmed(reader: Reader) -> Reader:
+    """Have it read a message: tables and patterns made at first use are then there in all inspectors, and shared."""
+    fields = (
+        (b"From", b" Alice <alice@example.org>"),
+        (b"Subject", b" =?utf-8?q?Warm?="),
+        (b"Content-Type", b" multipart/alternative; boundary=b"),
+    )
+    body = b"--b\r\n\r\nSee http://www.example.org/\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+    body += b"<a href='http://www.example.org/'>www.example.org</a>\r\n--b--\r\n"
+    reader.inspect(InspectionJob("", fields, len(body), _WARMING, 0.0), memoryview(body))
+    return reader

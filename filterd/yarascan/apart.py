@@ -19,7 +19,7 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGPROF)
 
 
 def confine() -> None:
-    """In the child: our parent's handlers gone, behind mail, no rights that root would have, bounded memory, no core."""
+    """In the child: no handlers of our parent, no rights of root, behind mail, bounded memory, no core file."""
     os.nice(NICE)
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
