@@ -25,7 +25,7 @@ Weights: TypeAlias = NDArray[np.float32]
 
 SIZE: Final = 2 * SLOTS  # floats of a model
 RATE: Final = 1.0  # of a weight's first step, which is so long whatever the gradient
-FIRST: Final = np.float32(1e-5)  # squared gradient that every weight is taken to have seen
+FIRST: Final = np.float32(1e-6)  # squared gradient that every weight is taken to have seen
 LEAST: Final = 0.002  # of a view's error, below which it does not learn: it would cost a step and change nothing
 SCALE: Final = 0.3  # of the views' margins to the logarithm of the odds; see docs/classifier.md
 COUNTS: Final = (1.0, 1.5, 1.0)  # of the views' margins in the sum
