@@ -69,6 +69,18 @@ def test_learning_shows_in_the_next_scan(site: Site) -> None:
     assert [name for name in found if name.startswith("CLASSIFIER_SPAM")]
 
 
+def test_explain_says_what_it_goes_by(site: Site) -> None:
+    """The words that were learnt, with what each of them weighs."""
+    site.run("learn", "spam", str(site.mail("spam", 30)))
+    site.run("learn", "ham", str(site.mail("ham", 30)))
+    unseen = site.folder / "unseen.eml"
+    unseen.write_bytes(site.message("spam"))
+    found = site.run("explain", str(unseen), "--nameserver", "127.0.0.1:9").stdout
+    opinion = found[found.index("\nclassifier") :].splitlines()
+    assert "by a model of 30 spam and 30 ham messages" in opinion[1]
+    assert any(line.startswith("  +") and any(word in line for word in WORDS["spam"]) for line in opinion[2:14])
+
+
 def test_rows_and_summary(site: Site) -> None:
     """Each message has a row and all have a sum; what is known is said, and what was never learnt."""
     one, other = site.message("spam"), site.message("spam")
