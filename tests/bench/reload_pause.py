@@ -1,7 +1,7 @@
 """What a reload costs the mail that flows meanwhile: `python -m tests.bench.reload_pause [--rules FILE.tar.xz]`.
 
-Some 20 messages a second over several sessions at an SMTP client's pace; in the middle the daemon is told to reload, and
-again after a rule file was added. Told are the waits at the end of a message before, during and after.
+Some 20 messages a second over several sessions at an SMTP client's pace; in the middle the daemon is told to reload,
+and again after a rule file was added. Told are the waits at the end of a message before, during and after.
 """
 
 import argparse
