@@ -18,6 +18,7 @@ from filterd.quarantine.database import Connection
 from filterd.quarantine.entries import WAITING, Actor, State
 
 DAEMON: Final = Actor("filterd")
+CHAIN_PAGE: Final = 10_000  # audit rows read at once
 _ROW: Final = "seq, time, actor, origin, action, id, result, link"
 
 
@@ -63,17 +64,33 @@ def append(connection: Connection, row: AuditRow) -> None:
     connection.execute("UPDATE head SET seq = ?, link = ?", (row.seq, end))
 
 
-def audit(connection: Connection, identifier: str | None = None) -> Iterator[AuditRow]:
-    """The rows of an entry, or all, oldest first."""
-    where, values = ("WHERE id = ? ", (identifier,)) if identifier is not None else ("", ())
-    for row in connection.execute(f"SELECT {_ROW} FROM audit {where}ORDER BY seq", values):  # noqa: S608  # constants
+def audit(connection: Connection, identifier: str) -> Iterator[AuditRow]:
+    """The rows of an entry, oldest first."""
+    for row in connection.execute(f"SELECT {_ROW} FROM audit WHERE id = ? ORDER BY seq", (identifier,)):  # noqa: S608  # constants
         yield AuditRow(*row)
 
 
 def verify_audit(connection: Connection) -> ChainState:
-    """Look over the whole chain."""
+    """Look over the whole chain, as it is now: what comes meanwhile is left for the next time."""
     seq, end = connection.execute("SELECT seq, link FROM head").fetchone()
-    return verify(audit(connection), seq, end)
+    beyond = "SELECT count(*) FROM audit WHERE seq > (SELECT seq FROM head)"
+    found = verify(_chain(connection, seq), seq, end)
+    if found.broken is None and connection.execute(beyond).fetchone()[0]:
+        return replace(found, broken=seq + 1, cause="rows stand behind the last that was written")
+    return found
+
+
+def _chain(connection: Connection, most: int) -> Iterator[AuditRow]:
+    """The rows up to that number, oldest first, some at a time: a database may hand over all that is asked for."""
+    after = -1
+    while True:
+        query = f"SELECT {_ROW} FROM audit WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608  # constants
+        rows = connection.execute(query, (after, most, CHAIN_PAGE)).fetchall()
+        if not rows:
+            return
+        for row in rows:
+            yield AuditRow(*row)
+        after = rows[-1][0]
 
 
 def begin_release(
