@@ -196,6 +196,7 @@ def _blocks(folder: Path) -> int:
         return last_block(database) + 1
 
 
+@pytest.mark.threat("QUA-15")
 def test_an_earlier_journal_is_read_on(tmp_path: Path) -> None:
     """Rows of the first schema are still there after the upgrade, in their order."""
     columns = _columns()
