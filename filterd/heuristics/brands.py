@@ -1,6 +1,7 @@
 """Names that impostors borrow, as data: who may use them, and where they are found in names of people and hosts."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -48,6 +49,12 @@ def _look(word: str) -> str:
     return skeleton(word)
 
 
+@lru_cache(maxsize=4096)
+def _pieces(host: str) -> tuple[str, ...]:
+    """What stands between the dots and hyphens."""
+    return tuple(_PIECE.findall(readable(host))[:MAX_WORDS])
+
+
 class Brands:
     """All brands, by the look of their names."""
 
@@ -78,9 +85,9 @@ class Brands:
 
     def in_host(self, host: str) -> list[Use]:
         """Brands that a host's labels, or pieces of them between hyphens, look like."""
-        return self._used(_PIECE.findall(readable(host))[:MAX_WORDS])
+        return self._used(_pieces(host))
 
-    def _used(self, words: list[str]) -> list[Use]:
+    def _used(self, words: Sequence[str]) -> list[Use]:
         known = self._by_look
         found = []
         for word in words:

@@ -1,8 +1,9 @@
 """Dates as mail writes them (RFC 5322, section 3.3, and the obsolete forms of 4.3), to epoch seconds."""
 
 import re
-from datetime import UTC, datetime
+from datetime import date
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 MAX_DATE: Final = 200  # bytes of a date worth parsing
@@ -11,10 +12,12 @@ _MONTHS: Final = {
 }
 # The form that nearly all programs write; others are left to the library, which takes five times as long.
 _USUAL: Final = re.compile(
-    rb"\s*(?:[A-Za-z]{3},\s{0,2})?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) (\d{1,2}):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)\b"
+    rb"\s*(?:[A-Za-z]{3},\s{0,2})?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) "
+    rb"([01]?\d|2[0-3]):([0-5]\d):([0-6]\d) ([+-])(\d\d)([0-5]\d)\b"
 )
 _ZONE: Final = re.compile(rb"[+-]\d{4}|\b(?:UT|UTC|GMT|[ECMP][SD]T|Z)\b", re.IGNORECASE)
 _SIGNS: Final = (b"+", b"-")
+_EPOCH: Final = date(1970, 1, 1).toordinal()
 _FURTHEST: Final = 14  # hours: no place on Earth is further from Greenwich
 
 
@@ -25,13 +28,18 @@ def written_date(value: bytes) -> float | None:
         if usual is None:
             return parsedate_to_datetime(value[:MAX_DATE].decode("ascii", "replace")).timestamp()
         day, month, year, hour, minute, second, sign, east, more = usual.groups()
-        moment = datetime(
-            int(year), _MONTHS[month.lower()], int(day), int(hour), int(minute), min(int(second), 59), tzinfo=UTC
-        )
+        seconds = _midnight(int(year), _MONTHS[month.lower()], int(day))
+        seconds += int(hour) * 3600 + int(minute) * 60 + int(second)
         away = int(east) * 3600 + int(more) * 60
-        return moment.timestamp() - (away if sign == b"+" else -away)
+        return float(seconds - away if sign == b"+" else seconds + away)
     except (ValueError, TypeError, IndexError, OverflowError, KeyError):
         return None
+
+
+@lru_cache(maxsize=64)
+def _midnight(year: int, month: int, day: int) -> int:
+    """Seconds of a day's beginning; most mail is of a few days. ValueError."""
+    return (date(year, month, day).toordinal() - _EPOCH) * 86_400
 
 
 def received_date(value: bytes) -> float | None:

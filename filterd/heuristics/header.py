@@ -1,16 +1,18 @@
 """Signs in the header: fields that every mail program writes once, and what a field must look like."""
 
 import re
+from collections import Counter
 from typing import Final
 
 from filterd.heuristics.subject import Evidence, Heuristic, Subject
 
 _MESSAGE_ID: Final = re.compile(rb"<[^<>\s]{1,900}@[^<>\s]{1,250}>")
 _SINGLE: Final = (b"subject", b"to", b"date", b"message-id", b"reply-to", b"sender")
+_GROUP: Final = 60  # characters in which a group is named
 _MANY: Final = 50  # recipients in To and Cc together
 _ALIKE: Final = 5  # recipients that begin alike: a dictionary or a sorted list, not a circle of friends
 _START: Final = re.compile(rb"(?<![\w.+-])([A-Za-z0-9._+-]{3})[A-Za-z0-9._+-]{0,60}@")
-_MAX_TO: Final = 20_000  # bytes of a field looked at
+_MAX_TO: Final = 4_000  # bytes of a field looked at
 _URI: Final = re.compile(rb"<\s*(?:https?:|mailto:)", re.IGNORECASE)
 _URGENT: Final = (b"1", b"2")
 _EIGHT_BIT: Final = (b"from", b"to", b"subject", b"reply-to", b"message-id")
@@ -85,17 +87,16 @@ def recipients_alike(subject: Subject) -> Evidence:
     ]
     if len(starts) < _ALIKE:
         return None
-    most = max(set(starts), key=starts.count)
-    count = starts.count(most)
+    most, count = Counter(starts).most_common(1)[0]
     return (most, str(count)) if count >= _ALIKE and count * 2 > len(starts) else None
 
 
 def undisclosed_recipients(subject: Subject) -> Evidence:
     """To holds a group without members, or other words that are no address."""
     value = subject.field(b"to")
-    if b"undisclosed" in value.lower():
-        return (value[:100],)
-    return (value[:100],) if value and b"@" not in value and value.strip() else None
+    if not value or (b"@" in value and b"undisclosed" not in value[:_GROUP].lower()):
+        return None
+    return (value[:100],)
 
 
 def list_unsubscribe_odd(subject: Subject) -> Evidence:

@@ -141,7 +141,7 @@ class Subject:
         brands, writer = self.phrases.brands, self.writer
         if writer is None or not brands:
             return (), ()
-        address = brands.in_host(f"{writer.local_part[:64].lower()}.{writer.domain}")
+        address = brands.in_host(writer.local_part[:64].lower()) + brands.in_host(writer.domain)
         return tuple(brands.named_by(writer.display)), tuple(address)
 
     @derived

@@ -13,6 +13,7 @@ _MANY: Final = 5  # phrases of the list, of any kind
 _SOME: Final = 2  # phrases of one kind
 _SHORT: Final = 150  # visible characters: a sentence or two
 _UNSEEN: Final = "\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\u00ad\ufeff\u034f"
+_ODD: Final = re.compile(f"[{_UNSEEN}\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0730-\u074a]")
 # Beside them marks of other scripts behind a Latin letter.
 _INSIDE: Final = re.compile(
     f"(?<=[A-Za-z])(?:[{_UNSEEN}](?=[A-Za-z])|[\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0730-\u074a])"
@@ -25,7 +26,7 @@ _SEVERAL: Final = 3  # such words: one is a formula, or a slip of the keyboard
 _GREETED: Final = 200  # characters at the beginning of the text
 _LEAST: Final = 5  # characters of an address's local part that do not stand there by chance
 _WORDS: Final = re.compile(r"\w{4,20}")
-_COMPARED: Final = 4_000  # characters of text and HTML compared
+_COMPARED: Final = 4_000  # characters of text and HTML compared, and searched for disguises
 _ENOUGH: Final = 20  # different words before two texts can be compared
 
 
@@ -93,16 +94,18 @@ def zero_width_text(subject: Subject) -> Evidence:
     """Words of the text are parted by characters that nobody sees."""
     if not subject.exotic and "\u00ad" not in subject.visible:
         return None
-    found = _INSIDE.findall(subject.visible[:_LOOKED])
+    if not _ODD.search(subject.visible, 0, _COMPARED):
+        return None
+    found = _INSIDE.findall(subject.visible[:_COMPARED])
     return (f"{len(found)} times U+{ord(found[0]):04X}",) if len(found) >= _HIDDEN else None
 
 
 def mixed_script_text(subject: Subject) -> Evidence:
     """Several words of the text mix Latin with Greek or Cyrillic letters."""
     text = subject.visible
-    if not subject.exotic or not _LOOKALIKE.search(text, 0, _LOOKED):
+    if not subject.exotic or not _LOOKALIKE.search(text, 0, _COMPARED):
         return None
-    count = len(_MIXED.findall(text[:_LOOKED]))
+    count = len(_MIXED.findall(text[:_COMPARED]))
     return (str(count),) if count >= _SEVERAL else None
 
 
@@ -110,7 +113,7 @@ def fancy_text(subject: Subject) -> Evidence:
     """Words of the text are written in letters made for mathematics."""
     if not subject.exotic:
         return None
-    count = len(_FANCY.findall(subject.visible[:_LOOKED]))
+    count = len(_FANCY.findall(subject.visible[:_COMPARED]))
     return (str(count),) if count > _HIDDEN else None
 
 

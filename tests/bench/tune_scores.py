@@ -1,6 +1,7 @@
 """What the rules alone make of a corpus, and which weights a fit to one half of it would give.
 
     python -m tests.bench.tune_scores INDEX [--seed N] [--keep FILE] [--fit] [--missed N] [--wrong N]
+    python -m tests.bench.tune_scores INDEX --cost
 
 INDEX has lines of label ("ham" or "spam"), source and path, parted by tabs, as paths below its own folder. Each
 message is judged by `filterd scan --json` with an empty recording of DNS answers: no network, nothing learnt, no
@@ -20,6 +21,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import mean, median
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -28,10 +30,14 @@ import numpy as np
 
 from filterd.app.scores import load_site_scores
 from filterd.config import DEFAULT_PATH, Config
+from filterd.config.root import shipped_rules
 from filterd.config.rules import Rules
+from filterd.heuristics import load_phrases
+from filterd.inspection.inspect import inspect
+from filterd.mime.header import split
 from filterd.mime.symbols import HEURISTICS
 from filterd.model.custody import EVIDENCE_VERSION
-from filterd.model.inspection import RULE_PREFIX
+from filterd.model.inspection import RULE_PREFIX, InspectionJob
 from filterd.model.report import CheckReport, Finding, Outcome
 from filterd.model.verdict import Action
 from filterd.score import ScoreRules, score
@@ -39,6 +45,7 @@ from filterd.score.scoring import COMPOSITE
 
 THRESHOLDS: Final = {"add_header": 6.0, "quarantine": 10.0, "reject": 15.0}  # as [actions] ships them
 _BATCH: Final = 1_000  # files of one scan: the command line has its limits
+_TIMED: Final = 1_500  # messages of which the cost is taken
 _STEPS: Final = 4_000  # of the descent; it is flat long before
 _RATE: Final = 2.0  # of the first step
 _PULL: Final = 0.001  # towards zero, for each weight
@@ -173,9 +180,27 @@ def extremes(messages: Sequence[Judged], rules: ScoreRules, label: str, count: i
     return "\n".join([f"{total:6.1f} {path}: {' '.join(symbols)}" for total, path, symbols in chosen])
 
 
+def cost(index: Path) -> str:
+    """What the heuristics take of an inspection, in milliseconds of wall clock, over some ham that was read before."""
+    phrases = load_phrases(shipped_rules() / "phrases.toml")
+    paths = [line.split("\t")[2] for line in index.read_text().splitlines() if line.startswith("ham")]
+    jobs = []
+    for path in paths[:: max(1, len(paths) // _TIMED)]:
+        raw = (index.parent / path).read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        fields, start = split(raw)
+        jobs.append((InspectionJob("x", fields, len(raw) - start, 60, time.time()), memoryview(raw)[start:]))
+    spent: list[float] = []
+    for _ in range(3):
+        spent = [inspect(job, body, None, phrases=phrases).ms["heuristics"] for job, body in jobs]
+    return f"heuristics: median {median(spent):.3f} ms, mean {mean(spent):.3f} ms of {len(spent)} ham messages"
+
+
 def main() -> int:
     """Judge, part, print; 1 where more than 0.3 % of the second half's ham is tagged or any of it is held."""
     options = _options()
+    if options.cost:
+        sys.stdout.write(cost(options.index) + "\n")
+        return 0
     if options.keep is not None and options.keep.exists():
         messages = [Judged(**row) for row in msgspec.json.decode(options.keep.read_bytes())]
     else:
@@ -205,6 +230,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--rules", type=Path, help="weigh with another rules directory")
+    parser.add_argument("--cost", action="store_true", help="time the heuristics instead")
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--missed", type=int, default=0)
     parser.add_argument("--wrong", type=int, default=0)
