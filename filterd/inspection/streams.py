@@ -166,7 +166,7 @@ class Streams:
             # What is neither decoded nor of the body is counted with the message that it is a part of.
             held = 0 if reading is part.raw and isinstance(part.raw.obj, bytes) else len(reading)
             with self._stage("unpack"), self._budget.holding(held):
-                self._unpack(part, reading, next(left)[0])
+                self._unpack(part, reading, next(left))
             del reading
         return contents
 
@@ -241,12 +241,12 @@ class Streams:
         self._text_left -= min(len(data), MAX_TEXT)
         return True
 
-    def _unpack(self, part: Part, data: Data, kind: str) -> None:
+    def _unpack(self, part: Part, data: Data, kinds: tuple[str, ...]) -> None:
         """Archives, files written into text, and parts that nobody declared."""
-        for member in unpack(data, part.path, first(part.filenames), 0, self._budget, part.content_type):
+        for member in unpack(data, part.path, first(part.filenames), 0, self._budget, part.content_type, kinds):
             self._member(member, part.depth)
             del member  # the next one needs its room
-        if kind in TEXTS or (kind in _VAGUE and may_be_read(part, data)):
+        if kinds[0] in TEXTS or (kinds[0] in _VAGUE and may_be_read(part, data)):
             self._written(part, data)
 
     def _written(self, part: Part, data: Data, level: int = 0) -> None:
@@ -302,7 +302,7 @@ class Streams:
         path = f"{part.path}/{first(names) or 'base64'}"
         self._member(Member(path, names, content, kinds, 1), part.depth)
         with self._budget.holding(len(content)):
-            for member in unpack(content, path, name, 1, self._budget):
+            for member in unpack(content, path, name, 1, self._budget, types=kinds):
                 self._member(member, part.depth)
                 del member
             if kinds[0] in TEXTS or kinds[0] in _VAGUE:

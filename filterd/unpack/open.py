@@ -26,13 +26,15 @@ _DEFLATED: Final = 8
 _BZIP2: Final = 12
 
 
-def unpack(data: Data, path: str, name: str, depth: int, budget: Budget, declared: str = "") -> Iterator[Member]:
+def unpack(
+    data: Data, path: str, name: str, depth: int, budget: Budget, declared: str = "", types: tuple[str, ...] = ()
+) -> Iterator[Member]:
     """All members of `data`, those of inner archives behind their own; nothing where it is no archive.
 
-    `depth` counts the archives around `data`; `declared` is the content type that the mail gives. Never raises; what
-    was not unpacked is in the budget's findings.
+    `depth` counts the archives around `data`; `declared` is the content type that the mail gives, `types` what detect()
+    says, where that is known. Never raises; what was not unpacked is in the budget's findings.
     """
-    yield from _open(data, as_shown(detect(data), (name,), declared), path, name, depth, budget)
+    yield from _open(data, as_shown(types or detect(data), (name,), declared), path, name, depth, budget)
 
 
 def _open(data: Data, types: tuple[str, ...], path: str, name: str, depth: int, budget: Budget) -> Iterator[Member]:
