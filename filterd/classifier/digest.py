@@ -1,17 +1,22 @@
 """A message's name among what was learnt: the same before delivery and in the mailbox."""
 
 import hashlib
+from typing import Final
 
-from filterd.classifier.features import Receiving
 from filterd.model.message import HeaderField
 
+CHUNK: Final = 65_536  # bytes at the end of a body that are looked at in one piece
+# Written by the sender, and by nobody on the way. A fixed list, unlike that of what is learnt: a message must keep its
+# name when that one changes, or it could not be forgotten any more.
+NAMING: Final = frozenset({b"from", b"reply-to", b"subject", b"date", b"message-id", b"content-type"})
 
-def digest_of(fields: tuple[HeaderField, ...], body: memoryview, receiving: Receiving) -> bytes:
-    """SHA-256 over what the sender wrote, without fields of the receiving side and blanks that storing changes."""
+
+def digest_of(fields: tuple[HeaderField, ...], body: memoryview) -> bytes:
+    """SHA-256 over what the sender wrote, without blanks that folding and storing change."""
     found = hashlib.sha256()
     for name, value in fields:
         key = name.strip().lower()
-        if not receiving.has(key):
+        if key in NAMING:
             found.update(key + b":" + b" ".join(value.split()) + b"\n")
     found.update(b"\n")
     found.update(body[: _end(body)])
@@ -21,6 +26,10 @@ def digest_of(fields: tuple[HeaderField, ...], body: memoryview, receiving: Rece
 def _end(body: memoryview) -> int:
     """Where the last line with anything on it ends: mailboxes add empty lines, and take them away."""
     end = len(body)
-    while end and body[end - 1] in b"\r\n":
-        end -= 1
-    return end
+    while end:
+        start = max(end - CHUNK, 0)
+        kept = len(bytes(body[start:end]).rstrip(b"\r\n"))
+        if kept:
+            return start + kept
+        end = start
+    return 0

@@ -2,9 +2,11 @@
 
 import math
 
+from filterd.classifier.explain import lines, top_features
 from filterd.classifier.features import Features
 from filterd.classifier.layer import LEAST, correction, key_of
 from filterd.classifier.modelfile import Half, Known, Model
+from filterd.classifier.reading import Text
 from filterd.classifier.weights import margin, probability
 from filterd.model.inspection import Classified
 
@@ -30,3 +32,7 @@ class Judge:
 
         found = self._model.read(weigh)
         return found if found is not None and math.isfinite(found.margin) else None
+
+    def reasons(self, text: Text, most: int) -> tuple[str, ...]:
+        """The features of a message that weighed most, for a person; none where the model could not be read."""
+        return self._model.read(lambda half, _: tuple(lines(top_features(half.weights, text, most)))) or ()

@@ -1,6 +1,7 @@
 """filterd explain: why a message got its verdict."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,9 +11,10 @@ from filterd.app import Site, StartError, open_scanner
 from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, safe, site
 from filterd.cli.quarantine import actor, opened
 from filterd.cli.session import ClientIp, ClientName, Helo, MailFrom, NameServer, Rcpt, session
+from filterd.inspectors import InspectorFailure
 from filterd.model.custody import Evidence
 from filterd.model.ids import is_id
-from filterd.operations.explain import Scale, lines
+from filterd.operations.explain import REASONS, Scale, lines, with_reasons
 from filterd.operations.explain import explain as explained
 from filterd.operations.scan import MAX_FILE, Session, scan
 from filterd.pipeline.records import evidence_of
@@ -41,7 +43,7 @@ def explain(  # one option for each thing a session has
     """
     rules = site(config, nameserver=nameserver)
     if is_id(message):
-        evidence = _held(config, message)
+        evidence = _held(config, message, rules)
     else:
         evidence = _judged(rules, message, session(client_ip, client_name, helo, mail_from, rcpt))
     actions = rules.config.actions
@@ -54,14 +56,23 @@ def explain(  # one option for each thing a session has
         typer.echo(safe(line))
 
 
-def _held(config: Path | None, identifier: str) -> Evidence:
+def _held(config: Path | None, identifier: str, rules: Site) -> Evidence:
     with opened(config) as quarantine:
         try:
             evidence = quarantine.evidence(identifier)
         except KeyError:
             fail(f"{identifier} is not held: only of held messages everything is kept; explain the file instead")
         quarantine.note(actor(), "view", identifier)
-    return evidence
+        if evidence.inspection is None or evidence.inspection.classified is None:
+            return evidence
+        with quarantine.open_raw(identifier) as source:
+            raw = source.read(MAX_FILE)
+    try:
+        with open_scanner(rules, 1) as (parts, _):
+            return with_reasons(evidence, parts.inspectors, raw)
+    except (StartError, InspectorFailure) as error:
+        typer.echo(safe(f"why the classifier thinks so cannot be said: {error}"), err=True)
+        return evidence
 
 
 def _judged(rules: Site, name: str, came: Session) -> Evidence:
@@ -72,7 +83,7 @@ def _judged(rules: Site, name: str, came: Session) -> Evidence:
         fail(f"{safe(name)}: {error.strerror}; expected the id of a held message or a message file")
     try:
         with open_scanner(rules, 1) as (parts, _):
-            outcome = scan(parts, name, raw, came)
+            outcome = scan(replace(parts, reasons=REASONS), name, raw, came)
     except StartError as error:
         fail(str(error))
     return evidence_of(outcome.transaction, outcome.verdict, "")

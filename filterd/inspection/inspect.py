@@ -6,12 +6,13 @@ UNSCANNABLE_CRASH and in `problems`, and never reads as clean; the other stages 
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from filterd import arc, dkim
 from filterd.classifier import Features, Receiving, features_of
 from filterd.classifier.digest import digest_of
+from filterd.classifier.reading import Text, text_of
 from filterd.domains.urls import Url, parse_url
 from filterd.heuristics import File, Phrases, Subject, extract, run_all
 from filterd.heuristics.mentioned import mentioned
@@ -55,6 +56,9 @@ class Classifier(Protocol):
 
     def classify(self, features: Features, domain: str = "") -> Classified | None:
         """What it makes of a message with these features for that recipient domain; None where it knows too little."""
+
+    def reasons(self, text: Text, most: int) -> tuple[str, ...]:
+        """What weighed most with it, as lines."""
 
 
 @dataclass(slots=True)
@@ -155,15 +159,10 @@ def inspect(  # noqa: PLR0913  # one for each thing that is loaded once
         with work.stage("regex"):
             matched = regexes.find(_seen(message, subject, streams.files, body))
     hosts = hosts_of(subject.urls)
-    features = digest = b""
-    classified: Classified | None = None
+    opinion = _Opinion()
     if receiving is not None and (job.features or classifier is not None):
         with work.stage("classifier"):
-            found = features_of(message, subject.subject, texts.plain, texts.pages, hosts, receiving)
-            if classifier is not None:
-                classified = classifier.classify(found, job.domain)
-            if job.features:
-                features, digest = found.pack(), digest_of(job.fields, body, receiving)
+            opinion = _opinion(job, body, subject, texts, hosts, receiving, classifier)
     listed = _listed(subject.urls)
     return Inspection(
         author=author,
@@ -182,10 +181,39 @@ def inspect(  # noqa: PLR0913  # one for each thing that is loaded once
         problems=tuple(work.problems + streams.problems),
         ms={name: round(value, 3) for name, value in work.ms.items()},
         arc=chain,
-        features=features,
-        digest=digest,
-        classified=classified,
+        features=opinion.features,
+        digest=opinion.digest,
+        classified=opinion.classified,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Opinion:
+    """What concerns the classifier."""
+
+    features: bytes = b""
+    digest: bytes = b""
+    classified: Classified | None = None
+
+
+def _opinion(
+    job: InspectionJob,
+    body: memoryview,
+    subject: Subject,
+    texts: Texts,
+    hosts: tuple[str, ...],
+    receiving: Receiving,
+    classifier: Classifier | None,
+) -> _Opinion:
+    """Make the features; ask the classifier where there is one, and why where the job wants to know."""
+    looked_at = (subject.message, subject.subject, texts.plain, texts.pages, hosts, receiving)
+    found = features_of(*looked_at)
+    classified = None if classifier is None else classifier.classify(found, job.domain)
+    if classifier is not None and classified is not None and job.reasons:
+        classified = replace(classified, reasons=classifier.reasons(text_of(*looked_at), job.reasons))
+    if not job.features:
+        return _Opinion(classified=classified)
+    return _Opinion(found.pack(), digest_of(job.fields, body), classified)
 
 
 def _signed(

@@ -34,6 +34,7 @@ class InspectionJob:
     first_contact: str = "unknown"  # "true" where neither MAIL FROM nor its domain has sent mail before, else "false"
     features: bool = False  # whether the classifier's features are wanted, to learn from
     domain: str = ""  # of the recipients, where all have the same
+    reasons: int = 0  # features that are wanted as text, those that weighed most with the classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Classified:
     """What the classifier makes of a message: its margin (above 0: spam), and the probability that this stands for.
 
     `layer` is the recipient domain's part of the margin; `model` names the model, which has learnt so many messages.
+    `reasons` are lines for a person, made where the job wanted them; they quote hostile text.
     """
 
     margin: float
@@ -96,6 +98,7 @@ class Classified:
     model: str = ""
     spam: int = 0
     ham: int = 0
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

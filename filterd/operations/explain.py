@@ -1,14 +1,23 @@
 """Why a message got its verdict, in words: every point with its meaning, every result, what had no answer."""
 
+import contextlib
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from filterd.mime.header import split
 from filterd.model.custody import Evidence
+from filterd.model.inspection import Inspection, InspectionJob
 from filterd.model.verdict import ScoredSymbol
 from filterd.operations.scan_json import auth
+from filterd.pipeline.body import Body
+from filterd.pipeline.case import common_domain
+from filterd.pipeline.parts import Inspect
 from filterd.score import ScoreRules
 
+REASONS: Final = 12  # features that weighed most with the classifier: what a person reads
+SECONDS: Final = 60.0  # an inspector may take for one message: nobody waits for a reply here
 _WIDTH: Final = 14  # columns of the words in front
 
 
@@ -43,6 +52,7 @@ def explain(evidence: Evidence, scale: Scale) -> dict[str, Any]:
         "thresholds": dict(scale.thresholds),
         "symbols": [_symbol(one, scale.rules) for one in verdict.symbols],
         "auth": auth({report.check: report for report in evidence.reports}, verdict, answers.get),
+        "classifier": _classifier(evidence.inspection),
         "checks": [
             {"name": one.check, "outcome": one.outcome.value, "cause": one.cause, "ms": one.ms}
             for one in evidence.reports
@@ -59,6 +69,39 @@ def explain(evidence: Evidence, scale: Scale) -> dict[str, Any]:
         "same_configuration": evidence.config_id == scale.config_id,
         "rules_id": evidence.rule_set,
     }
+
+
+def _classifier(facts: Inspection | None) -> dict[str, Any] | None:
+    found = None if facts is None else facts.classified
+    if found is None:
+        return None
+    return {
+        "probability": round(found.probability, 4),
+        "margin": round(found.margin, 3),
+        "domain": round(found.layer, 3),
+        "model": found.model,
+        "spam": found.spam,
+        "ham": found.ham,
+        "reasons": list(found.reasons),
+    }
+
+
+def with_reasons(evidence: Evidence, inspect: Inspect, raw: bytes) -> Evidence:
+    """The evidence with what the classifier, as it is now, goes by in that message.
+
+    Where the classifier had no opinion then, or has none now, there are no reasons. InspectorFailure.
+    """
+    facts = evidence.inspection
+    if facts is None or facts.classified is None:
+        return evidence
+    fields, offset = split(raw)
+    domain = common_domain(evidence.envelope)
+    with contextlib.closing(Body()) as body:
+        body.append(raw[offset:])
+        job = InspectionJob(evidence.id, fields, body.size, SECONDS, evidence.received, domain=domain, reasons=REASONS)
+        now = inspect.inspect(job, body.fd, time.monotonic() + SECONDS + 1).classified
+    reasons = () if now is None else now.reasons
+    return replace(evidence, inspection=replace(facts, classified=replace(facts.classified, reasons=reasons)))
 
 
 def _symbol(symbol: ScoredSymbol, rules: ScoreRules) -> dict[str, Any]:
@@ -84,6 +127,8 @@ def lines(explained: dict[str, Any]) -> Iterator[str]:
         yield from _points(one)
     yield "authentication"
     yield from _authentication(explained["auth"])
+    if (classifier := explained["classifier"]) is not None:
+        yield from _opinion(classifier)
     yield "checks"
     for check in explained["checks"]:
         cause = f": {check['cause']}" if check["cause"] else ""
@@ -125,6 +170,12 @@ def _points(symbol: dict[str, Any]) -> Iterator[str]:
     note = f"  ({', '.join(notes)})" if notes else ""
     yield f"  {symbol['score']:+7.2f}  {symbol['name']}  {symbol['description'] or symbol['check']}{note}"
     yield from (f"           {text}" for text in symbol["evidence"] if text)
+
+
+def _opinion(found: dict[str, Any]) -> Iterator[str]:
+    learnt = f"{found['spam']} spam and {found['ham']} ham messages"
+    yield f"{'classifier':<{_WIDTH}}spam with probability {found['probability']:g}, by a model of {learnt}"
+    yield from (f"  {line}" for line in found["reasons"])
 
 
 def _authentication(found: dict[str, Any]) -> Iterator[str]:

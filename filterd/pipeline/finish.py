@@ -6,7 +6,6 @@ from typing import Final
 
 import structlog
 
-from filterd.domains import normalise
 from filterd.inspectors import InspectorBusy, InspectorDied, InspectorFailure, InspectorTimeout
 from filterd.model.authentication import SpfResult
 from filterd.model.custody import CustodyError
@@ -16,7 +15,7 @@ from filterd.model.report import Stage
 from filterd.model.scanning import Scanned
 from filterd.model.verdict import Action, Edit, InsertHeader, Verdict
 from filterd.pipeline.body import Body
-from filterd.pipeline.case import Case
+from filterd.pipeline.case import Case, common_domain
 from filterd.pipeline.decide import Facts, decide
 from filterd.pipeline.digest import identify
 from filterd.pipeline.edits import added, edits, traced
@@ -123,7 +122,8 @@ def _inspect(end: _End) -> tuple[str, str]:
         excused=parts.rules.excused() if parts.rules is not None else (),
         first_contact=_first_contact(transaction),
         features=parts.autolearn is not None,
-        domain=_domain(transaction),
+        domain=common_domain(transaction.envelope),
+        reasons=parts.reasons,
     )
     note_job(transaction.state, job)
     try:
@@ -150,12 +150,6 @@ def _first_contact(transaction: Transaction) -> str:
     memory = transaction.parts.memory
     new = None if memory is None else memory.first_contact(transaction.envelope.sender, transaction.now)
     return "unknown" if new is None else str(new).lower()
-
-
-def _domain(transaction: Transaction) -> str:
-    """The recipients' domain as the classifier knows it, where all have the same."""
-    domains = {one.address.rpartition("@")[2].lower() for one in transaction.envelope.recipients}
-    return (normalise(domains.pop()) or "") if len(domains) == 1 else ""
 
 
 def _encodable(text: str) -> str:

@@ -102,4 +102,5 @@ class Parts:
     memory: Memory | None = None  # what is learnt of senders; None: nothing
     rules: RuleWatch | None = None  # what is known of YARA rules at work; None: nothing
     autolearn: Pupil | None = None  # what the classifier may learn by itself goes there; None: nothing does
+    reasons: int = 0  # features that the classifier is to name, for who asks why
     received_spf: bool = False  # whether Received-SPF is written beside Authentication-Results

@@ -1,11 +1,14 @@
 """What an inspector makes of a model."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from filterd.classifier.digest import digest_of
 from filterd.classifier.judging import Judge
 from filterd.classifier.learning import Learner
+from filterd.classifier.lesson import Lesson
 from filterd.classifier.modelfile import NAME, Model
 from filterd.inspection.inspect import inspect
 from filterd.inspection.reader import make_reader
@@ -77,6 +80,27 @@ def test_an_inspector_asks_the_model(tmp_path: Path) -> None:
     assert len(read(MAIL, settings, wanted=True)[0].digest) == 32
 
 
+def test_an_inspector_says_why_where_it_is_asked(tmp_path: Path) -> None:
+    """What weighed most comes as lines with its place, and only for a job that wants them."""
+    learner = Learner(tmp_path)
+    for number, word in enumerate([b"casino", b"meeting"] * 5):
+        raw = MAIL.replace(b"Some words", word + b" and b%d" % number)
+        facts, _ = read(raw, NurserySettings(classifier=str(DATA)), wanted=True)
+        learner.learn([Lesson(facts.digest, word == b"casino", facts.features)])
+    learner.settle()
+    settings = NurserySettings(classifier=str(DATA), model=str(tmp_path / NAME), least=3)
+    fields, start = split(MAIL.replace(b"Some words", b"casino"))
+    body = memoryview(MAIL.replace(b"Some words", b"casino"))[start:]
+    job = InspectionJob("x", fields, len(body), 60, 0.0, reasons=3)
+    reader = make_reader(settings)
+    found = reader.inspect(job, body).classified
+    assert found is not None
+    assert any("casino" in line for line in found.reasons)
+    silent = reader.inspect(replace(job, reasons=0), body).classified
+    assert silent == replace(found, reasons=())
+    learner.close()
+
+
 def test_a_model_that_does_not_fit_is_told_and_gone_without(tmp_path: Path) -> None:
     """No opinion, a problem in words, and everything else as ever."""
     (tmp_path / NAME).write_bytes(b"something else")
@@ -101,6 +125,14 @@ def test_a_message_has_one_name_before_and_after_delivery() -> None:
     }
     assert len(names) == 1
     assert read(MAIL + b"more\r\n", settings, wanted=True)[0].digest not in names
+
+
+def test_a_body_of_empty_lines_costs_little() -> None:
+    """Where the text ends is found in large steps, over however many empty lines."""
+    head = ((b"Subject", b" x"),)
+    lines = b"\r\n" * 5_000_000
+    assert digest_of(head, memoryview(b"text" + lines)) == digest_of(head, memoryview(b"text"))
+    assert digest_of(head, memoryview(lines)) == digest_of(head, memoryview(b""))
 
 
 def test_without_data_or_model_nothing_is_asked() -> None:

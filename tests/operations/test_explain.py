@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 from filterd.model.authentication import DmarcOverride, DmarcPolicy, DmarcResult, DmarcStatus
+from filterd.model.custody import Evidence
 from filterd.model.dns import Answer, AnswerStatus, Question, RRType
+from filterd.model.inspection import Classified, Inspection, InspectionJob
 from filterd.model.report import CheckReport, Finding, Outcome
 from filterd.model.verdict import Action, ScoredSymbol
-from filterd.operations.explain import Scale, explain, lines
+from filterd.operations.explain import REASONS, Scale, explain, lines, with_reasons
 from filterd.score import ScoreRules
 from filterd.score.rules import SymbolRule
 from tests.quarantine.samples import evidence
@@ -102,3 +104,62 @@ def test_a_question_without_an_answer_is_named() -> None:
     found = explain(replace(evidence(), answers=(lost,)), SCALE)
     assert found["lookups"] == {"asked": 1, "unanswered": [{"name": "gone.test", "type": "MX", "cause": "timeout"}]}
     assert "  gone.test MX: timeout" in list(lines(found))
+
+
+class Inspector:
+    """Gives reasons where they are asked for."""
+
+    def __init__(self, classified: Classified | None) -> None:
+        """The opinion it has now."""
+        self.jobs: list[InspectionJob] = []
+        self._classified = classified
+
+    def inspect(self, job: InspectionJob, body_fd: int, deadline: float) -> Inspection:  # noqa: ARG002  # the pool's arguments
+        """The facts."""
+        self.jobs.append(job)
+        return Inspection(classified=self._classified)
+
+
+THEN = Classified(1.5, 0.82, 0.25, "7-abc", 300, 200)
+
+
+def judged(classified: Classified | None) -> Evidence:
+    """Evidence of a message of which the classifier thought so."""
+    kept = evidence()
+    facts = kept.inspection or Inspection()
+    return replace(kept, inspection=replace(facts, classified=classified))
+
+
+def test_what_the_classifier_thought_is_said() -> None:
+    """Probability and what it rests on; for a script all of it."""
+    found = explain(judged(replace(THEN, reasons=("+0.50 body: casino",))), SCALE)
+    assert found["classifier"] == {
+        "probability": 0.82,
+        "margin": 1.5,
+        "domain": 0.25,
+        "model": "7-abc",
+        "spam": 300,
+        "ham": 200,
+        "reasons": ["+0.50 body: casino"],
+    }
+    text = "\n".join(lines(found))
+    assert "classifier    spam with probability 0.82, by a model of 300 spam and 200 ham messages" in text
+    assert "  +0.50 body: casino" in text
+    assert explain(judged(None), SCALE)["classifier"] is None
+
+
+def test_reasons_of_a_held_message_are_made_from_it() -> None:
+    """It is read again, as its recipients' mail; the opinion stays the one it was held with."""
+    inspector = Inspector(replace(THEN, probability=0.1, reasons=("+0.50 body: casino",)))
+    found = with_reasons(judged(THEN), inspector, b"Subject: x\r\n\r\ncasino\r\n").inspection
+    assert found is not None
+    assert found.classified == replace(THEN, reasons=("+0.50 body: casino",))
+    assert (inspector.jobs[0].reasons, inspector.jobs[0].body_size) == (REASONS, len(b"casino\r\n"))
+
+
+def test_without_an_opinion_there_are_no_reasons() -> None:
+    """Neither where there was none then, nor where there is no model now."""
+    inspector = Inspector(None)
+    assert with_reasons(judged(None), inspector, b"\r\n") == judged(None)
+    assert inspector.jobs == []
+    assert with_reasons(judged(THEN), inspector, b"\r\n") == judged(THEN)
