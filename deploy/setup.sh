@@ -4,7 +4,7 @@
 #   deploy/setup.sh run      what the daemon and `make check` need
 #   deploy/setup.sh test     and the servers that the tests start: Postfix, Redis, PostgreSQL, knot, unbound, clamd,
 #                            c-icap
-#   deploy/setup.sh bench    and rspamd, the peer of `make bench-peers`
+#   deploy/setup.sh bench    and rspamd and bogofilter, the peers of `make bench-peers` and of the classifier
 #
 # Missing Debian packages are installed by root, or through `sudo -n`; anyone else is told which they are. No system
 # service is started by it. PYTHON chooses the interpreter (3.11 or newer); FILTERD_SKIP_PACKAGES=1 leaves the system's
@@ -42,7 +42,7 @@ wanted_packages() {
     case "$level" in
         run) ;;
         test) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan ;;
-        bench) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan rspamd ;;
+        bench) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan rspamd bogofilter ;;
         *) fail "unknown level '$level': run, test or bench" ;;
     esac
 }
