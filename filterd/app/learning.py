@@ -12,13 +12,17 @@ from filterd.app.front import StartError, redis_url
 from filterd.app.nursery import nursery_settings
 from filterd.classifier.learning import Learner
 from filterd.classifier.lesson import AUTO, Lesson, usable
+from filterd.classifier.modelfile import NAME as MODEL
+from filterd.classifier.modelfile import Model, ModelFileError
 from filterd.classifier.stream import NAME, SharedLearner
 from filterd.config import Config
 from filterd.inspectors import InspectorPool, start_nursery
+from filterd.operations.doctor import Diagnosis, Level
 from filterd.operations.learn import School
 from filterd.pipeline.autolearn import Offer
 from filterd.store.events import EventStream
 
+LEARN: Final = "filterd learn spam|ham; see docs/learning.md"
 LOOK_SECONDS: Final = 0.5  # between two looks whether the nursery still lives
 _NAME_BYTES: Final = 12  # of a stream's random name
 
@@ -37,6 +41,24 @@ def shared(config: Config, learner: Learner) -> SharedLearner | None:
         return None
     stream = EventStream(url, NAME)
     return SharedLearner(learner, stream, config.classifier.shared, lambda: os.urandom(_NAME_BYTES).hex())
+
+
+def look_at_model(config: Config) -> Diagnosis:
+    """What the classifier's model is worth, for filterd doctor. Looking makes nothing."""
+    path, subject = config.classifier_directory / MODEL, "classifier"
+    if not path.exists():
+        return Diagnosis(Level.OK, subject, f"has learnt nothing: messages are judged without it ({LEARN})")
+    try:
+        known = Model(path).read(lambda _, facts: facts)
+    except ModelFileError as error:
+        return Diagnosis(Level.FAILED, subject, str(error), "restart filterd: it makes the model anew")
+    if known is None:
+        return Diagnosis(Level.WARNING, subject, "is being written all the time", "try again")
+    text = f"has learnt {known.spam} spam and {known.ham} ham messages (model {known.id})"
+    if min(known.spam, known.ham) >= config.classifier.least:
+        return Diagnosis(Level.OK, subject, text)
+    missing = f"{text}: it is asked from {config.classifier.least} of each on"
+    return Diagnosis(Level.WARNING, subject, missing, LEARN)
 
 
 def lessons_of(offers: Sequence[Offer]) -> list[Lesson]:
