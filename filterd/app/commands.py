@@ -175,6 +175,10 @@ def diagnose(site: Site) -> list[Diagnosis]:
         store = shared_state(config)
         found += doctor.check_store("redis" if config.redis.url else "embedded state", store)
         store.close()
+    if config.classifier.enabled:
+        from filterd.app.learning import look_at_model  # noqa: PLC0415  # numpy: no other command pays for it
+
+        found.append(look_at_model(config))
     found.append(_inspector(site))
     return found
 
