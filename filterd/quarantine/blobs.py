@@ -14,7 +14,7 @@ from filterd.quarantine.durable import Draft, Fsync, private_directory, sync_dir
 
 CHUNK: Final = 256 * 1024  # bytes copied at once: what one held message costs in memory, whatever its size
 
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def raw_chunks(message: RawMessage) -> Iterator[bytes]:
@@ -50,7 +50,7 @@ class BlobDirectory:
 
     def path(self, sha256: str) -> Path:
         """Where that blob is or would be; CustodyError for anything but 64 hexadecimal digits."""
-        if _SHA256.fullmatch(sha256) is None:
+        if SHA256.fullmatch(sha256) is None:
             raise CustodyError("no SHA-256")
         return self._root / sha256[:2] / sha256
 
@@ -90,7 +90,7 @@ class BlobDirectory:
     def files(self) -> Iterator[Path]:
         """All of them."""
         for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
-            yield from sorted([path for path in folder.iterdir() if _SHA256.fullmatch(path.name)])
+            yield from sorted([path for path in folder.iterdir() if SHA256.fullmatch(path.name)])
 
     def open(self, sha256: str) -> BinaryIO:
         """The raw bytes; FileNotFoundError where there are none."""

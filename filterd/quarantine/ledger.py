@@ -112,7 +112,7 @@ class Ledger:
         """Of what came since then: state, reason, how many entries and bytes."""
         with self._database.reading() as connection:
             return connection.execute(
-                "SELECT state, code, count(*), coalesce(sum(size), 0) FROM entries WHERE id >= ?"
+                "SELECT state, code, count(*), CAST(sum(size) AS BIGINT) FROM entries WHERE id >= ?"
                 " GROUP BY state, code ORDER BY state, count(*) DESC",
                 (new_id(max(since, 0.0), bytes(10)),),
             ).fetchall()

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -33,7 +33,10 @@ SCHEMA_LOCK: Final = 7_302_611  # advisory lock of who makes the tables
 
 _BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT seq FROM head FOR UPDATE"
 # What a site has set stricter (remote_apply) stays.
-_DURABLE: Final = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+_DURABLE: Final = (
+    "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
+)
 # Connections inherited over a fork are neither used nor closed in the child: closing would end the parent's session.
 _inherited: list["_Connection"] = []
 
@@ -60,7 +63,7 @@ class _Adapted:
 
     def execute(self, query: str, values: Sequence[Any] = (), /) -> psycopg.Cursor[tuple[Any, ...]]:
         """Run one statement."""
-        return self._raw.execute(cast("LiteralString", _translated(query)), values)
+        return self._raw.execute(_translated(query), values)
 
 
 @lru_cache(maxsize=256)
@@ -200,7 +203,7 @@ def _ensure_schema(raw: _Connection) -> None:
         if version == VERSION:
             return
         for statement in _missing(version):
-            raw.execute(cast("LiteralString", statement))
+            raw.execute(statement)
         _index_texts(raw)
         raw.execute("UPDATE ledger_version SET version = %s", (VERSION,))
 

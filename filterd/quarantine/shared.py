@@ -1,0 +1,202 @@
+"""Messages and evidence that several nodes share, in a directory of a file server or in an object store.
+
+No lock reaches over nodes there, so none is needed: an object's name is used once. The ledger's table `blobs` says
+which object holds the message of a digest, and a hold that finds it there stores the message no second time. Whether
+the last entry of a message is gone is decided in a ledger's transaction, one of which runs at a time: it takes the
+object out of `blobs` and names it in `litter`, and only then is it removed. A hold that counted on it finds, in its own
+transaction, that it is no longer in `blobs`, and stores the message anew under another name.
+
+    blobs/ab/DIGEST-TOKEN  raw bytes      evidence/ID.json  evidence
+
+An object is acknowledged before the ledger's commit: what a crash leaves is an object without an entry.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import BinaryIO, Final
+
+from filterd.model.custody import CustodyError, Evidence
+from filterd.model.message import RawMessage
+from filterd.quarantine.blobs import SHA256, raw_chunks
+from filterd.quarantine.database import AmbiguousCommitError, Connection, Database
+from filterd.quarantine.files import Commit
+from filterd.quarantine.inventory import Inventory
+from filterd.quarantine.ledger import TakenError
+from filterd.quarantine.objects import ObjectStore
+
+ATTEMPTS: Final = 3  # times a hold stores a message that is removed elsewhere at the same time
+LITTER: Final = 1_000  # objects removed in one go that earlier removals left
+# Failures after which the ledger may speak of what was stored.
+_KEEP: Final = (AmbiguousCommitError, TakenError)
+
+
+class _GoneError(CustodyError):
+    """The object that a hold counted on has been removed meanwhile."""
+
+
+class SharedFiles:
+    """See Files."""
+
+    def __init__(self, database: Database, objects: ObjectStore) -> None:
+        """The ledger's own database: what is said there and what is said of entries is said at once."""
+        self._database = database
+        self._objects = objects
+
+    def prepare(self) -> None:
+        """As Files.prepare."""
+        self._objects.prepare()
+
+    def hold(self, evidence: Evidence, encoded: bytes, message: RawMessage, commit: Commit) -> None:
+        """As Files.hold."""
+        if SHA256.fullmatch(evidence.sha256) is None:
+            raise CustodyError("no SHA-256")
+        record = _record(evidence.id)
+        try:
+            self._objects.put(record, lambda: (encoded,), new=True)
+        except FileExistsError:
+            raise TakenError("quarantine: this id is taken") from None
+        except BaseException:
+            self._remove(record)
+            raise
+        try:
+            self._hold_message(evidence, message, commit)
+        except _KEEP:
+            raise
+        except BaseException:
+            self._remove(record)
+            raise
+
+    def _hold_message(self, evidence: Evidence, message: RawMessage, commit: Commit) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            known = self._object(evidence.sha256)
+            name = known or _new_name(evidence.sha256)
+            try:
+                if known is None:
+                    self._objects.put(name, lambda: _checked(message, evidence.sha256, evidence.size))
+                commit(_claim(evidence.sha256, name, new=known is None))
+            except _GoneError:
+                if attempt == ATTEMPTS:
+                    raise
+            except _KEEP:
+                raise
+            except BaseException:
+                if known is None:
+                    self._remove(name)
+                raise
+            else:
+                if known is None:
+                    self._drop_second(evidence.sha256, name)
+                return
+
+    def _drop_second(self, sha256: str, name: str) -> None:
+        """Of two nodes that stored one message at the same time, the later one's object is not needed."""
+        with suppress(CustodyError):
+            if self._object(sha256) not in {name, None}:
+                self._remove(name)
+
+    def _object(self, sha256: str) -> str | None:
+        """The name of the object that holds this message."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT object FROM blobs WHERE sha256 = ?", (sha256,)).fetchone()
+        return str(row[0]) if row else None
+
+    def _remove(self, name: str) -> None:
+        """Take back what was stored by a hold that failed; what remains is what a crash would have left."""
+        with suppress(OSError, CustodyError):
+            self._objects.delete(name)
+
+    def evidence(self, identifier: str) -> bytes:
+        """As Files.evidence."""
+        with self._objects.open(_record(identifier)) as source:
+            return source.read()
+
+    def open_raw(self, sha256: str) -> BinaryIO:
+        """As Files.open_raw."""
+        name = self._object(sha256)
+        if name is None:
+            raise FileNotFoundError(sha256)
+        return self._objects.open(name)
+
+    def restoring(self, sha256: str) -> AbstractContextManager[None]:
+        """As Files.restoring: the transaction itself sees to that."""
+        del sha256
+        return nullcontext()
+
+    @contextmanager
+    def removing(self, identifier: str, sha256: str) -> Iterator[Callable[[Connection], None]]:
+        """As Files.removing."""
+        names: list[str] = []
+
+        def decide(connection: Connection) -> None:
+            names.append(_record(identifier))
+            used = connection.execute("SELECT 1 FROM entries WHERE sha256 = ? AND files LIMIT 1", (sha256,)).fetchone()
+            row = connection.execute("SELECT object FROM blobs WHERE sha256 = ?", (sha256,)).fetchone()
+            if row and not used:
+                names.append(str(row[0]))
+                connection.execute("DELETE FROM blobs WHERE sha256 = ?", (sha256,))
+            for name in names:
+                connection.execute("INSERT INTO litter (object) VALUES (?) ON CONFLICT DO NOTHING", (name,))
+
+        yield decide
+        try:
+            self._clear(names)
+        except OSError as error:
+            raise CustodyError(f"quarantine: the ledger has given its files up, they go later: {error}") from error
+
+    def tidy(self) -> None:
+        """As Files.tidy."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT object FROM litter LIMIT ?", (LITTER,)).fetchall()
+        self._clear([row[0] for row in rows])
+
+    def _clear(self, names: list[str]) -> None:
+        """Remove objects that the ledger has given up; what fails is tried again by the next `tidy`."""
+        for name in names:
+            self._objects.delete(name)
+            with self._database.reading() as connection:
+                connection.execute("DELETE FROM litter WHERE object = ?", (name,))
+
+    def inventory(self) -> Inventory:
+        """As Files.inventory."""
+        raise CustodyError("quarantine: shared files are not looked over; objects without an entry do no harm")
+
+
+def _claim(sha256: str, name: str, *, new: bool) -> Callable[[Connection], None]:
+    """What a hold does in its transaction: make sure that the object is, and stays, the message's."""
+
+    def claim(connection: Connection) -> None:
+        if new:
+            connection.execute(
+                "INSERT INTO blobs (sha256, object) VALUES (?, ?) ON CONFLICT DO NOTHING", (sha256, name)
+            )
+            return
+        row = connection.execute("SELECT object FROM blobs WHERE sha256 = ?", (sha256,)).fetchone()
+        if row is None or row[0] != name:
+            raise _GoneError("quarantine: the message was removed elsewhere at the same time")
+
+    return claim
+
+
+def _checked(message: RawMessage, sha256: str, size: int) -> Iterator[bytes]:
+    """The raw bytes; CustodyError at the end where they are not those that the evidence describes."""
+    digest = hashlib.sha256()
+    written = 0
+    for chunk in raw_chunks(message):
+        digest.update(chunk)
+        written += len(chunk)
+        if written > size:
+            break
+        yield chunk
+    if (digest.hexdigest(), written) != (sha256, size):
+        raise CustodyError("the message is not the one that the evidence describes")
+
+
+def _record(identifier: str) -> str:
+    """Callers have checked the id."""
+    return f"evidence/{identifier}.json"
+
+
+def _new_name(sha256: str) -> str:
+    return f"blobs/{sha256[:2]}/{sha256}-{secrets.token_hex(8)}"
