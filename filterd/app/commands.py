@@ -1,5 +1,6 @@
 """What the commands work with: the daemon's own parts, without a daemon."""
 
+import logging
 import os
 import tempfile
 import time
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+import structlog
 
 from filterd.app.daemon import quarantine_of
 from filterd.app.front import LiveFront, Resolving, StartError, shared_state
@@ -52,8 +55,12 @@ def open_scanner(site: Site, jobs: int = 0) -> Iterator[tuple[Parts, int]]:
 
 @contextmanager
 def open_bench(site: Site, jobs: int = 0) -> Iterator[tuple[Bench, int]]:
-    """What judges held messages again, and how many at the same time. StartError."""
+    """What judges held messages again, and how many at the same time. StartError.
+
+    An inspector that died then is no event now: what happens is told by the verdicts alone.
+    """
     with _open_front(site, jobs) as (front, workers):
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
         config = site.config
         yield Bench(front.parts, front.tools, config.reputation.enabled, config.classifier.enabled), workers
 

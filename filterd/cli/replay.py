@@ -115,8 +115,10 @@ def _all(site: Site, present: str, config: Path | None, jobs: int, anew: Anew, *
         ids = held(quarantine)
         try:
             with open_bench(site, jobs) as (bench, workers):
-                found = replay_many(bench, quarantine, ids, workers, present, anew)
-                whole = _gather(found, len(ids), changes, json=json)
+                _gather(replay_many(bench, quarantine, ids, workers, present, anew), len(ids), changes, json=json)
+            whole = True
+        except KeyboardInterrupt:
+            pass
         except StartError as error:
             fail(str(error))
     _summary(changes, len(ids), json=json)
@@ -125,20 +127,16 @@ def _all(site: Site, present: str, config: Path | None, jobs: int, anew: Anew, *
         raise typer.Exit(1)
 
 
-def _gather(found: Generator[dict[str, Any]], count: int, changes: Changes, *, json: bool) -> bool:
-    """Count them, and print them as JSON as they come; False where the user has ended it."""
-    with closing(found):
+def _gather(found: Generator[dict[str, Any]], count: int, changes: Changes, *, json: bool) -> None:
+    """Count them, and print them as JSON as they come."""
+    with closing(found):  # what is under way is ended before the inspectors are
         shown: Iterable[dict[str, Any]] = found
         if sys.stderr.isatty():
             shown = track(found, "replaying", count, console=Console(stderr=True))
-        try:
-            for one in shown:
-                changes.add(one)
-                if json:
-                    print_json(one)
-        except KeyboardInterrupt:
-            return False
-    return True
+        for one in shown:
+            changes.add(one)
+            if json:
+                print_json(one)
 
 
 def _summary(changes: Changes, count: int, *, json: bool) -> None:
