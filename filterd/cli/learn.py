@@ -22,7 +22,7 @@ from filterd.operations.scan import MAX_FILE
 
 if TYPE_CHECKING:
     from filterd.classifier.learning import Learner
-    from filterd.operations.learn import Row, School
+    from filterd.operations.learn import Row, School, Summary
 
 STDIN: Final = "-"
 SHOWN: Final = 20  # messages that could not be read; --json says them all
@@ -99,12 +99,7 @@ def _run(  # one for each thing the three commands differ in
             learner = open_learner(config)
             stack.callback(learner.close)
             school = stack.enter_context(open_school(config, learner, jobs))
-            for row in _rows(school, paths, label=label, domain=domain):
-                summary.add(row)
-                if json:
-                    print_json(msgspec.to_builtins(row))
-                elif row.problem and summary.problems <= SHOWN:
-                    typer.echo(safe(f"{row.file}: {row.problem}"), err=True)
+            whole = _take(_rows(school, paths, label=label, domain=domain), summary, json=json)
             stack.pop_all().close()
         _settle(learner)
         learner.close()
@@ -114,11 +109,27 @@ def _run(  # one for each thing the three commands differ in
         fail(safe(str(error)))
     if json:
         print_json(summary.as_json())
-        return
-    said = ", ".join([f"{many} {what.replace('_', ' ')}" for what, many in sorted(summary.became.items())])
-    typer.echo(f"{summary.messages} messages{': ' if said else ''}{said}")
+    else:
+        said = ", ".join([f"{many} {what.replace('_', ' ')}" for what, many in sorted(summary.became.items())])
+        typer.echo(f"{summary.messages} messages{': ' if said else ''}{said}")
+    if not whole:
+        fail("interrupted: what was learnt stays, the same command goes on where it was")
     if summary.problems:
         fail(f"{summary.problems} of them could not be read")
+
+
+def _take(rows: Iterable["Row"], summary: "Summary", *, json: bool) -> bool:
+    """Show and count what becomes of each message; False where somebody was tired of waiting."""
+    try:
+        for row in rows:
+            summary.add(row)
+            if json:
+                print_json(msgspec.to_builtins(row))
+            elif row.problem and summary.problems <= SHOWN:
+                typer.echo(safe(f"{row.file}: {row.problem}"), err=True)
+    except KeyboardInterrupt:
+        return False  # what has been learnt is still to be mixed
+    return True
 
 
 def _rows(school: "School", paths: list[str], *, label: bool | None, domain: str) -> Iterator["Row"]:

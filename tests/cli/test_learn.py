@@ -2,13 +2,16 @@
 
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from filterd.classifier.learning import Learner
 from filterd.cli import app
+from filterd.operations.learn import Row, School
 
 pytestmark = pytest.mark.integration  # each command starts a process of its own
 
@@ -116,3 +119,25 @@ def test_a_path_that_is_not_there(site: Site) -> None:
     """It is named, and the exit is 1."""
     found = site.run("learn", "spam", str(site.folder / "nowhere"))
     assert (found.exit_code, "nowhere" in found.stderr) == (1, True)
+
+
+def test_an_interrupted_run_keeps_what_it_has_done(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says that it can be started again; what was learnt is mixed and in use."""
+    whole = School.learn
+
+    def impatient(*arguments: Any, **options: Any) -> Iterator[Row]:
+        yield from whole(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(School, "learn", impatient)
+    found = site.run("learn", "spam", str(site.mail("spam", 3)))
+    assert (found.exit_code, found.stdout) == (1, "3 messages: 3 learnt\n")
+    assert "goes on where it was" in found.stderr
+    learner = Learner(site.folder / "state" / "classifier")
+    assert not learner.stale
+    learner.close()
+
+
+def test_a_script_is_told_of_problems(site: Site) -> None:
+    """The exit is the same with --json."""
+    assert site.run("learn", "spam", "-", "--json", text=b"\n").exit_code == 1
