@@ -45,7 +45,7 @@ def holds(data: bytes) -> list[tuple[str, bytes]]:
     """The members' paths and contents; nothing may be left unsaid or said."""
     members, symbols = run(data)
     assert symbols == set()
-    return [(member.path, member.data) for member in members]
+    return [(member.path, bytes(member.data)) for member in members]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -71,7 +71,7 @@ def opened(data: bytes, *words: str) -> tuple[list[bytes], set[str], Budget]:
     budget = Budget(words=lambda: words)
     members = list(unpack(data, "1", "a.zip", 0, budget))
     assert all(member.encrypted for member in members)
-    return [member.data for member in members], {found.symbol for found in budget.findings}, budget
+    return [bytes(member.data) for member in members], {found.symbol for found in budget.findings}, budget
 
 
 FILES = (("a.exe", b"MZ\0" * 40), ("b.txt", b"hello" * 40), ("c.txt", b"x"))
