@@ -10,8 +10,9 @@ import numpy as np
 
 from filterd.classifier.features import FORMAT
 from filterd.classifier.layer import LAYER
-from filterd.classifier.modelfile import Half, Known, like_folder
+from filterd.classifier.modelfile import Half, Known
 from filterd.classifier.weights import SIZE
+from filterd.classifier.writing import like_folder
 
 NAME: Final = "base-{}.bin"  # with the number of the last lesson in it
 _HEADER: Final = struct.Struct("<8sIIII")  # magic, the features' format, weights, layer, check sum of what follows

@@ -23,7 +23,7 @@ from filterd.classifier.memory import BASE, FEATURES, HELD, MANY, REVISION, UNDO
 from filterd.classifier.modelfile import NAME, Half, Known, ModelFileError, ModelWriter
 from filterd.classifier.order import Entry, mixed, point
 from filterd.classifier.pupil import Pupil, Undo, take_back
-from filterd.classifier.writing import writing
+from filterd.classifier.writing import make_folder, writing
 
 REMEMBERED: Final = 256 * 1024 * 1024  # bytes of features that are kept to learn anew from
 TOLD: Final = 200  # lessons between two words about progress
@@ -51,7 +51,7 @@ class Learner:
 
     def __init__(self, folder: Path, *, remembered: int = REMEMBERED) -> None:
         """`folder` is made where it is not there. OSError."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         self.folder = folder
         self.memory = LessonMemory(folder)
         self._remembered = remembered

@@ -8,6 +8,7 @@ every rebuilding starts with. They cannot be forgotten any more; their digests s
 anew. What is added needs no such thing: the model learns from the number on that it has come to.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from typing import Final, TypeAlias
 
 from filterd.classifier.lesson import AUTO, Lesson, spread, squeeze
 from filterd.classifier.order import Entry
+from filterd.classifier.writing import like_folder
 from filterd.store.embedded import ConnectionPool, Schema, open_database, transaction
 
 NAME: Final = "lessons.sqlite"
@@ -216,7 +218,15 @@ class LessonMemory:
     def __init__(self, folder: Path) -> None:
         """Take the folder that model and memory share."""
         self.path = folder / NAME
-        self._pool = ConnectionPool(lambda: open_database(self.path, _SCHEMA, synchronous="FULL", busy=BUSY))
+        self._pool = ConnectionPool(self._open)
+
+    def _open(self) -> sqlite3.Connection:
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            like_folder(fd, self.path.parent)
+        finally:
+            os.close(fd)
+        return open_database(self.path, _SCHEMA, synchronous="FULL", busy=BUSY)
 
     @contextmanager
     def changing(self) -> Iterator[Change]:

@@ -25,6 +25,7 @@ import numpy as np
 from filterd.classifier.features import FORMAT as FEATURES
 from filterd.classifier.layer import LAYER, MAX_DOMAINS
 from filterd.classifier.weights import SIZE, Weights
+from filterd.classifier.writing import like_folder
 
 T = TypeVar("T")
 
@@ -254,10 +255,3 @@ def check_header(fd: int) -> None:
         raise ModelFileError("the file is no model")
     if tuple(versions) != (FORMAT, FEATURES, SIZE, LAYER):
         raise ModelFileError("the model was made by another release: it must learn anew")
-
-
-def like_folder(fd: int, folder: Path) -> None:
-    """Give a file that root makes to whoever owns the folder: the daemon must be able to write to it."""
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        os.fchown(fd, owner.st_uid, owner.st_gid)

@@ -8,11 +8,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from filterd.classifier.modelfile import like_folder
-
 NAME: Final = "writer.lock"
 SECONDS: Final = 60.0  # to wait for another writer; each holds the lock for a batch, or for making the base
 PAUSE: Final = 0.02  # seconds between two attempts
+
+
+def like_folder(fd: int, folder: Path) -> None:
+    """Give a file that root makes to whoever owns the folder: the daemon must be able to write to it."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(fd, owner.st_uid, owner.st_gid)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a private folder where there is none, and give it to its parent's owner. OSError."""
+    if folder.is_dir():
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        like_folder(fd, folder.parent)
+    finally:
+        os.close(fd)
 
 
 class WriterBusyError(Exception):

@@ -1,6 +1,7 @@
 """Learning, forgetting, and the model that follows."""
 
 import multiprocessing
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -230,6 +231,20 @@ def test_a_domain_has_an_opinion_of_its_own(learner: Learner) -> None:
     at_shop, elsewhere = scores(learner, "shop.test"), scores(learner, "other.test")
     assert max(at_shop[1::2]) < max(elsewhere[1::2])
     assert elsewhere == pytest.approx(scores(learner), abs=0.5)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_what_root_makes_is_the_daemons(tmp_path: Path) -> None:
+    """Files that a command of root's makes belong to the owner of the state, who must be able to go on with them."""
+    os.chown(tmp_path, 12_345, 12_345)
+    learner = Learner(tmp_path / "classifier", remembered=8_000)
+    learner.learn([lesson(number) for number in range(20)])
+    learner.settle()
+    made = [tmp_path / "classifier", *(tmp_path / "classifier").iterdir()]
+    assert len(made) >= 5
+    assert {path.stat().st_uid for path in made} == {12_345}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in made)
+    learner.close()
 
 
 def test_only_one_writes(learner: Learner) -> None:
