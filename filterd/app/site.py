@@ -21,7 +21,7 @@ from filterd.score import ScoreRules, problems
 INSPECTOR: Final = "inspector"  # stands beside the checks' names in [actions] on_unknown
 ID_LENGTH: Final = 12  # hexadecimal digits of a rules id
 _LISTS: Final = ("phrases.toml", "brands.toml", "freemail.toml", "hosts.toml")  # of the heuristics
-DATA_FILES: Final = ("scores.toml", COMPOSITES, "dnsbl.toml", *_LISTS, "indicators.toml")
+DATA_FILES: Final = ("scores.toml", COMPOSITES, "dnsbl.toml", *_LISTS, "indicators.toml", "classifier.toml")
 
 
 @dataclass(frozen=True)
