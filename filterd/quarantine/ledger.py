@@ -12,15 +12,21 @@ from filterd.quarantine.changes import DAEMON, Act, append
 from filterd.quarantine.database import Connection, Database
 from filterd.quarantine.entries import Entry, EntryFilter
 from filterd.quarantine.rows import COLUMNS, NEWEST, Conditions, entry_in, values_of
+from filterd.quarantine.threes import SAMPLE, match, rarest
 
 MAX_PAGE: Final = 1_000  # entries per call
 # Entries that are looked through for a text before the index is asked: where it stands in many, they fill the page.
-RECENT: Final = 20_000
+RECENT: Final = 5_000
 
 INSERT: Final = f"INSERT INTO entries ({COLUMNS}) VALUES ({', '.join('?' * 24)}) ON CONFLICT DO NOTHING"  # noqa: S608  # constants
 _NTH_NEWEST: Final = "SELECT id FROM entries ORDER BY id DESC LIMIT 1 OFFSET ?"
 _COPIES: Final = "(SELECT count(*) FROM entries c WHERE c.digest = e.digest AND c.state = e.state)"
 _SELECT: Final = f"SELECT {COLUMNS}, {_COPIES} FROM entries e"  # noqa: S608  # constants
+# CROSS JOIN keeps the order: what the index has found is few, and looked up one by one.
+_INDEXED: Final = (
+    f"SELECT {COLUMNS}, {_COPIES} FROM (SELECT rowid AS found FROM search WHERE search MATCH ?)"  # noqa: S608  # constants
+    " CROSS JOIN entries e ON e.number = found"
+)
 
 
 Within = Callable[[Connection], None]
@@ -91,16 +97,17 @@ class Ledger:
         conditions = Conditions(wanted, before, self._database.contains)
         where = " AND ".join([NEWEST, *conditions.where])
         with self._database.reading() as connection:
-            if not (conditions.index and self._database.trigrams):
+            if not (conditions.texts and self._database.trigrams):
                 return _page(connection, where, conditions.values, limit)
-            oldest = connection.execute(
-                "SELECT id FROM entries ORDER BY id DESC LIMIT 1 OFFSET ?", (RECENT,)
-            ).fetchone()
-            found = _page(connection, f"{where} AND e.id > ?", [*conditions.values, oldest[0] if oldest else ""], limit)
+            oldest = connection.execute(_NTH_NEWEST, (RECENT,)).fetchone()
+            recent = f"{where} AND e.id > ?"
+            found = _page(connection, recent, [*conditions.values, oldest[0] if oldest else ""], limit)
             if oldest is None or len(found) == limit:
                 return found
-            indexed = f"e.number IN (SELECT rowid FROM search WHERE {' AND '.join(conditions.index)})"  # noqa: S608  # constants
-            return _page(connection, f"{where} AND {indexed}", [*conditions.values, *conditions.index_values], limit)
+            asked = _asked(connection, conditions.texts)
+            if not asked:
+                return _page(connection, where, conditions.values, limit)
+            return _page(connection, where, [asked, *conditions.values], limit, _INDEXED)
 
     def entry(self, identifier: str) -> Entry | None:
         """The entry, or None."""
@@ -173,6 +180,17 @@ def _again(error: CustodyError) -> CustodyError:
     return type(error)(str(error))
 
 
-def _page(connection: Connection, where: str, values: list[Any], limit: int) -> list[Entry]:
-    rows = connection.execute(f"{_SELECT} WHERE {where} ORDER BY e.id DESC LIMIT ?", (*values, limit)).fetchall()
+def _page(connection: Connection, where: str, values: list[Any], limit: int, select: str = _SELECT) -> list[Entry]:
+    rows = connection.execute(f"{select} WHERE {where} ORDER BY e.id DESC LIMIT ?", (*values, limit)).fetchall()
     return [entry_in(row) for row in rows]
+
+
+def _asked(connection: Connection, texts: list[tuple[str, str]]) -> str:
+    """What the index of trigrams is asked to find these texts; empty where it cannot help."""
+    found = []
+    for column, text in texts:
+        newest = connection.execute(f"SELECT {column} FROM entries ORDER BY id DESC LIMIT ?", (SAMPLE,))  # noqa: S608  # a constant
+        threes = rarest(text, [row[0] for row in newest])
+        if threes:
+            found.append(f"({match(column, threes)})")
+    return " AND ".join(found)

@@ -13,7 +13,6 @@ COLUMNS: Final = (
 )
 # Of the entries that are one message tried again, the newest stands for all.
 NEWEST: Final = "NOT EXISTS (SELECT 1 FROM entries n WHERE n.digest = e.digest AND n.state = e.state AND n.id > e.id)"
-TRIGRAM: Final = 3  # characters; what is shorter is looked for without the index
 _LIKE: Final = {"sender": "sender", "recipient": "recipients", "subject": "subject"}
 _PLAIN: Final = {"code": "e.code = ?", "min_score": "e.score >= ?"}
 _FIRST: Final = bytes(10)
@@ -84,15 +83,14 @@ def entry_in(row: tuple[Any, ...]) -> Entry:
 
 
 class Conditions:
-    """A filter as SQL: `where` with its `values`; and what the index of trigrams can say of it, empty if nothing."""
+    """A filter as SQL: `where` with its `values`; `texts` are those looked for anywhere in a column."""
 
     def __init__(self, wanted: EntryFilter, before: str | None, contains: str = "LIKE") -> None:
         """`before` is the id that all must be older than, `contains` the database's operator (Database.contains)."""
         self._operator = contains
         self.where: list[str] = []
         self.values: list[Any] = []
-        self.index: list[str] = []
-        self.index_values: list[Any] = []
+        self.texts: list[tuple[str, str]] = []  # column, text
         states = wanted.states or ((wanted.state,) if wanted.state is not None else ())
         if states:
             self._add(f"e.state IN ({', '.join('?' * len(states))})", *states)
@@ -119,9 +117,7 @@ class Conditions:
             return
         escaped = "".join([f"\\{letter}" if letter in "\\%_" else letter for letter in text])
         self._add(f"e.{column} {self._operator} ? ESCAPE '\\'", f"%{escaped}%")
-        if len(text) >= TRIGRAM:
-            self.index.append(f"{column} LIKE ?")  # with ESCAPE the index would not be used
-            self.index_values.append("%" + "".join(["_" if letter in "\\%_" else letter for letter in text]) + "%")
+        self.texts.append((column, text))
 
 
 def _json(texts: tuple[str, ...]) -> str:

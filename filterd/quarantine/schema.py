@@ -35,7 +35,7 @@ _INDEXES: Final = (
 _SEARCH: Final = (
     (
         "CREATE VIRTUAL TABLE search USING fts5(sender, recipients, subject, header_from, symbols, content='entries',"
-        " content_rowid='number', tokenize='trigram', detail='none', columnsize=0)"
+        " content_rowid='number', tokenize='trigram', detail='column', columnsize=0)"
     ),
     (
         "CREATE TRIGGER entries_added AFTER INSERT ON entries BEGIN"

@@ -49,7 +49,10 @@ def main() -> None:
         def hold(_: int) -> None:
             body = os.urandom(SIZE)
             with raw(body) as message:
-                given = replace(evidence(0, whole(body)), id=new_id(time.time(), os.urandom(10)))
+                sample = evidence(0, whole(body))
+                # Without what no honest message has: texts that JSON cannot hold are written a slower way.
+                reports = tuple([report for report in sample.reports if report.check != "arc"])
+                given = replace(sample, id=new_id(time.time(), os.urandom(10)), reports=reports)
                 quarantine.hold(given, message)
 
         def write(_: int) -> None:
