@@ -221,8 +221,9 @@ def _missing(version: int | None) -> Iterator[str]:
 
 
 def _version(raw: _Connection) -> int | None:
-    found = raw.execute("SELECT to_regclass('ledger_version') IS NOT NULL").fetchone()
-    if not (found and found[0]):
+    # Not to_regclass: it may remember that there was none.
+    there = "SELECT 1 FROM pg_catalog.pg_class WHERE relname = 'ledger_version' AND pg_table_is_visible(oid)"
+    if raw.execute(there).fetchone() is None:
         return None
     row = raw.execute("SELECT version FROM ledger_version").fetchone()
     return int(row[0]) if row else None

@@ -1,5 +1,9 @@
-"""A process that holds messages in a loop and prints each id once hold() has returned. Run with: ROOT SEED THREADS."""
+"""A process that holds messages in a loop and prints each id once hold() has returned.
 
+Run with: ROOT SEED THREADS [PLACE]. PLACE is a quarantine.opening.Place in JSON.
+"""
+
+import json
 import os
 import random
 import sys
@@ -10,6 +14,7 @@ from pathlib import Path
 
 from filterd.model.ids import new_id
 from filterd.quarantine import Quarantine
+from filterd.quarantine.opening import Place, open_quarantine
 from tests.quarantine.samples import evidence, raw, whole
 
 
@@ -29,7 +34,8 @@ def work(quarantine: Quarantine, seed: int) -> None:
 def main() -> None:
     """Start the threads and wait to be killed."""
     root, seed, threads = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    quarantine = Quarantine(root)
+    place = Place(**json.loads(sys.argv[4])) if len(sys.argv) > 4 else Place()
+    quarantine = open_quarantine(place, root)
     for number in range(threads):
         threading.Thread(target=work, args=(quarantine, seed * 100 + number), daemon=True).start()
     threading.Event().wait()
