@@ -87,6 +87,7 @@ _TEXTS: Final = {
     "network": "client",
     "action": "action",
 }
+_SPELT: Final = {"client": journal_index.spelt, "ids": journal_index.named}
 _EVER: Final = 1e18  # epoch seconds after any row
 
 
@@ -255,8 +256,9 @@ def _indexed(asked: Mapping[str, Any]) -> list[str]:
     """What a block of rows must have to be looked at, as far as the index of texts can say it."""
     found = []
     for name, column in _TEXTS.items():
-        text = asked.get(name, "")
-        found.append(journal_index.threes(column, journal_index.spelt(text) if column == "client" else text))
+        if name in asked:
+            spell = _SPELT.get(column, str)
+            found.append(journal_index.threes(column, spell(asked[name])))
     return [condition for condition in found if condition]
 
 

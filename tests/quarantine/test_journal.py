@@ -15,6 +15,12 @@ from filterd.quarantine.journal_index import BLOCK, last_block, spelt, threes
 from tests.quarantine.samples import NOW, identifier, journal_row
 
 
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block is indexed as soon as it is full."""
+    monkeypatch.setattr(journal_index, "AT_ONCE", 1)
+
+
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     """An empty one that writes when it is flushed or closed."""
@@ -222,6 +228,7 @@ def _columns() -> str:
 def test_tables_of_old_rows_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The index does not grow for ever: a table of it goes with the last of its rows."""
     monkeypatch.setattr(journal_index, "GENERATION", 2)
+    monkeypatch.setattr(journal_index, "AT_ONCE", 5)
     now = [NOW]
     with closing(Journal(tmp_path / "journal.sqlite", interval=60, clock=lambda: now[0])) as journal:
         for number in range(5 * BLOCK):
