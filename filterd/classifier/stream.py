@@ -110,10 +110,11 @@ class SharedLearner:
             known = [_written(lesson) for lesson in look.all()]
         if not born and not known:
             return self._begin("")
+        most = max(self._most, 2 * len(known))  # or we would forget what the stream had no room for
         for start in range(0, len(known), COUNT):
             batch = known[start : start + COUNT]
             new = self._new()
-            if not self._stream.append(born, new, batch, self._most):
+            if not self._stream.append(born, new, batch, most):
                 return True  # it has changed again: look anew
             born = born or new
         return self._begin(born)

@@ -94,6 +94,18 @@ def test_a_node_brings_what_it_had_learnt_alone(redis: RedisServer, tmp_path: Pa
     two.close()
 
 
+def test_a_node_that_knows_more_than_is_kept_loses_nothing(redis: RedisServer, tmp_path: Path) -> None:
+    """What it brings is kept in the stream until it has it back, whatever the bound."""
+    learner = Learner(tmp_path / "1")
+    learner.learn([lesson(number) for number in range(700)])
+    learner.close()
+    one = node(tmp_path / "1", redis, most=100)
+    one.follow()
+    with one.learner.memory.looking() as look:
+        assert sum(sum(of.values()) for of in look.counts().values()) == 700
+    one.close()
+
+
 def test_after_redis_was_emptied_nothing_is_lost(redis: RedisServer, tmp_path: Path) -> None:
     """The nodes put back what they know, and come to one model again."""
     one, two = node(tmp_path / "1", redis), node(tmp_path / "2", redis)
