@@ -23,13 +23,13 @@ from filterd.app.nursery import nursery_settings
 from filterd.app.site import Site, load_config, load_site
 from filterd.app.upkeep import begin_upkeep
 from filterd.checks.registry import ALL
-from filterd.config import Config, ConfigError
+from filterd.config import Config, ConfigError, SecretError, read_secret
 from filterd.domains import load_suffixes
 from filterd.inspectors import NurseryProcess, start_nursery
 from filterd.inspectors.nursery import SOCKET_NAME
 from filterd.milter.listener import ListenError, open_listener
 from filterd.model.custody import CustodyError
-from filterd.quarantine import Journal, Quarantine
+from filterd.quarantine import Journal, Place, Quarantine, open_quarantine
 from filterd.supervisor.generation import Plan
 from filterd.supervisor.supervisor import Supervisor
 from filterd.telemetry import Metrics, configure
@@ -247,15 +247,32 @@ class _Observer:
             process.tend()
 
 
-def quarantine_of(config: Config) -> Quarantine:
-    """The quarantine that the configuration names."""
-    path = config.quarantine.url.removeprefix("sqlite:///")
-    return Quarantine(Path(path) if path else config.state_directory / "quarantine")
+def quarantine_of(config: Config, *, upkeep: bool = False) -> Quarantine:
+    """The quarantine that the configuration names, with `upkeep` as the user who may remove. CustodyError."""
+    held = config.quarantine
+    apart = upkeep and held.upkeep_url
+    try:
+        place = Place(
+            url=held.upkeep_url if apart else held.url,
+            password=_secret(held.upkeep_password_file if apart else held.password_file),
+            blobs=held.blobs,
+            endpoint=held.endpoint,
+            region=held.region,
+            key=held.access_key,
+            secret=_secret(held.secret_file),
+        )
+    except SecretError as error:
+        raise CustodyError(f"quarantine: {error}") from None
+    return open_quarantine(place, config.state_directory / "quarantine")
+
+
+def _secret(path: Path | None) -> str:
+    return read_secret(path) if path is not None else ""
 
 
 def _beside(config: Config, metrics: Metrics, lock: int) -> tuple[Beside, ...]:
     """The processes beside the fronts. OSError where the metrics' address cannot be served."""
-    upkeep = Beside("upkeep", lock, lambda: begin_upkeep(config, quarantine_of(config)))
+    upkeep = Beside("upkeep", lock, lambda: begin_upkeep(config, quarantine_of(config, upkeep=True)))
     listen = config.metrics.address
     if listen is None:
         return (upkeep,)

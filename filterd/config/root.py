@@ -10,6 +10,7 @@ import orjson
 
 from filterd.config.classifier import Classifier
 from filterd.config.content import Content
+from filterd.config.custody import Quarantine
 from filterd.config.decisions import Actions, Limits, Replies
 from filterd.config.fields import Section, key
 from filterd.config.icap import Icap
@@ -23,7 +24,6 @@ from filterd.config.sections import (
     Metrics,
     Milter,
     Paths,
-    Quarantine,
     Redis,
     Reputation,
     Spf,

@@ -35,3 +35,13 @@ def read_secret(path: Path) -> str:
     if not secret:
         raise SecretError(f"{path}: the first line is empty")
     return secret
+
+
+def readable(path: Path | None) -> Path | None:
+    """The same path for a field of a configuration; ValueError where it cannot be used as a secret."""
+    if path is not None:
+        try:
+            read_secret(path)
+        except SecretError as problem:
+            raise ValueError(str(problem)) from None
+    return path

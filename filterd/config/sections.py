@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import field_validator
 
 from filterd.config.fields import IdentityField, ListenField, NetworkField, PathField, Section, key
-from filterd.config.listen import Listen, ListenKind, parse_listen, parse_nameserver
-from filterd.config.secrets import SecretError, read_secret
+from filterd.config.listen import Listen, parse_listen, parse_nameserver
+from filterd.config.secrets import readable
 from filterd.model.identity import DOMAIN
 from filterd.model.session import TrustClass
 
@@ -127,59 +127,7 @@ class Redis(Section):
     @field_validator("password_file")
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
-        if value is not None:
-            try:
-                read_secret(value)
-            except SecretError as problem:
-                raise ValueError(str(problem)) from None
-        return value
-
-
-class Quarantine(Section):
-    """Held mail."""
-
-    url: str = key(
-        "", "Where held mail is kept: sqlite:///FOLDER (ledger and messages); empty: quarantine/ under [paths] state."
-    )
-    release: ListenField = key(
-        "inet:10026@127.0.0.1",
-        "The MTA's listener that takes released mail and does not filter it again (deploy/postfix/master.cf).",
-    )
-    release_timeout: float = key(
-        60.0, "How long that listener may take for one answer; it is asked again later.", "s", gt=0, le=600
-    )
-    keep: float = key(30.0, "How long a message waits for a reviewer before it expires.", "d", gt=0, le=3650)
-    undo: float = key(
-        7.0,
-        "How long what was delivered, deleted or has expired keeps its files, so that it can be restored.",
-        "d",
-        ge=0,
-    )
-    most_messages: int = key(
-        0, "Waiting messages at most: beyond it the oldest expire; 0: as many as come.", "messages", ge=0
-    )
-    most_bytes: int = key(
-        0, "Bytes of waiting messages at most: beyond it the oldest expire; 0: as many as come.", "bytes", ge=0
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value and not value.startswith("sqlite:///"):
-            raise ValueError("expected sqlite:///path")
-        return value
-
-    @field_validator("release")
-    @classmethod
-    def _by_tcp(cls, value: str) -> str:
-        if parse_listen(value).kind is ListenKind.UNIX:
-            raise ValueError("expected inet:PORT@HOST or inet6:PORT@HOST: mail is given back by SMTP over TCP")
-        return value
-
-    @property
-    def listener(self) -> Listen:
-        """`release`, parsed."""
-        return parse_listen(self.release)
+        return readable(value)
 
 
 class Paths(Section):

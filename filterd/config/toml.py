@@ -110,7 +110,8 @@ def _line(path: Path, text: str, details: ErrorDetails, model: type[Section]) ->
     else:
         what = details["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
         what = what.replace("Input should be ", "expected ", 1)
-        shows = at[:1] != ("redis",)  # an address may hold a password by mistake
+        # An address may hold a password by mistake.
+        shows = at[:1] != ("redis",) and at not in (("quarantine", "url"), ("quarantine", "upkeep_url"))
         if shows and "got " not in what and not isinstance(details["input"], dict):
             shown = repr(details["input"])
             what += f", got {shown if len(shown) <= SHOWN else shown[:SHOWN] + '...'}"

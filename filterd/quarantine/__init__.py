@@ -10,6 +10,9 @@ client send the message again; entries of equal bytes, sender and recipients are
     evidence/ID.json what the verdict was made from (evidence.py is the format)
     drafts/          files under way; emptied at start
 
+For more than one node the ledger is in PostgreSQL (postgres.py), and messages and evidence in a directory or a store
+that all nodes share (shared.py); without locks, then.
+
 A hold locks the folder of its blob (flock, shared), a removal does so exclusively: no blob goes while a hold counts on
 it being there.
 
@@ -25,6 +28,7 @@ from filterd.quarantine.custodian import Quarantine
 from filterd.quarantine.entries import Actor, Entry, EntryFilter, State
 from filterd.quarantine.evidence import EvidenceError
 from filterd.quarantine.journal import Journal, JournalFilter
+from filterd.quarantine.opening import Place, open_quarantine
 
 __all__ = [
     "Actor",
@@ -37,7 +41,9 @@ __all__ = [
     "Journal",
     "JournalFilter",
     "Lease",
+    "Place",
     "Quarantine",
     "State",
+    "open_quarantine",
     "raw_digest",
 ]
