@@ -44,6 +44,7 @@ class PhraseSet:
             options.max_mem = _MEMORY
             words = [r"\s+".join([re2.escape(word) for word in phrase.split()]) for phrase in phrases]
             self._pattern = re2.compile(rf"\b(?:{'|'.join(words)})\b", options)
+            self.find("\n".join(phrases))  # builds states that every inspector then has from its fork
 
     def find(self, text: str) -> tuple[str, ...]:
         """The distinct phrases in `text`, in the order in which they stand there."""
