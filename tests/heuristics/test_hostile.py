@@ -70,6 +70,7 @@ def test_the_worst_field_is_linear(name: str, pattern: str) -> None:
         "paypal.com.",
     ],
 )
+@pytest.mark.threat("DNS-08")
 def test_the_worst_text_is_linear(pattern: str) -> None:
     """Phrases, URLs, invisible letters."""
     assert_linear(lambda data: examine(mail(data.decode("utf-8", "replace"))), fill(pattern.encode()), 20_000)
@@ -139,6 +140,7 @@ def test_common_names_are_people_too() -> None:
 @pytest.mark.parametrize(
     "name", ["N e t f l i x", "Netf1ix", "N\u073fe\u073ftf\u073flix", "Banco d\u043e Brasil", "A\u200dmazon Support"]
 )
+@pytest.mark.threat("AUTH-04")
 def test_disguised_names_are_found(name: str) -> None:
     """Gaps, digits, marks of other scripts, other alphabets, joiners."""
     found = {one.symbol for one in examine(mail(From=f"{name} <a@evil.test>")).findings}
