@@ -17,7 +17,7 @@ from filterd.cli.quarantine import actor, opened
 from filterd.config import config_id
 from filterd.model.custody import Evidence
 from filterd.model.ids import is_id
-from filterd.operations.replay import Anew, ReplayError, replay_file
+from filterd.operations.replay import ReplayError, replay_file
 from filterd.operations.replay import replay as replay_one
 from filterd.operations.replay_many import Changes, held, replay_many
 from filterd.operations.replay_report import compared, judged, lines
@@ -51,12 +51,14 @@ def replay(
         raise typer.BadParameter("expected the id of a held message, a message file, or --all", param_hint="ID|FILE")
     settings = configuration(config)
     site = _site(settings, rules, config)
-    anew = Anew(names=live, again=rules is not None or config is not None)
     present = config_id(settings)
     if every:
-        _all(site, present, config, jobs, anew, json=json)
+        _all(site, present, config, jobs, live=live, json=json)
         return
-    found = _held(site, present, config, message, anew) if is_id(message) else _file(site, present, message, anew)
+    if is_id(message):
+        found = _held(site, present, config, message, live=live)
+    else:
+        found = _file(site, present, message, live=live)
     if json:
         print_json(found)
         return
@@ -74,11 +76,11 @@ def _site(settings: Config, rules: Path | None, path: Path | None) -> Site:
         fail(str(error))
 
 
-def _held(site: Site, present: str, config: Path | None, identifier: str, anew: Anew) -> dict[str, Any]:
+def _held(site: Site, present: str, config: Path | None, identifier: str, *, live: bool) -> dict[str, Any]:
     evidence, raw = _kept(config, identifier)
     try:
         with open_bench(site, 1) as (bench, _):
-            return compared(evidence, replay_one(bench, evidence, raw, anew), present)
+            return compared(evidence, replay_one(bench, evidence, raw, live=live), present)
     except (ReplayError, StartError) as error:
         fail(safe(f"{identifier}: {error}"))
 
@@ -94,7 +96,7 @@ def _kept(config: Path | None, identifier: str) -> tuple[Evidence, bytes]:
     return evidence, raw
 
 
-def _file(site: Site, present: str, name: str, anew: Anew) -> dict[str, Any]:
+def _file(site: Site, present: str, name: str, *, live: bool) -> dict[str, Any]:
     try:
         with Path(name).open("rb") if name != STDIN else sys.stdin.buffer as file:
             raw = file.read(MAX_FILE)
@@ -102,12 +104,12 @@ def _file(site: Site, present: str, name: str, anew: Anew) -> dict[str, Any]:
         fail(f"{safe(name)}: {error.strerror}; expected the id of a held message or a message file")
     try:
         with open_bench(site, 1) as (bench, _):
-            return judged(name, replay_file(bench, name, raw, time.time(), anew), present)
+            return judged(name, replay_file(bench, name, raw, time.time(), live=live), present)
     except StartError as error:
         fail(str(error))
 
 
-def _all(site: Site, present: str, config: Path | None, jobs: int, anew: Anew, *, json: bool) -> None:
+def _all(site: Site, present: str, config: Path | None, jobs: int, *, live: bool, json: bool) -> None:
     """Replay everything and say what would change; ended by the user, say what is known by then."""
     changes = Changes()
     whole = False
@@ -115,7 +117,8 @@ def _all(site: Site, present: str, config: Path | None, jobs: int, anew: Anew, *
         ids = held(quarantine)
         try:
             with open_bench(site, jobs) as (bench, workers):
-                _gather(replay_many(bench, quarantine, ids, workers, present, anew), len(ids), changes, json=json)
+                found = replay_many(bench, quarantine, ids, workers, present, live=live)
+                _gather(found, len(ids), changes, json=json)
             whole = True
         except KeyboardInterrupt:
             pass

@@ -64,14 +64,6 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Anew:
-    """What is not taken from the record: `names` are asked for, an inspection that failed is tried `again`."""
-
-    names: bool = False
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Replayed:
     """The verdict of a replay, and of what the record had nothing to say: questions, and keys of shared state.
 
@@ -85,9 +77,8 @@ class Replayed:
     rules_id: str
 
 
-def replay(bench: Bench, evidence: Evidence, raw: bytes, anew: Anew | None = None) -> Replayed:
-    """Judge a held message again, its raw bytes being `raw`. ReplayError."""
-    anew = anew or Anew()
+def replay(bench: Bench, evidence: Evidence, raw: bytes, *, live: bool = False) -> Replayed:
+    """Judge a held message again, its raw bytes being `raw`; `live`: ask for names anew. ReplayError."""
     if hashlib.sha256(raw).hexdigest() != evidence.sha256:
         raise ReplayError("the message is not the one that the evidence describes")
     try:
@@ -97,7 +88,7 @@ def replay(bench: Bench, evidence: Evidence, raw: bytes, anew: Anew | None = Non
         raise ReplayError(str(error)) from error
     resolver = ReplayResolver(evidence.answers)
     unrecorded: dict[str, None] = {}
-    parts = _parts(bench, evidence, resolver, unrecorded, anew)
+    parts = _parts(bench, evidence, resolver, unrecorded, live=live)
     parts = replace(parts, clock=lambda: evidence.received, randomness=lambda _: randomness)
     transaction = _brought(parts, evidence, fields)
     try:
@@ -112,9 +103,9 @@ def replay(bench: Bench, evidence: Evidence, raw: bytes, anew: Anew | None = Non
         transaction.close()
 
 
-def replay_file(bench: Bench, name: str, raw: bytes, now: float, anew: Anew) -> Replayed:
+def replay_file(bench: Bench, name: str, raw: bytes, now: float, *, live: bool) -> Replayed:
     """Judge a message of which nothing is recorded: no session, and no answers unless they are asked for."""
-    offline = None if anew.names else Offline(bench.parts, Recording(now, ()))
+    offline = None if live else Offline(bench.parts, Recording(now, ()))
     outcome = scan(bench.parts if offline is None else offline.parts, name, raw, Session())
     facts = outcome.transaction.inspection
     rules_id = f"{bench.parts.rules_id}+{facts.rule_set}" if facts else bench.parts.rules_id
@@ -138,7 +129,7 @@ def _brought(parts: Parts, evidence: Evidence, fields: tuple[HeaderField, ...]) 
 
 
 def _parts(
-    bench: Bench, evidence: Evidence, resolver: ReplayResolver, unrecorded: dict[str, None], anew: Anew
+    bench: Bench, evidence: Evidence, resolver: ReplayResolver, unrecorded: dict[str, None], *, live: bool
 ) -> Parts:
     """The bench's parts with the record in the place of whatever was asked."""
     parts, state = bench.parts, evidence.state
@@ -146,9 +137,9 @@ def _parts(
     store = _store(evidence)
     return replace(
         parts,
-        schedule=_schedule(bench.tools, memory, evidence, anew),
-        lookups=parts.lookups if anew.names else lambda: Lookups(resolver, _NO_LOOP, clock=lambda: evidence.received),
-        inspectors=_Reader(parts.inspectors, evidence, bench, anew),
+        schedule=_schedule(bench.tools, memory, evidence, live=live),
+        lookups=parts.lookups if live else lambda: Lookups(resolver, _NO_LOOP, clock=lambda: evidence.received),
+        inspectors=_Reader(parts.inspectors, evidence, bench, live=live),
         poison=PoisonLedger(store),
         deferrals=Deferrals(store),
         scanners=_scanners(parts.scanners, evidence),
@@ -180,10 +171,10 @@ def _store(evidence: Evidence) -> MemoryStore:
     return store
 
 
-def _schedule(tools: Tools, memory: RecalledMemory | None, evidence: Evidence, anew: Anew) -> Schedule:
+def _schedule(tools: Tools, memory: RecalledMemory | None, evidence: Evidence, *, live: bool) -> Schedule:
     """The checks, each told what it was told then; one that was not done in time is not done again."""
     state = evidence.state
-    late = set() if anew.names else {one.check for one in evidence.reports if one.cause == LATE}
+    late = set() if live else {one.check for one in evidence.reports if one.cause == LATE}
     common = replace(tools, selectors=_NoSelectors(), memory=memory, replays=_Counted(state))
     checks: list[Check] = []
     for name, make in ALL.items():
@@ -212,10 +203,13 @@ def _scanners(asked: Mapping[str, Scan], evidence: Evidence) -> dict[str, Scan]:
 class _Reader:
     """The inspectors, told what they were told then. Implements Inspect."""
 
-    def __init__(self, inspectors: Inspect, evidence: Evidence, bench: Bench, anew: Anew) -> None:
+    def __init__(self, inspectors: Inspect, evidence: Evidence, bench: Bench, *, live: bool) -> None:
         self._inspectors = inspectors
-        self._failure = None if anew.again else failure_of(evidence.state)
-        self._spf = "" if anew.names else evidence.state.get(SPF, "")
+        then = (evidence.config_id, evidence.rule_set.partition("+")[0])
+        # Under another configuration or other rules a failure is tried again: it may be why they were changed.
+        same = then == (bench.parts.config_id, bench.parts.rules_id)
+        self._failure = failure_of(evidence.state) if same else None
+        self._spf = "" if live else evidence.state.get(SPF, "")
         self._then = evidence.inspection
         self._classifies = bench.classifies
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from filterd.model.custody import CustodyError
-from filterd.operations.replay import Anew, Bench, ReplayError, replay
+from filterd.operations.replay import Bench, ReplayError, replay
 from filterd.operations.replay_report import compared
 from filterd.quarantine import EntryFilter, EvidenceError, Quarantine
 
@@ -55,12 +55,12 @@ def held(quarantine: Quarantine) -> list[str]:
 
 
 def replay_many(
-    bench: Bench, quarantine: Quarantine, ids: Sequence[str], workers: int, config_id: str, anew: Anew
+    bench: Bench, quarantine: Quarantine, ids: Sequence[str], workers: int, config_id: str, *, live: bool
 ) -> Generator[dict[str, Any]]:
     """One object for each id, in their order: as `compared`, or its `problem`. Closing it ends what is under way."""
 
     def one(identifier: str) -> dict[str, Any]:
-        return _one(bench, quarantine, identifier, config_id, anew)
+        return _one(bench, quarantine, identifier, config_id, live=live)
 
     yield from _in_order(one, ids, workers)
 
@@ -79,12 +79,12 @@ def _in_order(one: Callable[[str], dict[str, Any]], ids: Sequence[str], workers:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _one(bench: Bench, quarantine: Quarantine, identifier: str, config_id: str, anew: Anew) -> dict[str, Any]:
+def _one(bench: Bench, quarantine: Quarantine, identifier: str, config_id: str, *, live: bool) -> dict[str, Any]:
     try:
         evidence = quarantine.evidence(identifier)
         with quarantine.open_raw(identifier) as file:
             raw = file.read()
-        return compared(evidence, replay(bench, evidence, raw, anew), config_id)
+        return compared(evidence, replay(bench, evidence, raw, live=live), config_id)
     except KeyError:
         return {"id": identifier, "problem": "its files are gone"}
     except (CustodyError, EvidenceError, ReplayError, OSError) as error:

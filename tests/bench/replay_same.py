@@ -11,7 +11,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Final
 
-from filterd.operations.replay import Anew
 from filterd.operations.replay_many import held, replay_many
 from tests.conftest import SHARED
 from tests.operations.held import stand, varied
@@ -36,7 +35,7 @@ def main() -> None:
         holding = time.monotonic() - began
         ids = held(found.quarantine)
         began = time.monotonic()
-        rows = list(replay_many(found.bench, found.quarantine, ids, JOBS, found.site.config_id, Anew()))
+        rows = list(replay_many(found.bench, found.quarantine, ids, JOBS, found.site.config_id, live=False))
         replaying = time.monotonic() - began
         symbols = {one.finding.symbol for name in ids for one in found.quarantine.evidence(name).verdict.symbols}
     wrong = [row for row in rows if _differs(row)]

@@ -17,7 +17,7 @@ from filterd.model.message import RawMessage
 from filterd.model.report import CheckReport, Outcome
 from filterd.model.scanning import Scanned
 from filterd.model.verdict import Action
-from filterd.operations.replay import Anew, Bench, Replayed, ReplayError, replay
+from filterd.operations.replay import Bench, Replayed, ReplayError, replay
 from filterd.operations.replay_report import compared, lines
 from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.parts import Parts
@@ -72,11 +72,11 @@ class Case:
         assert bring(self.parts, mail or Brought.of(RAW, client="198.51.100.7")) == "quarantine"
         return decode(encode(self.front.custodian.held[-1][0]))
 
-    def again(self, evidence: Evidence, anew: Anew | None = None, **changes: Any) -> Replayed:
+    def again(self, evidence: Evidence, **changes: Any) -> Replayed:
         """The replay, by a bench whose other parts may have changed since; nobody is asked."""
         raw = next(raw for held, raw in self.front.custodian.held if held.id == evidence.id)
         bench = Bench(replace(self.parts, lookups=_nobody, **changes), _tools(), remembers=False, classifies=True)
-        return replay(bench, evidence, raw, anew)
+        return replay(bench, evidence, raw)
 
 
 def _nobody() -> Lookups:
@@ -120,14 +120,14 @@ def test_header_fields_are_the_same_however_odd(front: Front) -> None:
 
 
 def test_a_failed_inspection_fails_again_unless_it_is_tried(front: Front) -> None:
-    """A crash or a time limit cannot be repeated at will: it is given back; with another configuration it is tried."""
+    """A crash or a time limit cannot be repeated at will: it is given back. Another configuration tries it."""
     policy = replace(POLICY, quarantine=10.0, on_unknown={"inspector": everywhere(Action.QUARANTINE)})
     case = Case.of(front, InspectorDied("killed by signal 9"), policy=policy)
     evidence = case.held()
     assert evidence.verdict.code == "inspection-failed"
     healthy = FakeInspectors(FACTS)
     assert _same(evidence, case.again(evidence, inspectors=healthy))
-    assert case.again(evidence, Anew(again=True), inspectors=healthy).verdict.code != "inspection-failed"
+    assert case.again(evidence, inspectors=healthy, config_id="config-2").verdict.code != "inspection-failed"
 
 
 def test_poison_is_held_unread_again(front: Front) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from filterd.model.custody import Evidence
 from filterd.model.verdict import Verdict
-from filterd.operations.replay import Anew, replay
+from filterd.operations.replay import replay
 from filterd.operations.replay_many import held, replay_many
 from filterd.operations.replay_report import compared
 from tests.conftest import SHARED
@@ -75,7 +75,7 @@ def test_many_at_the_same_time(kept: tuple[Stand, list[str]]) -> None:
     """Several threads come to the same, in the order of the ids; what is gone is a problem of its own."""
     found, ids = kept
     wanted = [*ids[:40], "0" * 26]
-    rows = list(replay_many(found.bench, found.quarantine, wanted, 2, found.site.config_id, Anew()))
+    rows = list(replay_many(found.bench, found.quarantine, wanted, 2, found.site.config_id, live=False))
     assert [row["id"] for row in rows] == wanted
     assert [row for row in rows if not row.get("same")] == [{"id": "0" * 26, "problem": "its files are gone"}]
 
@@ -83,7 +83,7 @@ def test_many_at_the_same_time(kept: tuple[Stand, list[str]]) -> None:
 def test_one_that_is_ended_early_ends(kept: tuple[Stand, list[str]]) -> None:
     """Whoever stops asking stops the work: what is not begun never is."""
     found, ids = kept
-    rows = replay_many(found.bench, found.quarantine, ids, 2, found.site.config_id, Anew())
+    rows = replay_many(found.bench, found.quarantine, ids, 2, found.site.config_id, live=False)
     assert next(rows)["id"] == ids[0]
     rows.close()
     assert list(rows) == []
