@@ -153,8 +153,8 @@ def test_the_whole_store_as_json(site: Held) -> None:
 def test_interrupted_it_says_how_far_it_came(site: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C ends it with 1, with what is known by then and without a traceback."""
 
-    def ended(*arguments: Any) -> Iterator[dict[str, Any]]:
-        yield next(replay_many(*arguments))
+    def ended(*arguments: Any, live: bool) -> Iterator[dict[str, Any]]:
+        yield next(replay_many(*arguments, live=live))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "replay_many", ended)
