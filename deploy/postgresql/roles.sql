@@ -10,8 +10,9 @@
 --                     and removes nothing.
 --   filterd_reviewer  `[quarantine] url` of those who look, release, delete and restore. Removes no row, changes no
 --                     audit row: to delete is a state, and undone by `restore`.
---   filterd_purge     Removes entries, and messages that none needs. Reads no subject, no text, no symbol. It sees names
---                     of objects: give it a key of the object store that may delete and not get (deploy/s3/purge.json).
+--   filterd_purge     Removes entries by their ids, and messages that none needs. Reads no subject, no text, no symbol.
+--                     It sees names of objects: give it a key of the object store that may delete and not get. `filterd
+--                     quarantine purge ADDRESS` lists what it finds, and so needs filterd_upkeep.
 --   filterd_upkeep    `[quarantine] upkeep_url`: releases what is due, expires, sweeps. Both of the above.
 --
 -- All append to the audit, whose chain's head they lock and move: a row put in front of the head breaks the chain, and

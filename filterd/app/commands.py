@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -182,12 +182,20 @@ def diagnose(site: Site) -> list[Diagnosis]:
         store = shared_state(config)
         found += doctor.check_store("redis" if config.redis.url else "embedded state", store)
         store.close()
+    if config.quarantine.shared:
+        found.append(doctor.check_ledger(lambda: _look(config)))
     if config.classifier.enabled:
         from filterd.app.learning import look_at_model  # noqa: PLC0415  # numpy: no other command pays for it
 
         found.append(look_at_model(config))
     found.append(_inspector(site))
     return found
+
+
+def _look(config: Config) -> None:
+    """Whether the ledger of held mail can be used. CustodyError."""
+    with closing(quarantine_of(config)) as quarantine:
+        quarantine.look()
 
 
 def _resolver(site: Site) -> list[Diagnosis]:

@@ -17,6 +17,7 @@ from filterd.config.listen import Listen
 from filterd.dns.plans import complete
 from filterd.dnsbl import SelfTest, Zone, self_test
 from filterd.icap import options
+from filterd.model.custody import CustodyError
 from filterd.model.dns import Answer, AnswerStatus, Question, Resolver, RRType
 from filterd.model.store import Store, StoreError
 from filterd.scanners import ScannerError
@@ -111,6 +112,17 @@ def check_store(name: str, store: Store) -> Iterator[Diagnosis]:
         yield Diagnosis(Level.OK, name, "stores and finds")
     else:
         yield Diagnosis(Level.FAILED, name, "forgets what it was given", "check its memory limit and eviction policy")
+
+
+def check_ledger(look: Callable[[], None]) -> Diagnosis:
+    """The ledger of several nodes must answer, as the user that the configuration names, with our tables."""
+    subject = "ledger of held mail"
+    try:
+        look()
+    except CustodyError as error:
+        remedy = "look at [quarantine] url and password_file, and at deploy/postgresql/roles.sql"
+        return Diagnosis(Level.FAILED, subject, f"cannot be used: {error}", remedy)
+    return Diagnosis(Level.OK, subject, "answers")
 
 
 def check_clamd(address: Listen) -> Diagnosis:

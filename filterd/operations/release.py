@@ -12,7 +12,7 @@ from filterd.pipeline.edits import added, forged
 from filterd.quarantine import Actor, Attempt, EvidenceError, Lease, Quarantine, State
 from filterd.quarantine.layout import fields_of
 from filterd.quarantine.outgoing import rewritten
-from filterd.quarantine.relay import Answer, Fate
+from filterd.quarantine.relay import MAX_OUTCOME, Answer, Fate
 
 LEASE: Final = 900.0  # seconds one attempt may take; after them another process may try
 GIVE_UP: Final = 5 * 86_400.0  # seconds after which a release that was put off has failed, as MTAs do
@@ -70,11 +70,19 @@ class Releaser:
             try:
                 evidence, raw = self._read(identifier)
             except (KeyError, CustodyError, EvidenceError, OSError) as error:
-                text = f"it cannot be read: {type(error).__name__}: {error}"
-                self.quarantine.end_attempt(identifier, who, lease, Attempt(State.FAILED, text[:500]))
-                yield Released(identifier, State.FAILED, text)
+                yield self._unreadable(identifier, who, lease, error)
                 continue
             yield self._attempt(identifier, who, lease, evidence, raw)
+
+    def _unreadable(self, identifier: str, who: Actor, lease: Lease, error: Exception) -> Released:
+        """A store that does not answer may do so later; what is gone, or is no evidence, has failed."""
+        text = f"it cannot be read: {type(error).__name__}: {error}"[:MAX_OUTCOME]
+        entry = self.quarantine.entry(identifier)
+        fate = Fate.REFUSED if entry is None or isinstance(error, KeyError | EvidenceError) else Fate.LATER
+        since, attempts = (entry.changed, entry.attempts) if entry else (0.0, 0)
+        attempt = _outcome(Answer(fate, text), self.clock(), since, attempts)
+        self.quarantine.end_attempt(identifier, who, lease, attempt)
+        return Released(identifier, attempt.to, attempt.outcome)
 
     def outgoing(self, identifier: str) -> bytes:
         """The message as it would be handed over."""

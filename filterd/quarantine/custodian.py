@@ -65,6 +65,12 @@ class Quarantine:
         self._database.prepare()
         self._prepared = True
 
+    def look(self) -> None:
+        """Whether the ledger can be used; CustodyError says why not."""
+        if self._exists():
+            with self._ledger.reading():
+                pass
+
     def hold(self, evidence: Evidence, message: RawMessage) -> str:
         """Store message and evidence durably and give back the id. CustodyError: nothing is visible, nothing kept."""
         if not is_id(evidence.id):

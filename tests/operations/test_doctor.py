@@ -11,11 +11,13 @@ import pytest
 from filterd.dns.fake import FakeResolver
 from filterd.dns.loop import LoopThread
 from filterd.dnsbl import Subject, Zone
+from filterd.model.custody import CustodyError
 from filterd.model.dns import Question, Resolver, RRType
 from filterd.operations.doctor import (
     Diagnosis,
     Level,
     check_folder,
+    check_ledger,
     check_milter_socket,
     check_resolver,
     check_store,
@@ -162,3 +164,13 @@ def test_a_store_that_works_and_ones_that_do_not() -> None:
     assert _levels(check_store("state", MemoryStore())) == [Level.OK]
     assert [item.text for item in check_store("redis", broken)] == ["does not work: told to fail"]
     assert [item.text for item in check_store("redis", Forgetful())] == ["forgets what it was given"]
+
+
+def test_ledger() -> None:
+    """A ledger that does not answer is a failure, in its own words."""
+
+    def broken() -> None:
+        raise CustodyError("told to fail")
+
+    assert check_ledger(lambda: None).level is Level.OK
+    assert (check_ledger(broken).level, check_ledger(broken).text) == (Level.FAILED, "cannot be used: told to fail")
