@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from filterd.classifier.features import BITS, VIEWS, Features
+from filterd.classifier.features import BITS, TEXTUAL, Features
 from filterd.classifier.reading import GRAM, Hashes, Text, distinct, hashed
 from filterd.classifier.weights import Weights, shares
 
@@ -77,4 +77,4 @@ def lines(reasons: tuple[Reason, ...]) -> Iterator[str]:
         yield f"{one.weight:+.2f} {one.place}: {one.text}"
 
 
-assert VIEWS == 3  # noqa: S101, PLR2004  # at import: `_where` knows the order of the views
+assert TEXTUAL == 3  # noqa: S101, PLR2004  # at import: `_where` knows the order of the views

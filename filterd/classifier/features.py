@@ -13,10 +13,11 @@ from filterd.config.toml import read_model
 
 Slots: TypeAlias = NDArray[np.uint32]
 
-FORMAT: Final = 2  # of features: what was made under another number means nothing to this one
-BITS: Final = 20  # of the number of slots in one view
-VIEWS: Final = 3  # words with their neighbours, stretches of all that is looked at, stretches of the header alone
-SLOTS: Final = VIEWS << BITS  # weights there are; a message touches a thousandth of them
+FORMAT: Final = 3  # of features: what was made under another number means nothing to this one
+BITS: Final = 20  # of the number of slots in one of the views of the text
+TEXTUAL: Final = 3  # such views: words with their neighbours, stretches of all that is looked at, and of the header
+SIGN_BITS: Final = 12  # of the number of slots for signs, what heuristics have found: there are some hundred
+SLOTS: Final = (TEXTUAL << BITS) + (1 << SIGN_BITS)  # weights there are; a message touches a thousandth of them
 MAX_FEATURES: Final = 24_000  # of one message: what the limits in `reading` let it have at most; 2,500 are usual
 _HEAD: Final = np.dtype("<u4")
 
@@ -51,10 +52,14 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Receiving:
-    """Header fields that the receiving side adds, lower case: names, and what names begin with."""
+    """Header fields that the receiving side adds, lower case: names, and what names begin with.
+
+    And the signs that may be learnt: symbols of heuristics that say the same wherever and whenever a message is read.
+    """
 
     names: frozenset[bytes] = frozenset()
     prefixes: tuple[bytes, ...] = ()
+    signs: frozenset[str] = frozenset()
 
     def has(self, name: bytes) -> bool:
         """Whether a field of that lower-case name says more about who received the message than about who sent it."""
@@ -66,14 +71,21 @@ class _Names(Section):
     prefixes: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
 
 
+class _Signs(Section):
+    learnt: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+
+
 class _File(Section):
     receiving: _Names
+    signs: _Signs = Field(default_factory=_Signs)
 
 
 def load_receiving(path: Path) -> Receiving:
     """Read rules/classifier.toml. ConfigError names file, line and key of what cannot be meant."""
-    content = read_model(path, _File).receiving
+    file = read_model(path, _File)
+    content = file.receiving
     return Receiving(
         frozenset([name.lower().encode() for name in content.names]),
         tuple([prefix.lower().encode() for prefix in content.prefixes]),
+        frozenset(file.signs.learnt),
     )

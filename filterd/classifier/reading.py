@@ -3,18 +3,19 @@
 Everything is taken from one text of the message: its header fields, the subject and what a person sees of the body,
 lower case, and its structure. There are three views of it, each with slots of its own, and each makes up its own mind
 (see `weights`): words with the field they stand in and with their neighbours, stretches of GRAM bytes of everything,
-and stretches of the header alone. What one view can be talked into, two others have still to believe.
+and stretches of the header alone. A fourth view has what heuristics have found: words change with the years, tricks
+less so. What one view can be talked into, the others have still to believe.
 """
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from filterd.classifier.features import BITS, Features, Receiving, Slots
+from filterd.classifier.features import BITS, SIGN_BITS, TEXTUAL, Features, Receiving, Slots
 from filterd.classifier.hashing import Hashed, Places, fold
 from filterd.html import Page
 from filterd.mime.message import Message
@@ -27,6 +28,7 @@ MAX_TEXT: Final = 6_000  # bytes of subject and body that are looked at: spam sa
 MAX_STRUCTURE: Final = 2_000  # bytes of what is told of parts, files and hosts
 MAX_PARTS: Final = 20  # of a message whose types and names are told
 MAX_HOSTS: Final = 40  # of a message that are told
+NO_SIGN: Final = TEXTUAL << BITS  # a slot that all messages have: having no signs is one
 _OWN: Final = 16  # addresses of recipients that are taken out of the text
 _LEAST_OWN: Final = 4  # bytes before the @ of such an address from which on they are taken out by themselves too
 _ADDRESS: Final = re.compile(rb"[\w.+=-]{1,64}@[\w.-]{1,255}")
@@ -46,9 +48,20 @@ def features_of(
     pages: Sequence[Page],
     hosts: Sequence[str],
     receiving: Receiving,
+    symbols: Iterable[str] = (),
 ) -> Features:
-    """The features of a parsed message: header fields but those of the receiving side, text, structure, hosts."""
-    return Features(distinct(hashed(text_of(message, subject, texts, pages, hosts, receiving)).slots))
+    """The features of a parsed message: header fields but those of the receiving side, text, structure, hosts.
+
+    And what heuristics have found, as far as it may be learnt.
+    """
+    found = hashed(text_of(message, subject, texts, pages, hosts, receiving))
+    signs = [_sign(symbol) for symbol in receiving.signs.intersection(symbols)]
+    return Features(distinct(np.concatenate([found.slots, np.array([NO_SIGN, *signs], dtype=np.uint32)])))
+
+
+def _sign(symbol: str) -> int:
+    """The slot of a heuristic's symbol."""
+    return NO_SIGN + 1 + zlib.crc32(b"sign " + symbol.encode()) % ((1 << SIGN_BITS) - 1)
 
 
 def distinct(slots: Slots) -> Slots:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filterd.classifier.calibration import probability
-from filterd.classifier.features import BITS, SLOTS, VIEWS, Features, Slots
+from filterd.classifier.features import BITS, SLOTS, TEXTUAL, Features, Slots
 
 __all__ = ["SIZE", "Change", "Weights", "empty", "learn", "margin", "probability", "shares", "undo", "views"]
 
@@ -28,8 +28,8 @@ RATE: Final = 1.0  # of a weight's first step, which is so long whatever the gra
 FIRST: Final = np.float32(1e-6)  # squared gradient that every weight is taken to have seen
 LEAST: Final = 0.002  # of a view's error, below which it does not learn: it would cost a step and change nothing
 SCALE: Final = 0.3  # of the views' margins to the logarithm of the odds; see docs/classifier.md
-COUNTS: Final = (1.0, 1.5, 1.0)  # of the views' margins in the sum
-_EDGES: Final = np.arange(1, VIEWS, dtype=np.uint32) << np.uint32(BITS)
+COUNTS: Final = (1.0, 1.5, 1.0, 1.0)  # of the views' margins in the sum
+_EDGES: Final = np.arange(1, TEXTUAL + 1, dtype=np.uint32) << np.uint32(BITS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -162,7 +162,7 @@ def inspect(  # noqa: PLR0913  # one for each thing that is loaded once
     opinion = _Opinion()
     if receiving is not None and (job.features or classifier is not None):
         with work.stage("classifier"):
-            opinion = _opinion(job, body, subject, texts, hosts, receiving, classifier)
+            opinion = _opinion(work, body, subject, texts, hosts, receiving, classifier)
     listed = _listed(subject.urls)
     return Inspection(
         author=author,
@@ -197,7 +197,7 @@ class _Opinion:
 
 
 def _opinion(
-    job: InspectionJob,
+    work: _Work,
     body: memoryview,
     subject: Subject,
     texts: Texts,
@@ -206,8 +206,9 @@ def _opinion(
     classifier: Classifier | None,
 ) -> _Opinion:
     """Make the features; ask the classifier where there is one, and why where the job wants to know."""
+    job = work.job
     looked_at = (subject.message, subject.subject, texts.plain, texts.pages, hosts, receiving)
-    found = features_of(*looked_at)
+    found = features_of(*looked_at, symbols=[one.symbol for one in work.findings])
     classified = None if classifier is None else classifier.classify(found, job.domain)
     if classifier is not None and classified is not None and job.reasons:
         classified = replace(classified, reasons=classifier.reasons(text_of(*looked_at), job.reasons))

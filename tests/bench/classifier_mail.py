@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filterd.classifier import Features, Receiving, load_receiving
+from filterd.heuristics.phrases import load_phrases
 from filterd.inspection.inspect import inspect
 from filterd.mime.header import split
 from filterd.model.inspection import InspectionJob
@@ -66,10 +67,11 @@ def _without(data: bytes, own: set[bytes]) -> bytes:
 
 def features(mail: Sequence[Mail]) -> Iterator[Features]:
     """The classifier's features of each, as an inspector makes them of what all filters are shown."""
-    receiving = load_receiving(RECEIVING)
+    receiving, phrases = load_receiving(RECEIVING), load_phrases(RECEIVING.with_name("phrases.toml"))
     for one in mail:
         job = InspectionJob(one.path.name, one.stripped, len(one.body), 60.0, time.time(), features=True)
-        yield Features.unpack(inspect(job, memoryview(one.body), None, receiving=receiving).features)
+        facts = inspect(job, memoryview(one.body), None, phrases=phrases, receiving=receiving)
+        yield Features.unpack(facts.features)
 
 
 def parted(mail: Sequence[Mail], each: int, seed: int) -> tuple[list[Mail], list[Mail]]:

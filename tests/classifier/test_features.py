@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterd.classifier.features import FORMAT, MAX_FEATURES, SLOTS, FeatureError, Features, load_receiving
+from filterd.classifier.features import BITS, FORMAT, MAX_FEATURES, SLOTS, FeatureError, Features, load_receiving
 from filterd.classifier.hashing import MAX_BUFFER, Hashed
+from filterd.classifier.reading import NO_SIGN, features_of
 from filterd.config.toml import ConfigError
 from filterd.html import Page
-from tests.classifier.made import features, seen
+from filterd.mime.symbols import HEURISTICS
+from tests.classifier.made import RECEIVING, features, message, seen
 
 
 def same(one: Features, other: Features) -> bool:
@@ -71,7 +73,27 @@ def test_a_word_means_another_thing_in_another_field() -> None:
 
 def words_of(found: Features) -> slice:
     """Where the first view, words, stands in the slots."""
-    return slice(0, int(np.searchsorted(found.slots, SLOTS // 3)))
+    return slice(0, int(np.searchsorted(found.slots, 1 << BITS)))
+
+
+def test_signs_are_learnt_and_others_are_not() -> None:
+    """What heuristics find is a feature where the file says so; what depends on when and where it was read is none."""
+    parsed = message(b"Subject: x\r\n")
+
+    def found(*symbols: str) -> bytes:
+        return features_of(parsed, "x", [], [], [], RECEIVING, symbols).pack()
+
+    assert found("HTML_ONLY") != found() != found("URL_SHORTENER")
+    assert found("HTML_ONLY", "URL_SHORTENER") == found("URL_SHORTENER", "HTML_ONLY", "HTML_ONLY")
+    assert found("DATE_FAR_OFF", "UNDISCLOSED_RECIPIENTS", "NO_SUCH_SYMBOL") == found()
+
+
+def test_signs_are_symbols_of_heuristics_and_share_no_slot() -> None:
+    """Each that may be learnt is one that there is, and has a slot of its own."""
+    assert RECEIVING.signs <= HEURISTICS
+    parsed = message(b"Subject: x\r\n")
+    slots = features_of(parsed, "x", [], [], [], RECEIVING, RECEIVING.signs).slots
+    assert len(slots[slots >= NO_SIGN]) == len(RECEIVING.signs) + 1
 
 
 @given(st.binary(max_size=3_000), st.text(max_size=3_000), st.lists(st.text(max_size=50), max_size=5))
