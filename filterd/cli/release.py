@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from filterd.app import releaser_of
+from filterd.app import open_journal, releaser_of
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
 from filterd.cli.quarantine import actor, opened
 from filterd.cli.selection import Ids, Reason, Recipient, Rule, Score, Sender, Since, Subject, chosen, matching, moment
@@ -95,9 +96,10 @@ def purge(
     yes: Yes = False,
     config: ConfigOption = None,
 ) -> None:
-    """Remove all that is kept of a person's held mail, now and for good: entries, messages, evidence.
+    """Remove all that is kept of a person's mail, now and for good: held messages, their evidence, journal rows.
 
     The audit keeps that it was done, with a hash of the address. What is under legal hold or being released stays.
+    The classifier forgets with `filterd learn forget`.
 
     Example: filterd quarantine purge anna@example.org
     """
@@ -109,12 +111,14 @@ def purge(
             if address.lower() in {one.lower() for one in (entry.sender, *entry.recipients)}
         }
         entries = list(found.values())
-        if dry_run or not entries or not _sure("purge", entries, yes=yes):
+        if dry_run or not _sure("purge", entries, yes=yes):
             _show(entries)
             return
         why = f"address sha256 {hashlib.sha256(address.lower().encode()).hexdigest()}"
         gone = sum([quarantine.purge(entry.id, actor(), why) for entry in entries])
-    typer.echo(f"{gone} of {len(entries)} purged")
+    with closing(open_journal(configuration(config))) as journal:
+        rows = journal.remove(address)
+    typer.echo(f"{gone} of {len(entries)} held messages purged, {rows} rows of the journal")
     if gone < len(entries):
         fail(f"{len(entries) - gone} are under legal hold or being released")
 

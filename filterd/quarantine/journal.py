@@ -62,6 +62,10 @@ _INSERT: Final = f"INSERT INTO journal ({_COLUMNS}) VALUES ({', '.join('?' * 19)
 _PURGE: Final = (
     "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received < ? ORDER BY received LIMIT ?)"
 )
+_REMOVE: Final = (
+    "DELETE FROM journal WHERE ?1 = sender COLLATE NOCASE OR ?1 = header_from COLLATE NOCASE"
+    " OR EXISTS (SELECT 1 FROM json_each(recipients) WHERE value = ?1 COLLATE NOCASE)"
+)
 _LIKE: Final = "LIKE ? ESCAPE '\\'"
 _CONDITIONS: Final = {
     "identifier": "? IN (id, public_id, queue_id, message_id, trim(message_id, '<>'))",
@@ -195,6 +199,17 @@ class Journal:
                     return found
             conditions = _indexed(asked)
             return _by_text(connection, asked, conditions, limit) if conditions else _select(connection, asked, limit)
+
+
+    def remove(self, address: str) -> int:
+        """Remove the rows of all mail from or to this address; how many. sqlite3.Error or OSError.
+
+        Reads every row: seconds among millions, for what is done once in a year.
+        """
+        if not self._path.exists():
+            return 0
+        with self._pool.connection() as connection, transaction(connection):
+            return connection.execute(_REMOVE, (storable(address, MAX_TEXT),)).rowcount
 
 
 def _values(row: JournalRow) -> tuple[Any, ...]:

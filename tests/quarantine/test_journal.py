@@ -267,3 +267,19 @@ def test_what_the_index_is_asked() -> None:
     assert spelt("192.0.2") == spelt("192.0.")
     assert spelt("2001:db8::1").startswith(spelt("2001:db8:"))
     assert [spelt(text) for text in ("", "x", "1.x.", "300.1", "2001:zz:")] == [""] * 5
+
+
+@pytest.mark.threat("QUA-12")
+def test_removes_a_person(journal: Journal) -> None:
+    """All rows of mail from or to an address go, in whichever case it was written, and no others."""
+    rows = [
+        journal_row(0, sender="Anna@A.test", header_from="x@b.test", recipients=("y@b.test",)),
+        journal_row(1, sender="x@b.test", header_from="anna@a.test", recipients=("y@b.test",)),
+        journal_row(2, sender="x@b.test", header_from="x@b.test", recipients=("y@b.test", "anna@a.TEST")),
+        journal_row(3, sender="hanna@a.test", header_from="x@b.test", recipients=("anna@a.test.example",)),
+    ]
+    for row in rows:
+        journal.record(row)
+    journal.flush()
+    assert journal.remove("anna@a.test") == 3
+    assert journal.search(JournalFilter()) == [rows[3]]
