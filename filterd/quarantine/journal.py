@@ -200,7 +200,6 @@ class Journal:
             conditions = _indexed(asked)
             return _by_text(connection, asked, conditions, limit) if conditions else _select(connection, asked, limit)
 
-
     def remove(self, address: str) -> int:
         """Remove the rows of all mail from or to this address; how many. sqlite3.Error or OSError.
 
