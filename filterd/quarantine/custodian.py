@@ -18,7 +18,7 @@ from filterd.quarantine.database import BUSY, Database, SqliteDatabase
 from filterd.quarantine.durable import Fsync
 from filterd.quarantine.entries import ENDED, WAITING, Actor, Entry, EntryFilter, State, entry_of
 from filterd.quarantine.files import Files
-from filterd.quarantine.inventory import Inventory
+from filterd.quarantine.inventory import Survey
 from filterd.quarantine.ledger import Ledger
 from filterd.quarantine.local import LocalFiles
 
@@ -231,7 +231,7 @@ class Quarantine:
         """As Ledger.stats."""
         return self._ledger.stats(since) if self._exists() else []
 
-    def inventory(self) -> Inventory:
+    def inventory(self) -> Survey:
         """What looks over all files and entries."""
         return self._files.inventory()
 

@@ -7,7 +7,7 @@ from typing import BinaryIO, Protocol
 from filterd.model.custody import Evidence
 from filterd.model.message import RawMessage
 from filterd.quarantine.database import Connection
-from filterd.quarantine.inventory import Inventory
+from filterd.quarantine.inventory import Survey
 
 Commit = Callable[[Callable[[Connection], None] | None], None]
 
@@ -39,5 +39,5 @@ class Files(Protocol):
     def tidy(self) -> None:
         """Remove what earlier removals left when they were interrupted."""
 
-    def inventory(self) -> Inventory:
-        """What looks over all files and entries; CustodyError where that cannot be done."""
+    def inventory(self) -> Survey:
+        """What looks over all files and entries."""

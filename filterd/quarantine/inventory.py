@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from filterd.model.custody import Evidence
 from filterd.model.ids import is_id
@@ -21,7 +21,7 @@ from filterd.quarantine import evidence as evidence_format
 from filterd.quarantine.blobs import BlobDirectory
 from filterd.quarantine.changes import Act
 from filterd.quarantine.durable import Lock, locked
-from filterd.quarantine.entries import Actor, entry_of
+from filterd.quarantine.entries import Actor, Entry, entry_of
 from filterd.quarantine.layout import fields_of
 from filterd.quarantine.ledger import Ledger
 
@@ -47,6 +47,16 @@ class Problem:
     kind: Kind
     name: str
     text: str
+
+
+class Survey(Protocol):
+    """What looks over a whole quarantine."""
+
+    def problems(self, *, contents: bool) -> Iterator[Problem]:
+        """All that is wrong; with `contents` every message is read and its hash compared. CustodyError, OSError."""
+
+    def mend(self, problem: Problem, who: Actor, now: float) -> str:
+        """Mend it where that can be done: what was done, in words, or an empty string. CustodyError, OSError."""
 
 
 class Inventory:
@@ -93,16 +103,11 @@ class Inventory:
         entry = self._ledger.entry(identifier)
         if entry is not None:
             return None if entry.files else Problem(Kind.LEFT, identifier, f"was {entry.state}, and its files swept")
-        if self._purged(identifier):
+        if was_purged(self._ledger, identifier):
             return Problem(Kind.LEFT, identifier, "was purged")
         if not self._blobs.path(sha256).exists():
             return Problem(Kind.GONE, identifier, "evidence without a message, and the ledger does not know it")
         return Problem(Kind.UNLISTED, identifier, "the ledger does not know it")
-
-    def _purged(self, identifier: str) -> bool:
-        with self._ledger.reading() as connection:
-            rows = list(changes.audit(connection, identifier))
-        return any(row.action == "purge" and row.result.startswith("address") for row in rows)
 
     def mend(self, problem: Problem, who: Actor, now: float) -> str:
         """Mend it where that can be done: what was done, in words, or an empty string. CustodyError, OSError.
@@ -134,15 +139,7 @@ class Inventory:
         """Make the entry that the evidence speaks of."""
         with self._blobs.open(evidence.sha256) as source:
             raw = source.read()
-        try:
-            fields, _ = fields_of(raw, evidence.state)
-        except ValueError:
-            fields = ()
-        body = os.memfd_create("body", os.MFD_CLOEXEC)
-        try:
-            self._ledger.add(replace(entry_of(evidence, RawMessage(fields, body, 0)), changed=now))
-        finally:
-            os.close(body)
+        self._ledger.add(replace(entry_in_files(evidence, raw), changed=now))
         with self._ledger.changing() as connection:
             changes.append(connection, Act(evidence.id, who, now).row("repair"))
 
@@ -150,6 +147,26 @@ class Inventory:
         """Whether any evidence names this blob."""
         mark = sha256.encode()
         return any(mark in path.read_bytes() for path in self._evidence.glob("*.json"))
+
+
+def was_purged(ledger: Ledger, identifier: str) -> bool:
+    """Whether the audit says that somebody wanted it gone for good."""
+    with ledger.reading() as connection:
+        rows = list(changes.audit(connection, identifier))
+    return any(row.action == "purge" and row.result.startswith("address") for row in rows)
+
+
+def entry_in_files(evidence: Evidence, raw: bytes) -> Entry:
+    """The entry that the evidence speaks of."""
+    try:
+        fields, _ = fields_of(raw, evidence.state)
+    except ValueError:
+        fields = ()
+    body = os.memfd_create("body", os.MFD_CLOEXEC)
+    try:
+        return entry_of(evidence, RawMessage(fields, body, 0))
+    finally:
+        os.close(body)
 
 
 def _digest(path: Path) -> str:

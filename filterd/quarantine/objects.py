@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -26,6 +26,9 @@ class ObjectStore(Protocol):
 
     def delete(self, name: str) -> None:
         """Remove it durably; no error where it is not there."""
+
+    def names(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """All whose names begin with the folder `prefix`, and when they were stored (epoch seconds)."""
 
 
 class DirectoryObjects:
@@ -77,3 +80,9 @@ class DirectoryObjects:
         with suppress(FileNotFoundError):
             path.unlink()
             sync_directory(path.parent, self._fsync)
+
+    def names(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """As above."""
+        for path in sorted((self._root / prefix).rglob("*")):
+            if path.is_file():
+                yield str(path.relative_to(self._root)), path.stat().st_mtime

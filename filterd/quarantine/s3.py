@@ -98,6 +98,13 @@ class S3Objects:
         with suppress(FileNotFoundError), _errors(name):
             obstore.delete(self._store, self._prefix + name)
 
+    def names(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """As ObjectStore.names."""
+        with _errors(prefix):
+            for page in obstore.list(self._store, prefix=self._prefix + prefix):
+                for one in page:
+                    yield one["path"].removeprefix(self._prefix), one["last_modified"].timestamp()
+
 
 def _first(parts: Iterator[bytes]) -> bytes:
     """A part, or all there is; an error of the iterator is the caller's."""

@@ -22,9 +22,10 @@ from filterd.model.message import RawMessage
 from filterd.quarantine.blobs import SHA256, raw_chunks
 from filterd.quarantine.database import AmbiguousCommitError, Connection, Database
 from filterd.quarantine.files import Commit
-from filterd.quarantine.inventory import Inventory
-from filterd.quarantine.ledger import TakenError
+from filterd.quarantine.inventory import Survey
+from filterd.quarantine.ledger import Ledger, TakenError
 from filterd.quarantine.objects import ObjectStore
+from filterd.quarantine.shared_inventory import SharedInventory
 
 ATTEMPTS: Final = 3  # times a hold stores a message that is removed elsewhere at the same time
 LITTER: Final = 1_000  # objects removed in one go that earlier removals left
@@ -52,7 +53,7 @@ class SharedFiles:
         """As Files.hold."""
         if SHA256.fullmatch(evidence.sha256) is None:
             raise CustodyError("no SHA-256")
-        record = _record(evidence.id)
+        record = record_of(evidence.id)
         try:
             self._objects.put(record, lambda: (encoded,), new=True)
         except FileExistsError:
@@ -70,12 +71,12 @@ class SharedFiles:
 
     def _hold_message(self, evidence: Evidence, message: RawMessage, commit: Commit) -> None:
         for attempt in range(1, ATTEMPTS + 1):
-            known = self._object(evidence.sha256)
+            known = self.object_of(evidence.sha256)
             name = known or _new_name(evidence.sha256)
             try:
                 if known is None:
                     self._objects.put(name, lambda: _checked(message, evidence.sha256, evidence.size))
-                commit(_claim(evidence.sha256, name, new=known is None))
+                commit(self.claim(evidence.sha256, name, new=known is None))
             except _GoneError:
                 if attempt == ATTEMPTS:
                     raise
@@ -93,10 +94,25 @@ class SharedFiles:
     def _drop_second(self, sha256: str, name: str) -> None:
         """Of two nodes that stored one message at the same time, the later one's object is not needed."""
         with suppress(CustodyError):
-            if self._object(sha256) not in {name, None}:
+            if self.object_of(sha256) not in {name, None}:
                 self._remove(name)
 
-    def _object(self, sha256: str) -> str | None:
+    def claim(self, sha256: str, name: str, *, new: bool) -> Callable[[Connection], None]:
+        """What a hold does in its transaction: make sure that the object is, and stays, the message's."""
+
+        def within(connection: Connection) -> None:
+            if new:
+                connection.execute(
+                    "INSERT INTO blobs (sha256, object) VALUES (?, ?) ON CONFLICT DO NOTHING", (sha256, name)
+                )
+                return
+            row = connection.execute("SELECT object FROM blobs WHERE sha256 = ?", (sha256,)).fetchone()
+            if row is None or row[0] != name:
+                raise _GoneError("quarantine: the message was removed elsewhere at the same time")
+
+        return within
+
+    def object_of(self, sha256: str) -> str | None:
         """The name of the object that holds this message."""
         with self._database.reading() as connection:
             row = connection.execute("SELECT object FROM blobs WHERE sha256 = ?", (sha256,)).fetchone()
@@ -109,12 +125,12 @@ class SharedFiles:
 
     def evidence(self, identifier: str) -> bytes:
         """As Files.evidence."""
-        with self._objects.open(_record(identifier)) as source:
+        with self._objects.open(record_of(identifier)) as source:
             return source.read()
 
     def open_raw(self, sha256: str) -> BinaryIO:
         """As Files.open_raw."""
-        name = self._object(sha256)
+        name = self.object_of(sha256)
         if name is None:
             raise FileNotFoundError(sha256)
         return self._objects.open(name)
@@ -130,7 +146,7 @@ class SharedFiles:
         names: list[str] = []
 
         def decide(connection: Connection) -> None:
-            names.append(_record(identifier))
+            names.append(record_of(identifier))
             used = connection.execute("SELECT 1 FROM entries WHERE sha256 = ? AND files LIMIT 1", (sha256,)).fetchone()
             row = connection.execute("SELECT object FROM blobs WHERE sha256 = ?", (sha256,)).fetchone()
             if row and not used:
@@ -151,6 +167,15 @@ class SharedFiles:
             rows = connection.execute("SELECT object FROM litter LIMIT ?", (LITTER,)).fetchall()
         self._clear([row[0] for row in rows])
 
+    def give_up(self, name: str) -> bool:
+        """Remove an object that no message is in, or say that one is."""
+        with self._database.changing() as connection:
+            if connection.execute("SELECT 1 FROM blobs WHERE object = ?", (name,)).fetchone():
+                return False
+            connection.execute("INSERT INTO litter (object) VALUES (?) ON CONFLICT DO NOTHING", (name,))
+        self._clear([name])
+        return True
+
     def _clear(self, names: list[str]) -> None:
         """Remove objects that the ledger has given up; what fails is tried again by the next `tidy`."""
         for name in names:
@@ -158,25 +183,9 @@ class SharedFiles:
             with self._database.reading() as connection:
                 connection.execute("DELETE FROM litter WHERE object = ?", (name,))
 
-    def inventory(self) -> Inventory:
+    def inventory(self) -> Survey:
         """As Files.inventory."""
-        raise CustodyError("quarantine: shared files are not looked over; objects without an entry do no harm")
-
-
-def _claim(sha256: str, name: str, *, new: bool) -> Callable[[Connection], None]:
-    """What a hold does in its transaction: make sure that the object is, and stays, the message's."""
-
-    def claim(connection: Connection) -> None:
-        if new:
-            connection.execute(
-                "INSERT INTO blobs (sha256, object) VALUES (?, ?) ON CONFLICT DO NOTHING", (sha256, name)
-            )
-            return
-        row = connection.execute("SELECT object FROM blobs WHERE sha256 = ?", (sha256,)).fetchone()
-        if row is None or row[0] != name:
-            raise _GoneError("quarantine: the message was removed elsewhere at the same time")
-
-    return claim
+        return SharedInventory(Ledger(self._database), self._objects, self)
 
 
 def _checked(message: RawMessage, sha256: str, size: int) -> Iterator[bytes]:
@@ -193,7 +202,7 @@ def _checked(message: RawMessage, sha256: str, size: int) -> Iterator[bytes]:
         raise CustodyError("the message is not the one that the evidence describes")
 
 
-def _record(identifier: str) -> str:
+def record_of(identifier: str) -> str:
     """Callers have checked the id."""
     return f"evidence/{identifier}.json"
 

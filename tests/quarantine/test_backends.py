@@ -272,7 +272,8 @@ class TestBackends:
         assert [read(node, identifier(number)) for number in range(2)] == [whole(b"0"), whole(b"1")]
 
     @pytest.mark.threat("QUA-01")
-    @pytest.mark.timeout(600)
+    @pytest.mark.soak
+    @pytest.mark.timeout(max(600, KILLS * 10))
     @SHARED
     def test_kill(self, backend: Backend) -> None:
         """Kill -9 at random moments: every returned id reads back whole, and the audit's chain is whole."""
