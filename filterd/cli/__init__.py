@@ -37,6 +37,7 @@ app.command()(trace.trace)
 app.add_typer(configuration.app, name="config")
 for command in (release.release, release.restore, release.keep, release.purge, custody.verify, custody.stats):
     quarantine.app.command()(command)
+quarantine.app.command("explain")(explain.explain_held)
 quarantine.app.command()(review.review)
 quarantine.app.add_typer(custody.audit, name="audit")
 app.add_typer(quarantine.app, name="quarantine")

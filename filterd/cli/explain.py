@@ -46,9 +46,33 @@ def explain(  # one option for each thing a session has
         evidence = _held(config, message, rules)
     else:
         evidence = _judged(rules, message, session(client_ip, client_name, helo, mail_from, rcpt))
+    _say(evidence, rules, json=json)
+
+
+def explain_held(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="The id that list shows.")],
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Say in words why a message is held; the same as `filterd explain ID`.
+
+    Example: filterd quarantine explain 01JD3W7Q4Z5S8V1N2M3K4P5R6T
+    """
+    if not is_id(identifier):
+        fail(f"no such entry: {safe(identifier[:40])}; expected an id that `filterd quarantine list` shows")
+    rules = site(config)
+    _say(_held(config, identifier, rules), rules, json=json)
+
+
+def scale_of(rules: Site) -> Scale:
+    """What scores mean under this configuration."""
     actions = rules.config.actions
     thresholds = {"add_header": actions.add_header, "quarantine": actions.quarantine, "reject": actions.reject}
-    found = explained(evidence, Scale(rules.scores, thresholds, rules.config_id))
+    return Scale(rules.scores, thresholds, rules.config_id)
+
+
+def _say(evidence: Evidence, rules: Site, *, json: bool) -> None:
+    found = explained(evidence, scale_of(rules))
     if json:
         print_json(found)
         return

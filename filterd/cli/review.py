@@ -8,9 +8,10 @@ from typing import Final
 
 from filterd.app import releaser_of
 from filterd.cli.common import ConfigOption, fail, site
+from filterd.cli.explain import scale_of
 from filterd.cli.quarantine import actor, opened
 from filterd.model.custody import Evidence
-from filterd.operations.explain import Scale, explain, lines
+from filterd.operations.explain import explain, lines
 from filterd.operations.review import Reviewer
 
 LEARN_SECONDS: Final = 60.0  # one message; inspectors have to start for it
@@ -29,9 +30,7 @@ def review(config: ConfigOption = None) -> None:
     from filterd.cli.desk import Desk  # noqa: PLC0415
 
     rules = site(config)
-    actions = rules.config.actions
-    thresholds = {"add_header": actions.add_header, "quarantine": actions.quarantine, "reject": actions.reject}
-    scale = Scale(rules.scores, thresholds, rules.config_id)
+    scale = scale_of(rules)
 
     def words(evidence: Evidence) -> Iterator[str]:
         yield from lines(explain(evidence, scale))

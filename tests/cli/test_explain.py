@@ -46,6 +46,14 @@ def test_looking_is_noted(config: Path, tmp_path: Path) -> None:
     assert seen.count("view") == 1
 
 
+def test_the_same_beside_the_other_commands(config: Path) -> None:
+    """`quarantine explain ID` says what `explain ID` says, and takes nothing but ids."""
+    said = CliRunner().invoke(app, ["quarantine", "explain", "--config", str(config), identifier()])
+    assert (said.exit_code, said.stdout) == (0, _explain(config, identifier()).stdout)
+    wrong = CliRunner().invoke(app, ["quarantine", "explain", "--config", str(config), "../x"])
+    assert (wrong.exit_code, "no such entry" in wrong.stderr) == (1, True)
+
+
 def test_the_same_for_a_script(config: Path) -> None:
     """One object."""
     found = json.loads(_explain(config, "--json", identifier()).stdout)
