@@ -1,6 +1,7 @@
 """Where shared files lie: objects with names, of which one that was put is there for good, or not at all."""
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -10,6 +11,11 @@ from typing import BinaryIO, Final, Protocol
 from filterd.quarantine.durable import Fsync, private_directory, sync_directory, write_draft
 
 STALE: Final = 86_400.0  # seconds after which a draft is nobody's any more: other nodes may be writing theirs
+
+
+def message_name(sha256: str) -> str:
+    """A name for an object that will hold this message; none is made twice."""
+    return f"blobs/{sha256[:2]}/{sha256}-{secrets.token_hex(8)}"
 
 
 class ObjectStore(Protocol):
@@ -23,6 +29,9 @@ class ObjectStore(Protocol):
 
     def open(self, name: str) -> BinaryIO:
         """Its bytes; FileNotFoundError."""
+
+    def holds(self, name: str, size: int) -> bool:
+        """Whether it is there, of that size; True where we may not know."""
 
     def delete(self, name: str) -> None:
         """Remove it durably; no error where it is not there."""
@@ -73,6 +82,13 @@ class DirectoryObjects:
     def open(self, name: str) -> BinaryIO:
         """As above."""
         return (self._root / name).open("rb")
+
+    def holds(self, name: str, size: int) -> bool:
+        """As above."""
+        try:
+            return (self._root / name).stat().st_size == size
+        except FileNotFoundError:
+            return False
 
     def delete(self, name: str) -> None:
         """As above."""

@@ -17,7 +17,7 @@ from typing import BinaryIO, Final, Literal
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
 from filterd.model.custody import CustodyError
@@ -93,6 +93,16 @@ class S3Objects:
         with _errors(name):
             return io.BytesIO(obstore.get(self._store, self._prefix + name).bytes())
 
+    def holds(self, name: str, size: int) -> bool:
+        """As ObjectStore.holds; a key that may only put is not told."""
+        try:
+            with _errors(name):
+                return int(obstore.head(self._store, self._prefix + name)["size"]) == size
+        except FileNotFoundError:
+            return False
+        except PermissionError:
+            return True
+
     def delete(self, name: str) -> None:
         """As ObjectStore.delete."""
         with suppress(FileNotFoundError), _errors(name):
@@ -128,6 +138,12 @@ def _errors(name: str) -> Iterator[None]:
         yield
     except AlreadyExistsError:
         raise FileExistsError(name) from None
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise PermissionError(_line(name, error)) from None
     except BaseError as error:
-        lines = str(error).split("\n", 1)  # what follows is for who debugs obstore
-        raise OSError(f"{name}: {lines[0].strip()}") from None
+        raise OSError(_line(name, error)) from None
+
+
+def _line(name: str, error: BaseError) -> str:
+    """The first line; what follows is for who debugs obstore."""
+    return f"{name}: {str(error).partition(chr(10))[0].strip()}"

@@ -12,7 +12,6 @@ An object is acknowledged before the ledger's commit: what a crash leaves is an 
 """
 
 import hashlib
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import BinaryIO, Final
@@ -24,7 +23,7 @@ from filterd.quarantine.database import AmbiguousCommitError, Connection, Databa
 from filterd.quarantine.files import Commit
 from filterd.quarantine.inventory import Survey
 from filterd.quarantine.ledger import Ledger, TakenError
-from filterd.quarantine.objects import ObjectStore
+from filterd.quarantine.objects import ObjectStore, message_name
 from filterd.quarantine.shared_inventory import SharedInventory
 
 ATTEMPTS: Final = 3  # times a hold stores a message that is removed elsewhere at the same time
@@ -71,8 +70,8 @@ class SharedFiles:
 
     def _hold_message(self, evidence: Evidence, message: RawMessage, commit: Commit) -> None:
         for attempt in range(1, ATTEMPTS + 1):
-            known = self.object_of(evidence.sha256)
-            name = known or _new_name(evidence.sha256)
+            known = self._known(evidence)
+            name = known or message_name(evidence.sha256)
             try:
                 if known is None:
                     self._objects.put(name, lambda: _checked(message, evidence.sha256, evidence.size))
@@ -90,6 +89,16 @@ class SharedFiles:
                 if known is None:
                     self._drop_second(evidence.sha256, name)
                 return
+
+    def _known(self, evidence: Evidence) -> str | None:
+        """The object that holds the message already. CustodyError where the ledger names one that is not there."""
+        for _ in range(ATTEMPTS):
+            name = self.object_of(evidence.sha256)
+            if name is None or self._objects.holds(name, evidence.size):
+                return name
+            if self.object_of(evidence.sha256) == name:  # nobody has removed it meanwhile
+                raise CustodyError(f"quarantine: the store has lost {name}: filterd quarantine verify --repair")
+        raise _GoneError("quarantine: the message is removed elsewhere again and again")
 
     def _drop_second(self, sha256: str, name: str) -> None:
         """Of two nodes that stored one message at the same time, the later one's object is not needed."""
@@ -167,6 +176,11 @@ class SharedFiles:
             rows = connection.execute("SELECT object FROM litter LIMIT ?", (LITTER,)).fetchall()
         self._clear([row[0] for row in rows])
 
+    def lose(self, sha256: str, name: str) -> None:
+        """Take an object that is not there out of the ledger: the next copy of that message is stored."""
+        with self._database.changing() as connection:
+            connection.execute("DELETE FROM blobs WHERE sha256 = ? AND object = ?", (sha256, name))
+
     def give_up(self, name: str) -> bool:
         """Remove an object that no message is in, or say that one is."""
         with self._database.changing() as connection:
@@ -205,7 +219,3 @@ def _checked(message: RawMessage, sha256: str, size: int) -> Iterator[bytes]:
 def record_of(identifier: str) -> str:
     """Callers have checked the id."""
     return f"evidence/{identifier}.json"
-
-
-def _new_name(sha256: str) -> str:
-    return f"blobs/{sha256[:2]}/{sha256}-{secrets.token_hex(8)}"

@@ -20,7 +20,7 @@ from filterd.quarantine.database import Connection
 from filterd.quarantine.entries import Actor
 from filterd.quarantine.inventory import CHUNK, Kind, Problem, entry_in_files, was_purged
 from filterd.quarantine.ledger import Ledger
-from filterd.quarantine.objects import ObjectStore
+from filterd.quarantine.objects import ObjectStore, message_name
 
 GRACE: Final = 3_600.0  # seconds; a hold takes a minute at the very most
 PAGE: Final = 10_000  # rows read at once
@@ -42,6 +42,9 @@ class Holder(Protocol):
 
     def give_up(self, name: str) -> bool:
         """Remove an object that no message is in."""
+
+    def lose(self, sha256: str, name: str) -> None:
+        """Take an object that is not there out of the ledger."""
 
 
 class SharedInventory:
@@ -129,6 +132,8 @@ class SharedInventory:
         """As Survey.mend."""
         if problem.kind is Kind.ORPHAN:
             return "removed" if self._holder.give_up(problem.name) else ""
+        if problem.kind is Kind.GONE:
+            return self._lose(problem.name)
         if problem.kind not in (Kind.UNLISTED, Kind.LEFT):
             return ""
         current = self._unlisted(f"evidence/{problem.name}.json", set())
@@ -150,13 +155,25 @@ class SharedInventory:
             raw = source.read()
         if hashlib.sha256(raw).hexdigest() != evidence.sha256:
             return ""
-        new = self._holder.object_of(evidence.sha256) is None
-        self._ledger.add(
-            replace(entry_in_files(evidence, raw), changed=now), self._holder.claim(evidence.sha256, name, new=new)
-        )
+        known = self._holder.object_of(evidence.sha256)
+        kept = known or message_name(evidence.sha256)  # that one may be about to go
+        if known is None:
+            self._objects.put(kept, lambda: (raw,))
+        within = self._holder.claim(evidence.sha256, kept, new=known is None)
+        self._ledger.add(replace(entry_in_files(evidence, raw), changed=now), within)
+        if known is None:
+            self._holder.give_up(name)
         with self._ledger.changing() as connection:
             changes.append(connection, Act(evidence.id, who, now).row("repair"))
         return "held again"
+
+    def _lose(self, identifier: str) -> str:
+        """A message that the ledger names and the store has lost: should the like of it come, it is stored again."""
+        sha256 = self._ledger.place(identifier)
+        name = self._holder.object_of(sha256) if sha256 else None
+        if sha256 and name and not self._there(name):
+            self._holder.lose(sha256, name)
+        return ""
 
     def _message(self, sha256: str) -> str | None:
         """An object that holds it: the one that the ledger names, or any."""

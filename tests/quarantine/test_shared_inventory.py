@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from filterd.model.custody import CustodyError
 from filterd.quarantine import Actor, Quarantine, shared_inventory
 from filterd.quarantine.inventory import Kind
 from filterd.quarantine.objects import DirectoryObjects, ObjectStore
@@ -119,3 +120,14 @@ def test_strange_hands(site: Site) -> None:
     assert site.found(mend=True) == [(Kind.ALTERED, "")]
     site.objects.delete(site.message())
     assert site.found(mend=True) == [(Kind.GONE, "")]
+
+
+def test_lost_message_comes_again(site: Site) -> None:
+    """A message that the store has lost is there again, for its old entry too, once the like of it was held."""
+    site.objects.delete(site.message())
+    with pytest.raises(CustodyError, match="has lost"):
+        hold(site.node, 2)
+    assert site.found(mend=True) == [(Kind.GONE, "")]
+    hold(site.node, 2)
+    assert [read(site.node, identifier(number)) for number in (0, 2)] == [whole(), whole()]
+    assert site.found() == []
