@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import sys
-import tarfile
 import tempfile
 import threading
 import time
@@ -25,6 +24,7 @@ from tests.bench.passes import Batch, Load
 from tests.bench.targets import NameServer, write_zone
 from tests.support.daemon import Filterd
 from tests.support.process import wait_until
+from tests.support.unpacked import unpacked
 
 RULES: Final = Path(__file__).resolve().parents[2] / "rules"
 SESSIONS: Final = 5
@@ -69,8 +69,7 @@ def prepare(folder: Path, archive: Path | None) -> Path:
     rules = folder / "rules"
     shutil.copytree(RULES, rules)
     if archive is not None:
-        with tarfile.open(archive) as files:
-            files.extractall(rules / "yara" / "more", filter="data")
+        unpacked(archive, rules / "yara" / "more")
     for path in (folder, *rules.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     return rules

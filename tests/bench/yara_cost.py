@@ -9,7 +9,6 @@ import base64
 import random
 import shutil
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from filterd.mime.header import split
 from filterd.model.inspection import InspectionJob
 from filterd.yarascan.engine import Engine
 from filterd.yarascan.load import load_rules
+from tests.support.unpacked import unpacked
 
 RULES: Final = 500
 SIZE: Final = 1_000_000  # bytes of the attachment
@@ -91,8 +91,7 @@ def main() -> int:
     shares = []
     with tempfile.TemporaryDirectory(prefix="filterd-yara-") as made:
         folder = Path(made)
-        with tarfile.open(chosen.archive) as files:
-            files.extractall(folder / "all", filter="data")
+        unpacked(chosen.archive, folder / "all")
         sys.stdout.write(f"attachment of {SIZE} bytes, {TURNS} turns, ms of CPU\n")
         for seed in SEEDS:
             count = some_rules(folder / "all", folder / str(seed), seed)

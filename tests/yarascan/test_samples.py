@@ -23,6 +23,7 @@ from filterd.yarascan.load import load_rules
 from filterd.yarascan.samples import MAX_SAMPLE, check_samples
 from filterd.yarascan.sources import read_files
 from tests.support.growth import LINEAR, growth
+from tests.support.unpacked import unpacked
 
 RULES = Path(__file__).resolve().parents[2] / "rules" / "yara"
 RULE = 'rule needle { strings: $a = "needle" condition: $a and size > 3 and filename != "skipped" }'
@@ -189,8 +190,7 @@ def test_the_shipped_rules_hit_no_ham(shared: Path) -> None:
 def real(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Path:
     """742 public files with 5,918 rules, in `rules`, beside a `cache`."""
     folder = tmp_path_factory.mktemp("real")
-    with tarfile.open(shared / "data" / "yara" / "signature-base.tar.xz") as archive:
-        archive.extractall(folder / "rules", filter="data")
+    unpacked(shared / "data" / "yara" / "signature-base.tar.xz", folder / "rules")
     return folder
 
 
