@@ -77,10 +77,10 @@ def run_daemon(commanded: Commanded) -> int:
     metrics = Metrics.create(config.milter.fronts, tuple(ALL), [zone.display for zone in site.zones])
     try:
         open_listener(config.milter.address.libmilter, config.milter.mode, _group(config.milter.socket_group))
-        beside = _beside(config, metrics, lock)
+        beside = _beside(config, metrics)
     except (ListenError, OSError) as error:
         raise StartRefusedError(str(error)) from None
-    learner = LearnerProcess(config, lock)  # before the nursery, which maps the model
+    learner = LearnerProcess(config)  # before the nursery, which maps the model
     daemon = _Daemon(commanded, config, metrics, lock, learner)
     observer = _Observer(config, metrics, beside)
     try:
@@ -270,14 +270,14 @@ def _secret(path: Path | None) -> str:
     return read_secret(path) if path is not None else ""
 
 
-def _beside(config: Config, metrics: Metrics, lock: int) -> tuple[Beside, ...]:
+def _beside(config: Config, metrics: Metrics) -> tuple[Beside, ...]:
     """The processes beside the fronts. OSError where the metrics' address cannot be served."""
-    upkeep = Beside("upkeep", lock, lambda: begin_upkeep(config, quarantine_of(config, upkeep=True)))
+    upkeep = Beside("upkeep", lambda: begin_upkeep(config, quarantine_of(config, upkeep=True)))
     listen = config.metrics.address
     if listen is None:
         return (upkeep,)
     try:
-        return upkeep, Beside("metrics", lock, lambda: MetricsServer(listen, lambda: render(metrics)).close)
+        return upkeep, Beside("metrics", lambda: MetricsServer(listen, lambda: render(metrics)).close)
     except OSError:
         upkeep.stop()
         raise

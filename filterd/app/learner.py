@@ -5,7 +5,6 @@ holds what was forgotten or is damaged, and ends, unless the daemon learns by it
 takes what the fronts offer, keeps both kinds in balance, and follows what others have learnt.
 """
 
-import ctypes
 import os
 import select
 import signal
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import msgspec
 import structlog
 
+from filterd.app.beside import ENDING, RETRY, lives, settle
 from filterd.config import Config
 from filterd.model.store import StoreError
 from filterd.pipeline.autolearn import Autolearn, Bounds, Offer
@@ -28,23 +28,19 @@ if TYPE_CHECKING:
     from filterd.classifier.learning import Learner
     from filterd.classifier.stream import SharedLearner
 
-_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
 INBOX: Final = "inbox.sqlite"
 READY_SECONDS: Final = 20.0  # until there is a file to map; the daemon starts without a model after that
-RETRY: Final = 5.0  # seconds before a process that ended is replaced
 POLL: Final = 2.0  # seconds between two looks at the queue and the stream
 AT_ONCE: Final = 200  # offers learnt as one
 SLACK: Final = 20  # messages of one kind that may be learnt by itself above those of the other
-_ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _log = structlog.get_logger()
 
 
 class LearnerProcess:
     """Runs it as a child of the supervisor, which stays single-threaded because it forks."""
 
-    def __init__(self, config: Config, inherited: int) -> None:
-        """Start it and wait until there is a model file. `inherited` is the daemon's lock, which it must not keep."""
-        self._inherited = inherited
+    def __init__(self, config: Config) -> None:
+        """Start it and wait until there is a model file."""
         self._pid = 0
         self._retry = 0.0
         self._config = config
@@ -59,14 +55,14 @@ class LearnerProcess:
 
     def tend(self) -> None:
         """Replace a process that has ended and should not have."""
-        if not lasting(self._config) or _lives(self._pid) or time.monotonic() < self._retry:
+        if not lasting(self._config) or lives(self._pid) or time.monotonic() < self._retry:
             return
         self._retry = time.monotonic() + RETRY
         self._start()
 
     def stop(self) -> None:
         """End it; a batch that it is at is finished, or learnt by the next one."""
-        if _lives(self._pid):
+        if lives(self._pid):
             os.kill(self._pid, signal.SIGTERM)
         self._pid = 0
 
@@ -76,8 +72,6 @@ class LearnerProcess:
         read_end, write_end = os.pipe()
         pid = os.fork()
         if not pid:
-            os.close(read_end)
-            os.close(self._inherited)
             _run(self._config, write_end)
         os.close(write_end)
         ready, _, _ = select.select([read_end], [], [], READY_SECONDS)
@@ -122,9 +116,7 @@ def _run(config: Config, ready: int) -> NoReturn:
     """The child's life. A word in the pipe says what is wrong; it closes without one where all is well."""
     status = 1
     try:
-        os.setpgid(0, 0)
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        settle(ready)
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
         from filterd.app.learning import shared  # noqa: PLC0415  # numpy: fronts must not inherit it
         from filterd.classifier.learning import Learner  # noqa: PLC0415  # the same
@@ -150,7 +142,7 @@ def _run(config: Config, ready: int) -> NoReturn:
 
 def _told() -> bool:
     """Wait a little; whether to end."""
-    return signal.sigtimedwait(_ENDING, POLL) is not None
+    return signal.sigtimedwait(ENDING, POLL) is not None
 
 
 class Work:
@@ -229,14 +221,3 @@ def _read(item: bytes) -> Offer | None:
         return msgspec.msgpack.decode(item, type=Offer)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-
-
-def _lives(pid: int) -> bool:
-    """Whether the child runs; the supervisor reaps it."""
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
