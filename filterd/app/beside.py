@@ -12,6 +12,7 @@ import structlog
 from filterd.telemetry import Event
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+_PR_SET_NAME: Final = 15  # the same
 RETRY: Final = 5.0  # seconds before a process that ended is replaced
 MAX_DESCRIPTORS: Final = 1 << 20  # numbers up to which they are closed; one system call does it
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # blocked in such a process, which waits for them
@@ -61,7 +62,7 @@ class Beside:
         """The child: work until told to end. The pipe closes without a word where all is well."""
         status = 1
         try:
-            settle(write_end)
+            settle(self._name, write_end)
             try:
                 end = self._begin()
             except OSError as error:
@@ -75,8 +76,10 @@ class Beside:
             os._exit(status)
 
 
-def settle(kept: int) -> None:
+def settle(name: str, kept: int) -> None:
     """Make this fork a process of its own, which ends with the supervisor and is told to by ENDING.
+
+    ps and top show it as filterd-NAME.
 
     Of descriptors it has only `kept` and the standard ones: with the listening socket clients would still be let in
     when the daemon does so no more, with the lock the next daemon would be refused.
@@ -84,7 +87,9 @@ def settle(kept: int) -> None:
     os.closerange(3, kept)
     os.closerange(kept + 1, MAX_DESCRIPTORS)
     os.setpgid(0, 0)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    library = ctypes.CDLL(None)
+    library.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    library.prctl(_PR_SET_NAME, f"filterd-{name}".encode(), 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
 

@@ -116,7 +116,7 @@ def _run(config: Config, ready: int) -> NoReturn:
     """The child's life. A word in the pipe says what is wrong; it closes without one where all is well."""
     status = 1
     try:
-        settle(ready)
+        settle("learner", ready)
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
         from filterd.app.learning import shared  # noqa: PLC0415  # numpy: fronts must not inherit it
         from filterd.classifier.learning import Learner  # noqa: PLC0415  # the same

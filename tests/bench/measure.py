@@ -11,6 +11,7 @@ LOOPS: Final = 2_000_000
 LOOK: Final = 0.3  # seconds that the machine is watched
 OTHERS: Final = 0.1  # of all cores: what others may use of a calm machine
 _PROC: Final = Path("/proc")
+NAMED: Final = "filterd-"  # how the names of processes beside the fronts begin
 Role = Callable[["Process"], str]
 
 
@@ -22,7 +23,7 @@ class Process:
     parent: int
     own: float
     waited: float
-    command: str = ""
+    command: str = ""  # the command line, or the name that a process beside the fronts gave itself
 
 
 def tree(root: int) -> tuple[Process, ...]:
@@ -125,6 +126,8 @@ def _read(entry: Path) -> Process | None:
     try:
         stat = (entry / "stat").read_text(errors="replace")
         command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        name = stat[stat.index("(") + 1 : stat.rindex(")")]
+        command = name if name.startswith(NAMED) else command
     except (OSError, ProcessLookupError):
         return None
     fields = stat.rpartition(")")[2].split()

@@ -19,6 +19,7 @@ from tests.support.process import wait_until
 
 DNSSERVER: Final = Path(__file__).parents[1] / "support" / "dnsserver.py"
 INSPECTION: Final = "filterd.inspection"
+METRICS: Final = "filterd-metrics"
 METRICS_LIMIT: Final = 1 << 20
 COMPLAINT: Final = 2_000  # characters
 ASKED: Final = "filterd_dns_questions_total"
@@ -175,7 +176,9 @@ def _role(root: int, nurseries: set[int], fronts: set[int], one: Process) -> str
         return "nursery"
     if one.parent in nurseries:
         return "inspector"
-    return "front" if one.pid in fronts or (one.parent == root and not one.pid) else "metrics"
+    if one.command == METRICS:
+        return "metrics"
+    return "front" if one.pid in fronts or (one.parent == root and not one.pid) else "beside"
 
 
 def answers(address: str) -> bool:

@@ -21,7 +21,7 @@ def nurseries(filterd: Filterd) -> list[int]:
 
 def fronts(filterd: Filterd) -> list[int]:
     """The processes that speak with the MTA."""
-    return [child.pid for child in _children(filterd.process.pid) if not _is_nursery(child)]
+    return [child.pid for child in _children(filterd.process.pid) if not (_is_nursery(child) or _is_beside(child))]
 
 
 def inspectors(filterd: Filterd) -> list[int]:
@@ -86,6 +86,13 @@ def _children(pid: int) -> list[psutil.Process]:
 def _alive(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
         return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def _is_beside(process: psutil.Process) -> bool:
+    """Metrics, upkeep, learner: they have names of their own. One that has just been forked has not yet."""
+    with suppress(psutil.NoSuchProcess):
+        return process.name().startswith("filterd-")
     return False
 
 
