@@ -19,6 +19,10 @@ class Judge:
         self._model = model
         self._least = least
 
+    def ready(self) -> bool:
+        """Whether enough has been learnt to be asked: features need not be made before."""
+        return bool(self._model.read(lambda _, known: min(known.spam, known.ham) >= self._least))
+
     def classify(self, features: Features, domain: str = "") -> Classified | None:
         """The model's opinion for a recipient domain; None where it has learnt too little or could not be read."""
 

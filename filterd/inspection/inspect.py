@@ -54,6 +54,9 @@ class Scanner(StreamScanner, Protocol):
 class Classifier(Protocol):
     """What says whether a message is spam."""
 
+    def ready(self) -> bool:
+        """Whether it knows enough to be asked at all."""
+
     def classify(self, features: Features, domain: str = "") -> Classified | None:
         """What it makes of a message with these features for that recipient domain; None where it knows too little."""
 
@@ -160,7 +163,7 @@ def inspect(  # noqa: PLR0913  # one for each thing that is loaded once
             matched = regexes.find(_seen(message, subject, streams.files, body))
     hosts = hosts_of(subject.urls)
     opinion = _Opinion()
-    if receiving is not None and (job.features or classifier is not None):
+    if receiving is not None and (job.features or (classifier is not None and classifier.ready())):
         with work.stage("classifier"):
             opinion = _opinion(work, body, subject, texts, hosts, receiving, classifier)
     listed = _listed(subject.urls)

@@ -42,6 +42,17 @@ def test_a_model_that_knows_too_little_says_nothing(tmp_path: Path) -> None:
     learner.close()
 
 
+def test_a_model_that_knows_too_little_costs_nothing(tmp_path: Path) -> None:
+    """No features are made for it: the stage is not entered before it knows enough."""
+    learner = Learner(tmp_path)
+    learner.learn([lesson(number) for number in range(5)])
+    learner.close()
+    settings = NurserySettings(classifier=str(DATA), model=str(tmp_path / NAME), least=3)
+    assert not judge(tmp_path).ready()
+    assert "classifier" not in read(MAIL, settings)[0].ms
+    assert "classifier" in read(MAIL, replace(settings, least=2))[0].ms
+
+
 def test_a_domains_layer_counts_for_that_domain(tmp_path: Path) -> None:
     """The margin says how much of it is the recipient domain's own; others' mail is judged without."""
     learner = Learner(tmp_path)
