@@ -1,13 +1,11 @@
 """`filterd rules promote|demote` for regex rules: another stage in the rule's file, and not one other byte changed."""
 
-import os
 import re
-import tempfile
 import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
+from filterd.config.rewriting import rewrite
 from filterd.regex.declarations import TABLE, RegexRule
 from filterd.score.stages import STAGES
 
@@ -42,7 +40,7 @@ def move(rules: Sequence[RegexRule], name: str, word: str) -> dict[str, Any]:
         raise StageError(
             f"{rule.path}:{rule.line}: the stage cannot be written into this rule: give it a table of its own"
         )
-    _replace(rule.path, changed)
+    rewrite(rule.path, changed.encode())
     floor = rule.floor.value if rule.floor else ""
     return {
         "file": str(rule.path),
@@ -74,22 +72,3 @@ def with_stage(text: str, line: int, stage: str) -> str:
             return "".join(lines)
     end = "\r\n" if lines[line - 1].endswith("\r\n") else "\n"
     return "".join([*lines[:line], f'stage = "{stage}"{end}', *lines[line:]])
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write the file whole or not at all, with the mode and owner it had; a link stays a link."""
-    path = path.resolve()
-    status = path.stat()
-    fd, draft = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(text.encode())
-            os.fchmod(fd, status.st_mode & 0o7777)
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(fd, status.st_uid, status.st_gid)
-            file.flush()
-            os.fsync(fd)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from filterd.config.rewriting import rewrite
 from filterd.score.stages import RuleStage, expired, stage_of
 from filterd.yarascan import yarax
 from filterd.yarascan.apart import apart
@@ -22,7 +23,7 @@ from filterd.yarascan.compile import FILE_SECONDS
 from filterd.yarascan.engine import symbol_of
 from filterd.yarascan.grammar import rules_in
 from filterd.yarascan.lint import Complaint, lint
-from filterd.yarascan.promotion import move, rewrite
+from filterd.yarascan.promotion import move
 from filterd.yarascan.samples import check_family, read_samples
 from filterd.yarascan.sources import RuleFile, read_paths
 from filterd.yarascan.split import split
@@ -117,7 +118,7 @@ def _fmt(arguments: Sequence[str]) -> Iterator[Row]:
         done = found or yarax.Formatted("", f"{file.path}: ended the formatter (crash, time or memory limit)")
         changed = not done.problem and done.text != file.text
         if changed and word == "write":
-            rewrite(file.path, done.text)
+            rewrite(file.path, done.text.encode("utf-8", "surrogateescape"))
         diff = yarax.difference(file, done.text) if changed and word == "check" else ""
         yield {"path": str(file.path), "changed": changed, "diff": diff, "problem": done.problem}
 

@@ -1,11 +1,9 @@
 """`rules promote|demote`: another stage for a rule, in its source file, and not one other byte changed."""
 
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
+from filterd.config.rewriting import rewrite
 from filterd.score.stages import STAGES, RuleStage, stage_of
 from filterd.yarascan.grammar import Rule, rules_in
 from filterd.yarascan.sources import RuleFile
@@ -49,7 +47,7 @@ def move(files: Iterable[RuleFile], name: str, steps: int) -> Moved:
     text = with_stage(file.text, rule, after)
     if [one.value("stage") for one in rules_in(text) if one.name == name] != [after.value]:
         raise PromotionError(f"{file.path}:{rule.line}: the stage cannot be written into this rule")
-    rewrite(file.path, text)
+    rewrite(file.path, text.encode("utf-8", "surrogateescape"))
     return Moved(str(file.path), rule.line, name, before, after, rule.value("score"), rule.value("action"))
 
 
@@ -69,22 +67,3 @@ def with_stage(text: str, rule: Rule, stage: RuleStage) -> str:
     if rule.meta_end:
         return f'{text[: rule.meta_end]}{end}{INDENT}stage = "{stage}"{text[rule.meta_end :]}'
     return f'{text[: rule.body]}{end}    meta:{end}{INDENT}stage = "{stage}"{text[rule.body :]}'
-
-
-def rewrite(path: Path, text: str) -> None:
-    """Write the file whole or not at all, with the mode and owner it had; a link stays a link."""
-    path = path.resolve()
-    status = path.stat()
-    fd, draft = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(text.encode("utf-8", "surrogateescape"))
-            os.fchmod(fd, status.st_mode & 0o7777)
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(fd, status.st_uid, status.st_gid)
-            file.flush()
-            os.fsync(fd)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
