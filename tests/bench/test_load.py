@@ -40,7 +40,8 @@ class FewLines:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """No further sessions."""
+        """No further sessions. The thread in accept() hears of the shutdown alone."""
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _accept(self) -> None:

@@ -78,13 +78,17 @@ class Filterd:
             raise CrashLoggedError(json.dumps(crashes[:3], indent=1))
 
     def start(self) -> None:
-        """Start and wait."""
+        """Start and wait until every front serves: one that is killed before that ends the whole start."""
+        before = self._starts()
         self._process = Process([*COMMAND, "run", "--config", str(self.config)], self.log)
-        self._process.wait_ready(self._answers)
+        self._process.wait_ready(lambda: self._starts() > before and self._answers())
 
     def stop(self) -> int:
         """SIGTERM, drain, and the exit code."""
         return self.process.stop(STOPS_WITHIN)
+
+    def _starts(self) -> int:
+        return len(self.events("started")) if self.log.exists() else 0
 
     def _answers(self) -> bool:
         try:
