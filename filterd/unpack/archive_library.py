@@ -35,6 +35,20 @@ def _function(name: str, *arguments: Any, result: Any = ctypes.c_int) -> Callabl
     return function  # type: ignore[no-any-return]  # ctypes has no type for what it makes
 
 
+def _unbiased(name: str, *arguments: Any, result: Any = ctypes.c_int) -> Callable[..., Any]:
+    """A function that meets texts, with `errno` at 0 before it.
+
+    libarchive ends the process where a text cannot be converted and errno says "no memory", whoever set it and when.
+    """
+    function: Any = ctypes.CFUNCTYPE(result, *arguments, use_errno=True)((f"archive_{name}", ffi.libarchive))
+
+    def call(*values: Any) -> Any:
+        ctypes.set_errno(0)
+        return function(*values)
+
+    return call
+
+
 _ARCHIVE: Final = ctypes.c_void_p
 _ENTRY: Final = ctypes.c_void_p
 _new: Final = _function("read_new", result=ctypes.c_void_p)
@@ -42,7 +56,7 @@ _free: Final = _function("read_free", _ARCHIVE)
 _open: Final = _function("read_open_memory", _ARCHIVE, ctypes.c_void_p, ctypes.c_size_t)
 _options: Final = _function("read_set_options", _ARCHIVE, ctypes.c_char_p)
 _password: Final = _function("read_add_passphrase", _ARCHIVE, ctypes.c_char_p)
-_header: Final = _function("read_next_header", _ARCHIVE, ctypes.POINTER(ctypes.c_void_p))
+_header: Final = _unbiased("read_next_header", _ARCHIVE, ctypes.POINTER(ctypes.c_void_p))
 _block: Final = _function(
     "read_data_block",
     _ARCHIVE,
@@ -53,11 +67,11 @@ _block: Final = _function(
 _error: Final = _function("error_string", _ARCHIVE, result=ctypes.c_char_p)
 _position: Final = _function("filter_bytes", _ARCHIVE, ctypes.c_int, result=ctypes.c_int64)
 _filters: Final = _function("filter_count", _ARCHIVE)
-_path_utf8: Final = _function("entry_pathname_utf8", _ENTRY, result=ctypes.c_char_p)
-_path: Final = _function("entry_pathname", _ENTRY, result=ctypes.c_char_p)
+_path_utf8: Final = _unbiased("entry_pathname_utf8", _ENTRY, result=ctypes.c_char_p)
+_path: Final = _unbiased("entry_pathname", _ENTRY, result=ctypes.c_char_p)
 _type: Final = _function("entry_filetype", _ENTRY)
-_hardlink: Final = _function("entry_hardlink", _ENTRY, result=ctypes.c_char_p)
-_symlink: Final = _function("entry_symlink", _ENTRY, result=ctypes.c_char_p)
+_hardlink: Final = _unbiased("entry_hardlink", _ENTRY, result=ctypes.c_char_p)
+_symlink: Final = _unbiased("entry_symlink", _ENTRY, result=ctypes.c_char_p)
 _encrypted: Final = _function("entry_is_encrypted", _ENTRY)
 
 FORMATS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {

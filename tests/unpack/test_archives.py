@@ -1,5 +1,6 @@
 """Archives beside zip: what comes out, and what is said where not everything does."""
 
+import ctypes
 import gzip
 import io
 import random
@@ -8,6 +9,7 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -32,6 +34,15 @@ FILES = (("a.txt", b"hello"), ("d/b.exe", b"MZ\x90\0" + bytes(60)))
 HOLDS = [("1/a.txt", b"hello"), ("1/d/b.exe", FILES[1][1])]
 KINDS = ("7zip", "ustar", "pax", "gnutar", "v7tar", "cpio", "cpio_newc", "iso9660")
 CODINGS = ("gzip", "bzip2", "xz", "zstd", "lz4", "lzma", "lzip", "compress")
+
+
+# A RAR 5 whose first name is no UTF-8; found by changing a real one at random.
+UNNAMEABLE: Final = bytes.fromhex(
+    "526172211a0701003d3cdee5020100ff2020443efa570202030b0020202080220009ff202020ffffff202020202020202020"
+    "2020202053802af40302e7220310812020202000012020202081cb102020202020202020202020202020202020ac8f4aa103"
+    "0105022020012053802af40302e7220320202020ff030106202020ffffff20202081cb10202fe12020ecececececff202020"
+    "202020202020"
+)
 
 
 def run(data: bytes, name: str = "a", budget: Budget | None = None) -> tuple[list[Member], set[str]]:
@@ -409,3 +420,12 @@ def test_own_walks_are_linear(kind: str, make: Callable[[int], bytes]) -> None:
         return lambda: (CHECKS[kind](data), embedded(b"MZ\x90" + data, "7z"))
 
     assert growth(build, 1_000) <= LINEAR
+
+
+def test_memory_that_was_short_before_ends_nothing() -> None:
+    """A name that is no UTF-8 is read, also after an allocation failed: libarchive would end us."""
+    library = ctypes.CDLL(None)
+    library.malloc.argtypes, library.malloc.restype = (ctypes.c_size_t,), ctypes.c_void_p
+    assert library.malloc((1 << 63) - 1) is None  # leaves ENOMEM in errno
+    members, _ = run(UNNAMEABLE, "a.rar")
+    assert [one.names for one in members] == [("\xff   \xff\xff\xff",), ("\xff\xff\xff",)]
