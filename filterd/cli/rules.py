@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from filterd.app import ConfigError, around, data_files, rule_costs, rule_uses
-from filterd.cli import rules_measure
+from filterd.cli import rules_backtest, rules_measure
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
 from filterd.model.inspection import REGEX_PREFIX
 from filterd.operations import rules_data, rules_stage
@@ -22,7 +22,7 @@ Paths = Annotated[
 RuleName = Annotated[str, typer.Argument(metavar="RULE", help="The rule's name, as rules list shows it.")]
 RulesOption = Annotated[Path | None, typer.Option("--rules", help="Rule file or folder; default: the daemon's rules.")]
 app.command()(rules_measure.profile)
-app.command()(rules_measure.backtest)
+app.command()(rules_backtest.backtest)
 
 
 @app.command()

@@ -1,74 +1,24 @@
-"""filterd rules backtest and profile: what rules would hit in mail that is there, and what they cost."""
+"""filterd rules profile: what rules cost over mail that is there."""
 
-import hashlib
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Final
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.progress import track
 
 from filterd.app import Config, StartError, keep_rule_costs, open_inspectors
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
-from filterd.operations import rules_data
 from filterd.operations.rules import RulesCommandError, ask
-from filterd.operations.rules_backtest import Labelled, Row, State, StateError, Summary, corpus, resumed, run
+from filterd.operations.rules_backtest import Labelled, Row, Summary, corpus, run
 
 PROFILER: Final = "filterd.inspection.profiling:make_reader"  # by name: what is here must not import it
 SLOWEST: Final = 3  # rule files whose rules are timed one by one
 SHOWN: Final = 20  # rows of a profile
 Jobs = Annotated[int, typer.Option("--jobs", help="Messages read at the same time; 0: one per core.", min=0)]
-
-
-def backtest(
-    file: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="Rule file to try, or a folder.", exists=True)],
-    against: Annotated[
-        Path, typer.Option("--against", help="Folder of messages, a message, an mbox, or an index (.tsv): label, path.")
-    ],
-    state: Annotated[Path | None, typer.Option("--state", help="Keep what is done here, and go on from it.")] = None,
-    jobs: Jobs = 0,
-    json: JsonOption = False,
-    config: ConfigOption = None,
-) -> None:
-    """Say which messages rules would hit, by label where an index has labels, and what it costs.
-
-    YARA rules (.yar) and regex rules (.toml).
-
-    Example: filterd rules backtest new.yar --against mail/index.tsv --state new.state
-    """
-    settings = configuration(config)
-    messages = _corpus(against)
-    summary = Summary()
-    wrong = rules_data.errors(rules_data.read([file]))
-    if wrong:
-        fail("\n".join([safe(problem) for problem in wrong]))
-    with ExitStack() as stack:
-        kept = _state(state, file, against)
-        if kept is not None:
-            stack.callback(kept.close)
-        folder = file
-        if not file.is_dir():
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="filterd-rules-")))
-            (folder / file.name).write_bytes(file.read_bytes())
-        try:
-            inspect, workers = stack.enter_context(open_inspectors(settings, folder, jobs))
-        except StartError as error:
-            fail(str(error))
-        for row in _shown(resumed(inspect, messages, workers, kept), len(messages), "backtest"):
-            summary.add(row)
-            if json:
-                print_json(msgspec.to_builtins(row))
-            elif row.rules or row.problem:
-                _print(row)
-    if json:
-        print_json(summary.as_json())
-    else:
-        _print_summary(summary)
 
 
 def profile(
@@ -90,15 +40,15 @@ def profile(
     folder = rules or settings.rules_directory / "yara"
     with tempfile.TemporaryDirectory(prefix="filterd-rules-") as name:
         work = Path(name)
-        wanted = _corpus(messages) if messages is not None else _made_up(work)
+        wanted = named_corpus(messages) if messages is not None else _made_up(work)
         try:
             with open_inspectors(settings, folder, jobs, reader=PROFILER) as (inspect, workers):
-                files = _summed(_shown(run(inspect, wanted, workers), len(wanted), "rule files"))
+                files = _summed(shown(run(inspect, wanted, workers), len(wanted), "rule files"))
             if not files.costs:
                 fail(safe(f"{folder}: no rules, or no message that could be read"))
             slow = _split([_source(folder, name) for name, _ in files.costs.most_common(SLOWEST)], work)
             with open_inspectors(settings, slow, jobs, reader=PROFILER) as (inspect, workers):
-                single = _summed(_shown(run(inspect, wanted, workers), len(wanted), "slowest rules"))
+                single = _summed(shown(run(inspect, wanted, workers), len(wanted), "slowest rules"))
         except (StartError, RulesCommandError, OSError) as error:
             fail(safe(str(error)))
     count = max(files.messages, 1)
@@ -123,7 +73,8 @@ def _kept(config: Config, files: Summary, single: Summary) -> bool:
     return keep_rule_costs(config, by_file, by_rule)
 
 
-def _corpus(path: Path) -> list[Labelled]:
+def named_corpus(path: Path) -> list[Labelled]:
+    """The messages of a path; the command ends where there are none."""
     try:
         found = corpus(path)
     except (OSError, ValueError) as error:
@@ -133,19 +84,7 @@ def _corpus(path: Path) -> list[Labelled]:
     return found
 
 
-def _state(path: Path | None, file: Path, against: Path) -> State | None:
-    if path is None:
-        return None
-    digest = hashlib.sha256()
-    for one in sorted([*file.rglob("*.yar*"), *file.rglob("*.toml")]) if file.is_dir() else [file]:
-        digest.update(one.read_bytes() if one.is_file() else b"")
-    try:
-        return State(path, f"{digest.hexdigest()} {against.absolute()}")
-    except (OSError, StateError) as error:
-        fail(safe(str(error)))
-
-
-def _shown(rows: Iterable[Row], count: int, what: str) -> Iterator[Row]:
+def shown(rows: Iterable[Row], count: int, what: str) -> Iterator[Row]:
     """The same, with a bar for whoever watches."""
     if not sys.stderr.isatty():
         yield from rows
@@ -181,20 +120,3 @@ def _split(paths: Sequence[Path], work: Path) -> Path:
         for _ in ask("split", [str(path.absolute()), str(folder)]):
             pass
     return root
-
-
-def _print(row: Row) -> None:
-    label = f" ({row.label})" if row.label else ""
-    typer.echo(safe(f"{row.file}{label}: {', '.join(row.rules)} {row.problem}".rstrip()))
-
-
-def _print_summary(summary: Summary) -> None:
-    for label, count in sorted(summary.labels.items()):
-        hit = summary.hit_labels[label]
-        typer.echo(safe(f"{label or 'messages'}: {hit} of {count} hit ({100 * hit / count:.2f} %)"))
-    for rule, found in sorted(summary.hits.items()):
-        typer.echo(safe(f"  {rule}: {', '.join(f'{n} {label}'.rstrip() for label, n in sorted(found.items()))}"))
-    ms = summary.ms()
-    typer.echo(f"ms per message: mean {ms['mean']}, 99th percentile {ms['p99']}, most {ms['max']}")
-    if summary.problems:
-        typer.echo(f"{summary.problems} messages were not looked at whole", err=True)

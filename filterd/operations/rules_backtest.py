@@ -7,7 +7,7 @@ where it was.
 import contextlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,8 @@ _INDEX: Final = ".tsv"
 class Labelled:
     """A message's file and what an index says it is, empty where nothing says so.
 
-    Of a mailbox it is the message with that number, at `start` and `size` bytes long; else the number is 0.
+    Of a mailbox it is the message with that number, at `start` and `size` bytes long; else the number is 0. What lies
+    in no file of its own is read by `source`, and `path` is its name.
     """
 
     path: Path
@@ -40,11 +41,20 @@ class Labelled:
     number: int = 0
     start: int = 0
     size: int = MAX_FILE
+    source: Callable[[], bytes] | None = None  # OSError
 
     @property
     def name(self) -> str:
         """What tells it from all others."""
         return f"{self.path}:{self.number}" if self.number else str(self.path)
+
+    def read(self) -> bytes:
+        """Its bytes. OSError."""
+        if self.source is not None:
+            return self.source()
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            return file.read(self.size)
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -169,11 +179,9 @@ def run(inspect: Inspect, messages: Sequence[Labelled], workers: int) -> Iterato
 
 def _one(inspect: Inspect, message: Labelled) -> Row:
     try:
-        with message.path.open("rb") as file:
-            file.seek(message.start)
-            raw = file.read(message.size)
+        raw = message.read()
     except OSError as error:
-        return Row(message.name, message.label, {}, 0.0, f"cannot be read: {error.strerror}")
+        return Row(message.name, message.label, {}, 0.0, f"cannot be read: {error.strerror or error}")
     if raw.count(b"\n") != raw.count(b"\r\n"):  # files on disk; an MTA would make CRLF of them too
         raw = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     fields, offset = split(raw)
@@ -251,10 +259,14 @@ def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def resumed(inspect: Inspect, messages: Sequence[Labelled], workers: int, state: State | None) -> Iterator[Row]:
-    """As `run`, but what the state holds is taken from it and the rest is written there."""
+    """As `run`, but what the state holds is taken from it and the rest is written there.
+
+    A label is always today's: what was held when a run was ended may have been released since.
+    """
     done: Mapping[str, Row] = state.done if state is not None else {}
     left = [message for message in messages if message.name not in done]
-    yield from [done[message.name] for message in messages if message.name in done]
+    known = [message for message in messages if message.name in done]
+    yield from [msgspec.structs.replace(done[message.name], label=message.label) for message in known]
     for row in run(inspect, left, workers):
         if state is not None:
             state.keep(row)

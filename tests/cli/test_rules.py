@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from typer.testing import CliRunner, Result
 from filterd.cli import app
 from filterd.model.inspection import Inspection, RuleHit
 from filterd.pipeline.rule_watch import NEVER, RuleWatch
+from filterd.quarantine import Actor, Lease, Quarantine
 from filterd.score import Score
 from filterd.store import open_store
+from tests.quarantine.samples import evidence, identifier, raw, whole
 
 pytestmark = pytest.mark.integration  # each command starts a process of its own
 
@@ -214,6 +217,44 @@ def test_backtest_goes_on_from_its_state(commands: Commands) -> None:
     done = commands.run(*arguments)
     assert done.exit_code == 1
     assert "is of other rules or messages" in done.stderr
+
+
+def test_backtest_against_held_mail(commands: Commands) -> None:
+    """What became of held mail is its label: a row for each rule, and hits in what was released stand first."""
+    config = commands.folder / "filterd.toml"
+    config.write_text(f'[paths]\nstate = "{commands.folder}/state"\n')
+    (commands.folder / "state").mkdir()
+    with closing(Quarantine(commands.folder / "state" / "quarantine")) as quarantine:
+        for number, body in enumerate((b"a needle", b"a needle too", b"a needle again", b"hay")):
+            with raw(body) as message:
+                quarantine.hold(evidence(number, whole(body)), message)
+        quarantine.delete(identifier(0), Actor("me"))
+        quarantine.begin_release(identifier(1), Actor("me"), ("a@b.test",), Lease("x", 9e9))
+    options = ("backtest", str(commands.rules / "a.yar"), "--against", "quarantine", "--config", str(config))
+    *rows, total = commands.rows(*options)
+    assert {(row["file"], row["label"]): bool(row["rules"]) for row in rows} == {
+        (identifier(0), "deleted"): True,
+        (identifier(1), "released"): True,
+        (identifier(2), "held"): True,
+        (identifier(3), "held"): False,
+    }
+    assert total["rules"] == {"needle": {"deleted": 1, "held": 1, "released": 1}}
+    assert total["labels"]["held"] == {"messages": 2, "hit": 1}
+    done = commands.run(*options)
+    assert done.stdout.splitlines()[-4:-1] == [
+        "needle\t1\t1\t1\t0",
+        "any rule\t1\t1\t1\t0",
+        "messages\t1\t1\t2\t0",
+    ]
+    assert "hits are false positives" in done.stderr
+    done = commands.run(*options[:-2], "--since", "2030-01-01", "--config", str(config))
+    assert (done.exit_code, "holds no messages" in done.stderr) == (1, True)
+
+
+def test_since_is_for_held_mail(commands: Commands) -> None:
+    """A corpus of files knows no times."""
+    done = commands.run("backtest", str(commands.rules), "--against", str(commands.folder), "--since", "1d")
+    assert done.exit_code == 2
 
 
 def test_profile_times_files_and_rules(commands: Commands) -> None:
