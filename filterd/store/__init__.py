@@ -11,12 +11,16 @@ one host (the default), Redis for several, memory for one process and for tests;
 - Writes that nobody waits for go through WriteBehind: every 50 ms one round trip for all of them.
 - Named facts sit on top and own their keys: `selectors:` (SelectorMemory), `suspended:` (SuspendedLists), `turn:`
   (Turns).
+- Token buckets (Buckets) are kept beside the store: in Redis by one script, on one host in a table of their own.
 
 Deviations: Redis Cluster is not supported (reads of several keys span slots). A key that another program filled with
 the wrong type reads as absent with MGET and is refused elsewhere.
 """
 
 from filterd.store.breaker import Breaker
+from filterd.store.buckets import Bucket, Buckets, Draw, MemoryBuckets
+from filterd.store.buckets_redis import RedisBuckets
+from filterd.store.buckets_table import TableBuckets
 from filterd.store.errors import StoreRefusedError
 from filterd.store.guarded import GuardedStore
 from filterd.store.memory import MemoryStore
@@ -34,8 +38,13 @@ from filterd.store.writes import BatchStore
 __all__ = [
     "BatchStore",
     "Breaker",
+    "Bucket",
+    "Buckets",
+    "Draw",
     "GuardedStore",
+    "MemoryBuckets",
     "MemoryStore",
+    "RedisBuckets",
     "RedisReads",
     "RedisStore",
     "ReplayCounter",
@@ -44,6 +53,7 @@ __all__ = [
     "StoreRefusedError",
     "SuspendedLists",
     "Suspension",
+    "TableBuckets",
     "Turn",
     "Turns",
     "WriteBehind",

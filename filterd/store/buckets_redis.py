@@ -1,0 +1,86 @@
+"""Token buckets in Redis: one script for all buckets of a request, in one round trip."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from filterd.model.store import StoreError
+from filterd.store.buckets import MAX_LISTED, Bucket, Draw
+from filterd.store.encoding import decoded, encoded
+from filterd.store.redis import PREFIX, RedisStore
+
+NAMES: Final = PREFIX + b"bucket:"
+KEEP: Final = 60  # seconds that a bucket is kept after it is full: nodes' clocks differ, and Redis has its own
+_MAX_DIGITS: Final = 16  # of a moment: what a double holds exactly
+SCANNED: Final = 1_000  # keys looked at in one step of a listing
+
+# As `filterd.store.buckets.draw`; ARGV has now, then for each key interval, capacity and whether it is binding.
+_DRAW: Final = (
+    b"""
+local now, granted, waits, after = tonumber(ARGV[1]), 1, {}, {}
+for i = 1, #KEYS do
+  local interval, capacity = tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
+  local span = interval * capacity
+  local full = tonumber(redis.call('GET', KEYS[i]) or '0') or 0
+  full = math.min(math.max(full, now), now + span)
+  waits[i] = math.max(full + interval - span - now, 0)
+  after[i] = full + interval
+  if waits[i] > 0 and ARGV[3 * i + 1] == '1' then granted = 0 end
+end
+if granted == 1 then
+  for i = 1, #KEYS do
+    if waits[i] == 0 then
+      local seconds = math.ceil((after[i] - now) / 1000000) + %d
+      redis.call('SET', KEYS[i], string.format('%%.0f', after[i]), 'EX', seconds)
+    end
+  end
+end
+return {granted, waits}
+"""
+    % KEEP
+)
+
+
+class RedisBuckets(RedisStore):
+    """See Buckets; connections are its own. `url` and `timeout` as for RedisStore."""
+
+    def draw(self, buckets: Sequence[Bucket], now: int) -> Draw:
+        """As Buckets."""
+        arguments: list[bytes | int] = [now]
+        for bucket in buckets:
+            arguments += (bucket.interval, bucket.capacity, int(bucket.binding))
+        names = [NAMES + encoded(bucket.key) for bucket in buckets]
+        granted, waits = self._one(b"EVAL", _DRAW, len(names), *names, *arguments)
+        return Draw(granted == 1, tuple([int(wait) for wait in waits]))
+
+    def listed(self, now: int) -> Iterator[tuple[str, int]]:
+        """As Buckets, in no order; every step is a round trip."""
+        cursor, count = b"0", 0
+        while count < MAX_LISTED:
+            cursor, names = self._one(b"SCAN", cursor, b"MATCH", NAMES + b"*", b"COUNT", SCANNED)
+            for name, value in zip(names, self._one(b"MGET", *names) if names else (), strict=True):
+                full = _number(value)
+                if full > now and count < MAX_LISTED:
+                    count += 1
+                    yield _key(name), full
+            if cursor == b"0":
+                return
+
+    def full_at(self, key: str) -> int:
+        """As Buckets."""
+        return _number(self._one(b"GET", NAMES + encoded(key)))
+
+    def fill(self, key: str) -> None:
+        """As Buckets."""
+        self._one(b"DEL", NAMES + encoded(key))
+
+
+def _number(value: bytes | None) -> int:
+    """A moment; long past for what is none."""
+    return int(value) if value is not None and len(value) <= _MAX_DIGITS and value.isdigit() else 0
+
+
+def _key(name: bytes) -> str:
+    try:
+        return decoded(name.removeprefix(NAMES))
+    except StoreError:  # not written by us
+        return repr(name)
