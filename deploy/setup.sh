@@ -3,7 +3,7 @@
 #
 #   deploy/setup.sh run      what the daemon and `make check` need
 #   deploy/setup.sh test     and the servers that the tests start: Postfix, Redis, PostgreSQL, knot, unbound, clamd,
-#                            c-icap
+#                            c-icap; Sendmail, which cannot be installed beside Postfix, unpacked into .venv/sendmail
 #   deploy/setup.sh bench    and rspamd and bogofilter, the peers of `make bench-peers` and of the classifier
 #
 # Missing Debian packages are installed by root, or through `sudo -n`; anyone else is told which they are. No system
@@ -41,15 +41,15 @@ wanted_packages() {
     esac
     case "$level" in
         run) ;;
-        test) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan ;;
-        bench) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan rspamd bogofilter ;;
+        test) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan m4 iproute2 ;;
+        bench) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan m4 iproute2 rspamd bogofilter ;;
         *) fail "unknown level '$level': run, test or bench" ;;
     esac
 }
 
 missing_packages() {
     local package
-    for package in $(wanted_packages); do
+    for package in "$@"; do
         [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s\n' "$package"
     done
 }
@@ -71,7 +71,7 @@ forbid_services() {
 
 install_packages() {
     local missing
-    missing=$(missing_packages | tr '\n' ' ')
+    missing=$(missing_packages "$@" | tr '\n' ' ')
     [ -z "${missing// /}" ] && return
     if [ "$(id -u)" -ne 0 ] && ! sudo -n true 2>/dev/null; then
         fail "these Debian packages are missing: $missing
@@ -86,6 +86,27 @@ install_packages() {
     esac
     # shellcheck disable=SC2086  # one word per package
     as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y install --no-install-recommends $missing
+}
+
+# Sendmail's package conflicts with Postfix': it is fetched and unpacked, and never installed; the libraries that it is
+# linked with are.
+sendmail=$venv/sendmail
+unpack_sendmail() {
+    [ -x "$sendmail/usr/libexec/sendmail/sendmail" ] && [ -e "$sendmail/usr/share/sendmail/cf/m4/cf.m4" ] && return
+    local folder package
+    folder=$(mktemp -d)
+    printf 'setup: unpacking sendmail into %s\n' "$sendmail"
+    if ! (cd "$folder" && apt-get -q download sendmail-bin sendmail-cf >/dev/null 2>&1); then
+        as_root apt-get -q update >/dev/null
+        (cd "$folder" && apt-get -q download sendmail-bin sendmail-cf >/dev/null)
+    fi
+    # shellcheck disable=SC2046  # one word per package
+    install_packages $(dpkg-deb -f "$folder"/sendmail-bin_*.deb Depends | tr ',' '\n' | awk '$1 ~ /^lib/ { print $1 }')
+    rm -rf "$sendmail"
+    mkdir -p "$sendmail"
+    for package in "$folder"/*.deb; do dpkg -x "$package" "$sendmail"; done
+    chmod g-s "$sendmail/usr/libexec/sendmail/sendmail"
+    rm -r "$folder"
 }
 
 # The lines of the lock file that pin one package.
@@ -113,10 +134,13 @@ install_python() {
 if [ "${FILTERD_SKIP_PACKAGES:-}" != 1 ]; then
     command -v dpkg-query >/dev/null || fail "not a Debian system. Install what corresponds to these packages, then run
        it again with FILTERD_SKIP_PACKAGES=1: $(wanted_packages | tr '\n' ' ')"
-    install_packages
+    # shellcheck disable=SC2046  # one word per package
+    install_packages $(wanted_packages)
 fi
-if [ "$venv/.python" -nt requirements.lock ] && [ "$venv/.python" -nt pyproject.toml ] && [ -x "$venv/bin/filterd" ]; then
-    exit 0
+if ! { [ "$venv/.python" -nt requirements.lock ] && [ "$venv/.python" -nt pyproject.toml ] && [ -x "$venv/bin/filterd" ]; }; then
+    install_python
+    touch "$venv/.python"
 fi
-install_python
-touch "$venv/.python"
+if [ "${FILTERD_SKIP_PACKAGES:-}" != 1 ] && [ "$level" != run ]; then
+    unpack_sendmail
+fi

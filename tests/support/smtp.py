@@ -56,9 +56,13 @@ class Sent:
 class SmtpClient:
     """One session. `pose` is used right after the first EHLO."""
 
-    def __init__(self, port: int, pose: Pose | None = None, helo: str = "client.test") -> None:
-        """Connect to 127.0.0.1, read the banner, say EHLO (twice, with XCLIENT between, for a pose)."""
-        self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+    def __init__(self, port: int, pose: Pose | None = None, helo: str = "client.test", source: str = "") -> None:
+        """Connect to 127.0.0.1, read the banner, say EHLO (twice, with XCLIENT between, for a pose).
+
+        `source` is an address of this host to come from.
+        """
+        origin = (source, 0) if source else None
+        self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT, origin)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self._socket.makefile("rb")
         self.banner = self.reply()

@@ -137,6 +137,10 @@ class Stack:
         with self._lock:
             return tuple(f"r{next(self._numbers)}@local.test" for _ in range(count))
 
+    def client(self, pose: Pose | None = None) -> SmtpClient:
+        """A session of that client."""
+        return SmtpClient(self.postfix.port, pose)
+
     def send(
         self,
         mail: bytes,
@@ -156,7 +160,7 @@ class Stack:
         if client is not None:
             sent = client.mail(mail, sender, to, parameters, stuff=stuff)
         else:
-            with SmtpClient(self.postfix.port, pose) as own:
+            with self.client(pose) as own:
                 sent = own.mail(mail, sender, to, parameters, stuff=stuff)
                 own.quit()
         return Outcome(to, sent, self.event(to))
