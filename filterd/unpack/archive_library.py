@@ -28,15 +28,7 @@ MAX_RETRIES: Final = 100  # headers in a row that are damaged, and blocks that a
 
 
 def _function(name: str, *arguments: Any, result: Any = ctypes.c_int) -> Callable[..., Any]:
-    """A function of the library as it is: without libarchive-c's own logging of warnings."""
-    function: Any = ffi.libarchive[f"archive_{name}"]
-    function.argtypes = arguments
-    function.restype = result
-    return function  # type: ignore[no-any-return]  # ctypes has no type for what it makes
-
-
-def _unbiased(name: str, *arguments: Any, result: Any = ctypes.c_int) -> Callable[..., Any]:
-    """A function that meets texts, with `errno` at 0 before it.
+    """A function of the library as it is, without libarchive-c's own logging of warnings, and with `errno` at 0.
 
     libarchive ends the process where a text cannot be converted and errno says "no memory", whoever set it and when.
     """
@@ -56,7 +48,7 @@ _free: Final = _function("read_free", _ARCHIVE)
 _open: Final = _function("read_open_memory", _ARCHIVE, ctypes.c_void_p, ctypes.c_size_t)
 _options: Final = _function("read_set_options", _ARCHIVE, ctypes.c_char_p)
 _password: Final = _function("read_add_passphrase", _ARCHIVE, ctypes.c_char_p)
-_header: Final = _unbiased("read_next_header", _ARCHIVE, ctypes.POINTER(ctypes.c_void_p))
+_header: Final = _function("read_next_header", _ARCHIVE, ctypes.POINTER(ctypes.c_void_p))
 _block: Final = _function(
     "read_data_block",
     _ARCHIVE,
@@ -67,11 +59,11 @@ _block: Final = _function(
 _error: Final = _function("error_string", _ARCHIVE, result=ctypes.c_char_p)
 _position: Final = _function("filter_bytes", _ARCHIVE, ctypes.c_int, result=ctypes.c_int64)
 _filters: Final = _function("filter_count", _ARCHIVE)
-_path_utf8: Final = _unbiased("entry_pathname_utf8", _ENTRY, result=ctypes.c_char_p)
-_path: Final = _unbiased("entry_pathname", _ENTRY, result=ctypes.c_char_p)
+_path_utf8: Final = _function("entry_pathname_utf8", _ENTRY, result=ctypes.c_char_p)
+_path: Final = _function("entry_pathname", _ENTRY, result=ctypes.c_char_p)
 _type: Final = _function("entry_filetype", _ENTRY)
-_hardlink: Final = _unbiased("entry_hardlink", _ENTRY, result=ctypes.c_char_p)
-_symlink: Final = _unbiased("entry_symlink", _ENTRY, result=ctypes.c_char_p)
+_hardlink: Final = _function("entry_hardlink", _ENTRY, result=ctypes.c_char_p)
+_symlink: Final = _function("entry_symlink", _ENTRY, result=ctypes.c_char_p)
 _encrypted: Final = _function("entry_is_encrypted", _ENTRY)
 
 FORMATS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
