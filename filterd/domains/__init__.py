@@ -5,7 +5,7 @@ Deviation: an A-label that arrives as one is not decoded to see whether its puny
 The public suffix list serves displays and fallbacks only: DMARC walks the DNS tree (RFC 9989, section 4.10).
 """
 
-from filterd.domains.addresses import is_public, normalise_address, reverse_name
+from filterd.domains.addresses import is_public, network, normalise_address, reverse_name
 from filterd.domains.names import MAX_NAME, is_subdomain, load_suffixes, normalise, registrable
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "is_public",
     "is_subdomain",
     "load_suffixes",
+    "network",
     "normalise",
     "normalise_address",
     "registrable",

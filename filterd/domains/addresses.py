@@ -4,6 +4,7 @@ import ipaddress
 from functools import lru_cache
 
 _CACHE = 4096  # addresses; a few hundred bytes each, and one connection asks for its own several times
+_IPV4 = 4
 MAX_TEXT = 64  # characters; the longest address with a scope is shorter, the rest is not worth parsing
 
 
@@ -38,3 +39,14 @@ def reverse_name(ip: str) -> str:
     """The name under in-addr.arpa or ip6.arpa that holds the address's PTR records; empty for what is no address."""
     address = _parse(ip)
     return "" if address is None else address.reverse_pointer
+
+
+@lru_cache(maxsize=_CACHE)
+def network(ip: str, ipv4_prefix: int, ipv6_prefix: int) -> str:
+    """The network of that size around an address, as in 198.51.100.0/24; empty for what is no address."""
+    address = _parse(ip)
+    if address is None:
+        return ""
+    prefix = ipv4_prefix if address.version == _IPV4 else ipv6_prefix
+    rest = address.max_prefixlen - prefix
+    return f"{type(address)(int(address) >> rest << rest)}/{prefix}"

@@ -26,12 +26,15 @@ class Metrics:
         self._claimed: set[int] = set()
 
     @classmethod
-    def create(cls, fronts: int, checks: Sequence[str] = (), lists: Sequence[str] = ()) -> "Metrics":
+    def create(
+        cls, fronts: int, checks: Sequence[str] = (), lists: Sequence[str] = (), rates: Sequence[str] = ()
+    ) -> "Metrics":
         """Rows for that many fronts, for those still draining after reloads, and one for the supervisor.
 
-        `lists` are the block lists by their displayed names; others, of a later configuration, count as `other`.
+        `lists` are the block lists by their displayed names, `rates` the rate limits by name; others, of a later
+        configuration, count as `other`.
         """
-        return cls(fronts * (1 + SPARE) + 1, Layout.of(tuple(checks), tuple(lists)))
+        return cls(fronts * (1 + SPARE) + 1, Layout.of(tuple(checks), tuple(lists), tuple(rates)))
 
     def claim(self) -> int:
         """A row nobody writes to, for a process about to be forked; shared with another one where none is left."""
@@ -144,6 +147,18 @@ class FrontMetrics:
             else:
                 unnamed = max(unnamed, float(suspended))
         self.set("filterd_dnsbl_suspended", unnamed, OTHER)
+
+    def greylisted(self, result: str) -> None:
+        """How a recipient or message stood with the greylist: new, early, returned, known, excused, spared."""
+        self.inc("filterd_greylist", result)
+
+    def limited(self, rate: str, result: str) -> None:
+        """What a rate limit said of a recipient: passed, refused, would_refuse."""
+        self.inc("filterd_rate_limits", rate, result)
+
+    def gate_failed(self, gate: str) -> None:
+        """A recipient or message that passed because shared state did not answer."""
+        self.inc("filterd_gate_failures", gate)
 
     def rule_demoted(self, deed: str) -> None:
         """A rule that was suspended, or a rule file that was excused."""

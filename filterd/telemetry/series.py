@@ -11,6 +11,9 @@ OTHER: Final = "other"  # a label value outside the vocabulary is counted here: 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 SHARED_OUTCOMES: Final = ("hit", "miss", "late", "error")
 RULE_DEEDS: Final = ("suspended", "excused")
+GREYLIST_RESULTS: Final = ("new", "early", "returned", "known", "excused", "spared")
+RATE_RESULTS: Final = ("passed", "refused", "would_refuse")
+GATES: Final = ("greylist", "limits")
 INSPECTOR_KINDS: Final = ("busy", "died", "overran", "crashed", OTHER)
 
 
@@ -28,8 +31,8 @@ class Family:
     common: bool = False
 
 
-def families(checks: tuple[str, ...], lists: tuple[str, ...] = ()) -> tuple[Family, ...]:
-    """All metrics, for a daemon with these checks and with block lists that are displayed so."""
+def families(checks: tuple[str, ...], lists: tuple[str, ...] = (), rates: tuple[str, ...] = ()) -> tuple[Family, ...]:
+    """All metrics, for a daemon with these checks and rates and with block lists that are displayed so."""
     actions = tuple(str(action) for action in Action)
     outcomes = tuple(str(outcome) for outcome in Outcome)
     return (
@@ -67,6 +70,24 @@ def families(checks: tuple[str, ...], lists: tuple[str, ...] = ()) -> tuple[Fami
             "YARA rules suspended for hitting too much mail, and rule files excused for taking too long.",
             (("deed", RULE_DEEDS),),
         ),
+        Family(
+            "filterd_greylist",
+            "counter",
+            "Recipients and messages whose score is one to be greylisted, by how they stood.",
+            (("result", GREYLIST_RESULTS),),
+        ),
+        Family(
+            "filterd_rate_limits",
+            "counter",
+            "Recipients by what a rate limit said.",
+            (("rate", tuple(dict.fromkeys((*rates, OTHER)))), ("result", RATE_RESULTS)),
+        ),
+        Family(
+            "filterd_gate_failures",
+            "counter",
+            "Recipients and messages that passed because shared state did not answer.",
+            (("gate", (*GATES, OTHER)),),
+        ),
         Family("filterd_sessions", "gauge", "Open SMTP sessions."),
         Family("filterd_fronts", "gauge", "Front processes that serve."),
         Family("filterd_front_deaths", "counter", "Front processes that ended by themselves."),
@@ -84,9 +105,9 @@ class Layout:
     common: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, checks: tuple[str, ...], lists: tuple[str, ...] = ()) -> "Layout":
-        """The layout for a daemon with these checks and lists."""
-        known = families(checks, lists)
+    def of(cls, checks: tuple[str, ...], lists: tuple[str, ...] = (), rates: tuple[str, ...] = ()) -> "Layout":
+        """The layout for a daemon with these checks, lists and rates."""
+        known = families(checks, lists, rates)
         cells: dict[tuple[str, ...], int] = {}
         width = 0
         for family in known:

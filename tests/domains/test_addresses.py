@@ -2,7 +2,7 @@
 
 import pytest
 
-from filterd.domains import is_public, normalise_address, reverse_name
+from filterd.domains import is_public, network, normalise_address, reverse_name
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,19 @@ def test_reverse_names() -> None:
     assert reverse_name("192.0.2.1") == "1.2.0.192.in-addr.arpa"
     assert reverse_name("2001:db8::1") == "1." + "0." * 23 + "8.b.d.0.1.0.0.2.ip6.arpa"
     assert reverse_name("x") == ""
+
+
+@pytest.mark.parametrize(
+    ("ip", "expected"),
+    [
+        ("198.51.100.7", "198.51.100.0/24"),
+        ("::ffff:198.51.100.7", "198.51.100.0/24"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("::1", "::/64"),
+        ("x", ""),
+        ("", ""),
+    ],
+)
+def test_networks(ip: str, expected: str) -> None:
+    """Of the size that is asked for, by family."""
+    assert network(ip, 24, 64) == expected

@@ -1,0 +1,87 @@
+"""Greylisting before the content is there: what the early checks say of client and sender decides."""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from filterd.greylist.asking import Answer, Greylist
+from filterd.greylist.entries import State
+from filterd.greylist.excuses import spf_domain
+from filterd.greylist.keys import Attempt
+from filterd.model.early import PASS, EarlyFacts, GateAnswer
+from filterd.model.session import TrustClass
+from filterd.model.verdict import Action
+from filterd.store.patience import Patience
+
+NAME: Final = "greylist"
+CODE: Final = "greylisted"  # the machine reason
+EXCUSED: Final = "excused"
+SPARED: Final = "spared"  # a first attempt while the MTA is under stress
+
+
+class Count(Protocol):
+    """Where answers are counted."""
+
+    def greylisted(self, result: str) -> None:
+        """Count an answer."""
+
+    def gate_failed(self, gate: str) -> None:
+        """Count a recipient or message that could not be judged."""
+
+
+class GreylistGate:
+    """Implements EarlyGate: strangers whose score lies between `least` and `below`, where it would be held anyway.
+
+    The null sender passes here: bounces and callbacks are told by their content, if at all. So does who is known to
+    the recipient (`knows`: sender, recipient), where SPF proves him.
+    """
+
+    name = NAME
+    ahead = False
+
+    def __init__(  # the operator's two numbers, and what is live
+        self,
+        greylist: Greylist,
+        least: float,
+        below: float,
+        count: Count,
+        *,
+        patience: Patience,
+        knows: Callable[[str, str], bool] = lambda _sender, _recipient: False,
+    ) -> None:
+        """`patience` is shared with the other gates that ask a store."""
+        self._greylist = greylist
+        self._least = least
+        self._below = below
+        self._count = count
+        self._patience = patience
+        self._knows = knows
+
+    def ask(self, facts: EarlyFacts) -> GateAnswer:
+        """As EarlyGate."""
+        if facts.trust is not TrustClass.STRANGER or facts.user or not facts.sender:
+            return PASS
+        if not self._least <= facts.score < self._below:
+            return PASS
+        domain = spf_domain(facts.reports)
+        if domain and self._knows(facts.sender, facts.recipient):
+            self._count.greylisted(EXCUSED)
+            return PASS
+        if not self._patience.left((facts.id, facts.recipient)):
+            self._count.gate_failed(NAME)
+            return PASS
+        attempt = Attempt(facts.client.address, facts.sender, (facts.recipient,), domain)
+        found = self._greylist.ask(attempt, facts.now, begin=not facts.stress)
+        counted(found, self._count)
+        if found.waits:
+            return GateAnswer(Action.GREYLIST, CODE, f"score {facts.score:.1f} of {self._least:g}: {found.text}")
+        return GateAnswer(Action.ACCEPT, "", found.text)
+
+
+def counted(found: Answer, count: Count) -> None:
+    """Count an answer by its state."""
+    if found.state is None:
+        count.gate_failed(NAME)
+    elif found.state is State.NEW and not found.waits:
+        count.greylisted(SPARED)
+    else:
+        count.greylisted(found.state.name.lower())
