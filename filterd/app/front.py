@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from filterd.app.site import Site, on_result, on_unknown
+from filterd.app.policies import decisions
+from filterd.app.site import Site
 from filterd.app.watch import ListsWatch
 from filterd.checks.registry import Tools, make_all
 from filterd.clamd import ClamdPool
@@ -30,7 +31,6 @@ from filterd.model.custody import Custodian, JournalWriter
 from filterd.model.dns import Answer, AnswerStatus, Question
 from filterd.model.identity import Identities
 from filterd.pipeline.autolearn import Autolearn
-from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.deferral import Deferrals
 from filterd.pipeline.parts import Counters, Limits, Parts
 from filterd.pipeline.replies import Replies
@@ -267,7 +267,6 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
     pupil: Autolearn | None,
 ) -> Parts:
     config = site.config
-    actions = config.actions
     return Parts(
         schedule=schedule,
         lookups=resolving.lookups,
@@ -275,14 +274,8 @@ def _parts(  # noqa: PLR0913  # one for each thing that is live
         poison=PoisonLedger(store),
         deferrals=Deferrals(store),
         trust=_trust(config),
-        policy=DecisionPolicy(
-            actions.reject,
-            actions.quarantine,
-            actions.add_header,
-            on_unknown(config),
-            observe=actions.observe,
-            on_result=on_result(config),
-        ),
+        policy=decisions(config.actions),
+        policies=site.policies,
         scores=site.scores,
         replies=Replies(config.replies),
         custodian=custodian,

@@ -65,7 +65,11 @@ def load_basis(config: Config, path: Path) -> Basis:
 
 def load_site_scores(config: Config, path: Path) -> tuple[ScoreRules, tuple[str, ...]]:
     """The scores under this configuration, and what is wrong with them. ConfigError where a file cannot be read."""
-    basis = load_basis(config, path)
+    return site_scores(load_basis(config, path), config, path)
+
+
+def site_scores(basis: Basis, config: Config, path: Path) -> tuple[ScoreRules, tuple[str, ...]]:
+    """As load_site_scores, of what was read."""
     scores, composed = with_composites(basis.scores, basis.sources, basis.known)
     scores, overridden = with_scores(scores, config.rules.scores, basis.known, _told(path, "scores"))
     return scores, (*basis.problems, *composed, *overridden)
@@ -96,7 +100,8 @@ def _known(config: Config, sources: Sequence[Source], broken: bool) -> Known:  #
     doubtful = [REGEX_PREFIX] if broken else []
     entries = [(name, entry) for source in sources for name, entry in source.entries.items()]
     texts = [f"{name} {entry.expression} {entry.match} {entry.no_match}" for name, entry in entries]
-    wanted = _YARA.findall(" ".join([*texts, *config.rules.scores]))
+    overrides = [config.rules.scores, *[policy.scores for policy in config.policies.values()]]
+    wanted = _YARA.findall(" ".join([*texts, *[name for table in overrides for name in table]]))
     if not wanted:
         return Known(doubtful=tuple(doubtful))
     symbols, whole = yara_symbols(config.rules_directory / "yara", wanted)

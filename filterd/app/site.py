@@ -7,18 +7,16 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from filterd.app.scores import COMPOSITES, REGEX, load_site_scores
+from filterd.app.policies import INSPECTOR, load_policies
+from filterd.app.scores import COMPOSITES, REGEX, load_basis, site_scores
 from filterd.checks.registry import ALL
-from filterd.config import DEFAULT_PATH, Config, ConfigError, OnUnknown, config_id, load
+from filterd.config import DEFAULT_PATH, Config, ConfigError, config_id, load
 from filterd.config.listen import parse_listen, parse_nameserver
-from filterd.config.results import OnResult
 from filterd.dnsbl import Zone, load_zones
 from filterd.indicators import Indicators, load_indicators
-from filterd.model.session import TrustClass
-from filterd.model.verdict import Action
+from filterd.pipeline.policies import Policies
 from filterd.score import ScoreRules, problems
 
-INSPECTOR: Final = "inspector"  # stands beside the checks' names in [actions] on_unknown
 ID_LENGTH: Final = 12  # hexadecimal digits of a rules id
 _LISTS: Final = ("phrases.toml", "brands.toml", "freemail.toml", "hosts.toml")  # of the heuristics
 DATA_FILES: Final = ("scores.toml", COMPOSITES, "dnsbl.toml", *_LISTS, "indicators.toml", "classifier.toml")
@@ -33,6 +31,7 @@ class Site:
     zones: tuple[Zone, ...]
     indicators: Indicators
     rules_id: str
+    policies: Policies | None = None  # other decisions for some recipients
 
     @property
     def config_id(self) -> str:
@@ -61,7 +60,9 @@ def load_site(config: Config, path: Path | None = None) -> Site:
     `path` is the file the configuration was read from, for the problems in it.
     """
     folder = config.rules_directory
-    scores, wrong = load_site_scores(config, path or DEFAULT_PATH)
+    basis = load_basis(config, path or DEFAULT_PATH)
+    scores, wrong = site_scores(basis, config, path or DEFAULT_PATH)
+    policies, misled = load_policies(config, path or DEFAULT_PATH, scores, basis.known)
     zones = load_zones(folder / "dnsbl.toml")
     indicators = load_indicators(folder / "indicators.toml")
     found = [
@@ -69,6 +70,7 @@ def load_site(config: Config, path: Path | None = None) -> Site:
         *problems(scores, config.actions.reject),
         *_unknown_checks(config, path or DEFAULT_PATH),
         *_unscored(zones, scores),
+        *misled,
     ]
     if not (folder / "yara").is_dir():
         found.append(f"{folder}/yara: expected a directory with YARA rules (it may be empty)")
@@ -77,38 +79,17 @@ def load_site(config: Config, path: Path | None = None) -> Site:
         found.append(f"{path or DEFAULT_PATH}: [rules] local: expected a directory, got {str(local)!r}")
     if found:
         raise ConfigError(*found)
-    return Site(config, scores, zones, indicators, _rules_id(folder, local))
-
-
-def on_unknown(config: Config) -> dict[str, dict[TrustClass, Action]]:
-    """What becomes of a message where a check could not be made, for every check and trust class."""
-    return {
-        name: {trust: _action(config.actions.unknown(name, trust)) for trust in TrustClass}
-        for name in (*ALL, INSPECTOR)
-    }
-
-
-def on_result(config: Config) -> dict[str, dict[str, dict[TrustClass, Action]]]:
-    """What the results of authentication lead to, for every check, result and trust class that is named."""
-    return {
-        check: {
-            result: {trust: Action(word.value) for trust, word in row.items() if word is not OnResult.SCORE}
-            for result, row in rows.items()
-        }
-        for check, rows in config.actions.on_result.items()
-    }
-
-
-def _action(word: OnUnknown) -> Action:
-    return Action.ACCEPT if word is OnUnknown.CONTINUE else Action(word.value)
+    return Site(config, scores, zones, indicators, _rules_id(folder, local), policies)
 
 
 def _unknown_checks(config: Config, path: Path) -> Iterable[str]:
     """Names in the configuration that no check has."""
     named = [(f"[trust.skip] {trust}", name) for trust, names in config.trust.skip.items() for name in names]
     known = set(ALL)
-    for key, name in [*named, *(("[actions.on_unknown]", name) for name in config.actions.on_unknown)]:
-        allowed = known | {INSPECTOR} if key.startswith("[actions") else known
+    tables = [("[actions.on_unknown]", config.actions.on_unknown)]
+    tables += [(f"[policies.{name}.on_unknown]", one.on_unknown) for name, one in config.policies.items()]
+    for key, name in [*named, *((key, name) for key, table in tables for name in table)]:
+        allowed = known if key.startswith("[trust") else known | {INSPECTOR}
         if name not in allowed:
             guess = "".join(f"; did you mean {close!r}?" for close in get_close_matches(name, allowed, 1))
             yield f"{path}: {key}: expected one of {', '.join(sorted(allowed))}, got {name!r}{guess}"

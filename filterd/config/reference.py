@@ -3,9 +3,10 @@
 import inspect
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import wrap
-from typing import Any, Final
+from typing import Any, Final, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -40,25 +41,41 @@ def as_toml(config: Config | None) -> str:
         [] if config else ["# filterd.toml: every key with its default. Remove the # in front of what you change.\n"]
     )
     for name, field in Config.model_fields.items():
-        model = _model(field)
-        explained = f"# {inspect.cleandoc(model.__doc__ or '')}\n" if config is None else ""
-        lines.append(f"\n{explained}[{name}]\n")
-        for key, entry in model.model_fields.items():
-            shown = _toml(values[name][key])
-            if config is None:
-                unit = f" Unit: {_unit(entry)}." if _unit(entry) else ""
-                lines.append("".join(f"# {line}\n" for line in wrap(f"{entry.description}{unit}", WIDTH)))
-            if config is None or not shown:
-                lines.append("#")
-            lines.append(f"{key} = {shown}\n" if shown else f"{key} is absent\n")
+        model = model_of(field)
+        if not _by_name(field):
+            lines += _table(f"[{name}]", model, values[name], explained=config is None)
+        elif config is None:
+            lines += _table(f"#[{name}.NAME]", model, model.model_construct().model_dump(mode="json"), explained=True)
+        for given, entries in values[name].items() if _by_name(field) else ():
+            lines += _table(f"[{name}.{given}]", model, entries, explained=False)
     return "".join(lines).lstrip("\n")
 
 
-def _model(field: FieldInfo) -> type[Section]:
-    model = field.annotation
+def _table(head: str, model: type[Section], values: Mapping[str, Any], *, explained: bool) -> Iterator[str]:
+    about = inspect.cleandoc(model.__doc__ or "")
+    yield (
+        "\n" + ("".join(f"# {line}".rstrip() + "\n" for line in about.splitlines()) if explained else "") + f"{head}\n"
+    )
+    for key, entry in model.model_fields.items():
+        shown = _toml(values[key])
+        if explained:
+            unit = f" Unit: {_unit(entry)}." if _unit(entry) else ""
+            yield from (f"# {line}\n" for line in wrap(f"{entry.description}{unit}", WIDTH))
+        if explained or not shown:
+            yield "#"
+        yield f"{key} = {shown}\n" if shown else f"{key} is absent\n"
+
+
+def model_of(field: FieldInfo) -> type[Section]:
+    """The model of a table, or of the tables that a site names itself."""
+    model = get_args(field.annotation)[1] if _by_name(field) else field.annotation
     if not (isinstance(model, type) and issubclass(model, Section)):
         raise TypeError(f"{model} is no section")
     return model
+
+
+def _by_name(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is dict
 
 
 def _unit(field: FieldInfo) -> str:
@@ -67,7 +84,7 @@ def _unit(field: FieldInfo) -> str:
 
 
 def _default(model: type[Section], key: str) -> Any:
-    return model().model_dump(mode="json")[key]
+    return model.model_construct().model_dump(mode="json")[key]  # defaults are not validated either way
 
 
 def _toml(value: Any) -> str:
@@ -85,9 +102,10 @@ def _toml(value: Any) -> str:
 
 
 def _section(name: str, field: FieldInfo) -> str:
-    model = _model(field)
+    model = model_of(field)
     meaning = inspect.cleandoc(model.__doc__ or "")
-    rows = [f"\n## [{name}]\n\n{meaning}\n\n| key | default | unit | meaning |\n|---|---|---|---|\n"]
+    title = f"{name}.NAME" if _by_name(field) else name
+    rows = [f"\n## [{title}]\n\n{meaning}\n\n| key | default | unit | meaning |\n|---|---|---|---|\n"]
     for key, entry in model.model_fields.items():
         shown = _toml(_default(model, key))
         meaning = (entry.description or "").replace("|", "\\|")

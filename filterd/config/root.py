@@ -14,6 +14,7 @@ from filterd.config.custody import Quarantine
 from filterd.config.decisions import Actions, Limits, Replies
 from filterd.config.fields import Section, key
 from filterd.config.icap import Icap
+from filterd.config.policies import Policy, PolicyName
 from filterd.config.rules import Rules
 from filterd.config.sections import (
     Clamd,
@@ -34,7 +35,7 @@ ID_LENGTH: Final = 12  # hexadecimal digits; 48 bits tell the configurations of 
 
 
 class Config(Section):
-    """filterd.toml, one attribute per table; `Config()` is the built-in default."""
+    """filterd.toml, one attribute per table (of `policies` by name); `Config()` is the built-in default."""
 
     milter: Milter = key(Milter(), "")
     dns: Dns = key(Dns(), "")
@@ -50,6 +51,7 @@ class Config(Section):
     spf: Spf = key(Spf(), "")
     dmarc: Dmarc = key(Dmarc(), "")
     actions: Actions = key(Actions(), "")
+    policies: dict[PolicyName, Policy] = key({}, "")
     replies: Replies = key(Replies(), "")
     limits: Limits = key(Limits(), "")
     reputation: Reputation = key(Reputation(), "")

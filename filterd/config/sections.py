@@ -48,6 +48,11 @@ class Milter(Section):
         le=3600,
     )
     authserv_id: str = key("", "The name in our Authentication-Results fields; empty: the host name.")
+    recipient_delimiter: str = key(
+        "+",
+        "Characters behind which a recipient's name is only an extension (user+shop@), as the MTA's"
+        " recipient_delimiter: such mail has the policy of the name. Empty: none.",
+    )
 
     @field_validator("socket_mode")
     @classmethod

@@ -51,7 +51,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One message's fate without its body. `symbols` are name=weight pairs; `header_from` is an address."""
+    """One message's fate without its body. `symbols` are name=weight pairs; `header_from` is an address.
+
+    Of a message that was shared out by policies there is one for each; `policy` as `Verdict.policy`.
+    """
 
     id: str
     received: float
@@ -71,6 +74,7 @@ class JournalRow:
     symbols: tuple[str, ...]
     ms: float
     observed: str = ""
+    policy: str = ""
 
 
 class Custodian(Protocol):

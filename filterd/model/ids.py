@@ -7,6 +7,7 @@ _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS: Final = tuple([first + second for first in _ALPHABET for second in _ALPHABET])
 _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 PUBLIC_LENGTH: Final = 10  # characters; 50 random bits
+_TIME_LENGTH: Final = 10  # characters of the time
 
 
 def new_id(now: float, randomness: bytes) -> str:
@@ -24,6 +25,17 @@ def randomness_of(identifier: str) -> bytes:
     for character in identifier[-16:]:
         value = value << 5 | _ALPHABET.index(character)
     return value.to_bytes(10, "big")
+
+
+def sibling(identifier: str, number: int) -> str:
+    """The id of the `number`-th part of what bears this one, 0 being itself: same time, same public part."""
+    middle = 0
+    for character in identifier[_TIME_LENGTH:-PUBLIC_LENGTH]:
+        middle = middle << 5 | _ALPHABET.index(character)
+    length = len(identifier) - PUBLIC_LENGTH - _TIME_LENGTH
+    middle = (middle + number) % (1 << 5 * length)
+    digits = [_ALPHABET[middle >> 5 * place & 31] for place in reversed(range(length))]
+    return identifier[:_TIME_LENGTH] + "".join(digits) + identifier[-PUBLIC_LENGTH:]
 
 
 def is_id(text: str) -> bool:

@@ -63,7 +63,8 @@ class ScoredSymbol:
 class Verdict:
     """`code` is the machine reason, `text` the same for a person; `reply` is None where the client is told 250.
 
-    `observed` is the action that observe-only mode kept from happening, None otherwise.
+    `observed` is the action that observe-only mode kept from happening, None otherwise. `policy` names whose recipients
+    it is for, empty where the site's own decisions apply.
     """
 
     action: Action
@@ -73,6 +74,7 @@ class Verdict:
     symbols: tuple[ScoredSymbol, ...] = ()
     reply: SmtpReply | None = None
     observed: Action | None = None
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ class DecisionPolicy:
 
     `on_unknown` has `inspector` for a reader of content that died or overran: defer (where absent) or quarantine.
     `on_result` is what a result leads to at least, by check, result word and trust class; nothing where absent.
-    `crashed` is what a check that crashed leads to.
+    `crashed` is what a check that crashed leads to. `name` is the policy's, empty for the site's own. With `off`
+    nothing counts but `laws`, the symbols and their actions that go for every message, and faults of ours.
     """
 
     reject: float
@@ -30,6 +31,9 @@ class DecisionPolicy:
     crashed: Action = Action.DEFER
     observe: bool = False
     on_result: Mapping[str, Mapping[str, Mapping[TrustClass, Action]]] = field(default_factory=dict)
+    name: str = ""
+    off: bool = False
+    laws: Mapping[str, Action] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,14 @@ def decide(facts: Facts, policy: DecisionPolicy, reply: Callable[[Action, str], 
 
     In observe-only mode the action is `accept` and `observed` says what it would have been.
     """
-    candidates = [_by_score(facts.score, policy), *_by_floor(facts.score)]
-    if policy.on_result:
-        candidates += _by_result(facts, policy)
-    candidates += _by_unknown(facts, policy)
+    if policy.off:
+        candidates = [_Candidate(Action.ACCEPT, Reason.UNFILTERED, f"not filtered; score {facts.score.total:.1f}")]
+        candidates += _by_law(facts, policy)
+    else:
+        candidates = [_by_score(facts.score, policy), *_by_floor(facts.score)]
+        if policy.on_result:
+            candidates += _by_result(facts, policy)
+        candidates += _by_unknown(facts, policy)
     if facts.failure:
         action = policy.on_unknown.get("inspector", {}).get(facts.trust, Action.DEFER)
         candidates.append(_Candidate(action, Reason.INSPECTION_FAILED, facts.failure))
@@ -67,8 +75,9 @@ def decide(facts: Facts, policy: DecisionPolicy, reply: Callable[[Action, str], 
     best = max(candidates, key=lambda candidate: candidate.action.rank)
     score, symbols = round(facts.score.total, 2), facts.score.symbols
     if policy.observe and best.action is not Action.ACCEPT:
-        return Verdict(Action.ACCEPT, best.code, best.text, score, symbols, None, best.action)
-    return Verdict(best.action, best.code, best.text, score, symbols, reply(best.action, best.code))
+        return Verdict(Action.ACCEPT, best.code, best.text, score, symbols, None, best.action, policy.name)
+    told = reply(best.action, best.code)
+    return Verdict(best.action, best.code, best.text, score, symbols, told, policy=policy.name)
 
 
 def _by_score(score: Score, policy: DecisionPolicy) -> _Candidate:
@@ -97,10 +106,18 @@ def _cause(score: Score) -> Reason:
 
 
 def _by_floor(score: Score) -> list[_Candidate]:
-    if score.floor is None:
-        return []
-    symbol = score.floor_symbol
-    return [_Candidate(score.floor, symbol.lower().replace("_", "-"), f"{symbol} asks for {score.floor} at least")]
+    return [] if score.floor is None else [_asked(score.floor_symbol, score.floor)]
+
+
+def _asked(symbol: str, action: Action) -> _Candidate:
+    return _Candidate(action, symbol.lower().replace("_", "-"), f"{symbol} asks for {action} at least")
+
+
+def _by_law(facts: Facts, policy: DecisionPolicy) -> list[_Candidate]:
+    """What unfiltered mail is not spared: nobody gets what cannot be read whole, nor what we failed to look at."""
+    symbols = [symbol.finding.symbol for symbol in facts.score.symbols]
+    found = [_asked(symbol, policy.laws[symbol]) for symbol in symbols if symbol in policy.laws]
+    return found + [_crash(report, policy) for report in facts.reports.values() if report.outcome is Outcome.CRASHED]
 
 
 def _by_result(facts: Facts, policy: DecisionPolicy) -> list[_Candidate]:
@@ -118,9 +135,13 @@ def _by_unknown(facts: Facts, policy: DecisionPolicy) -> list[_Candidate]:
     found = []
     for name, report in facts.reports.items():
         if report.outcome is Outcome.CRASHED:
-            found.append(_Candidate(policy.crashed, Reason.CHECK_CRASHED, f"{name} crashed: {report.cause}"))
+            found.append(_crash(report, policy))
         elif report.outcome is Outcome.UNKNOWN and not facts.failure:
             action = policy.on_unknown.get(name, {}).get(facts.trust, Action.ACCEPT)
             if action is not Action.ACCEPT:
                 found.append(_Candidate(action, f"{name}-unknown", f"{name} could not be checked: {report.cause}"))
     return found
+
+
+def _crash(report: CheckReport, policy: DecisionPolicy) -> _Candidate:
+    return _Candidate(policy.crashed, Reason.CHECK_CRASHED, f"{report.check} crashed: {report.cause}")

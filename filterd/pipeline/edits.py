@@ -5,15 +5,15 @@ the operator lists, whatever the field says.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from filterd.authres import claims_us, received_claims_us, received_spf, render
 from filterd.model.authentication import AuthResult, SpfResult
 from filterd.model.message import HeaderField
 from filterd.model.report import CheckReport
-from filterd.model.session import Envelope
-from filterd.model.verdict import Action, DeleteHeader, Edit, InsertHeader, Verdict
+from filterd.model.session import Envelope, Recipient
+from filterd.model.verdict import Action, DeleteHeader, DeleteRecipient, Edit, InsertHeader, Verdict
 
 OWN_PREFIX: Final = b"x-filterd-"
 SPAM_FLAG: Final = b"x-spam-flag"
@@ -90,6 +90,11 @@ def edits(
         return ()
     writes = any(edit.name == RECEIVED_SPF for edit in ours)
     return (*forged(fields, authserv_id, writes_received_spf=writes), *ours)
+
+
+def removed(recipients: Iterable[Recipient]) -> tuple[DeleteRecipient, ...]:
+    """Those who do not get the message, in the MTA's own spelling: by any other it would find nobody to remove."""
+    return tuple([DeleteRecipient(exact) for exact in dict.fromkeys([one.exact for one in recipients])])
 
 
 def _score_line(verdict: Verdict) -> str:

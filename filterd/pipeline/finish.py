@@ -1,6 +1,6 @@
 """End of message: inspect, wait, score, decide, keep, and say what to change. Blocks, within one deadline."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -18,28 +18,32 @@ from filterd.pipeline.body import Body
 from filterd.pipeline.case import Case, common_domain
 from filterd.pipeline.decide import Facts, decide
 from filterd.pipeline.digest import identify
-from filterd.pipeline.edits import added, edits, traced
+from filterd.pipeline.edits import added, edits, removed, traced
 from filterd.pipeline.lessons import learn
 from filterd.pipeline.notes import DEFERRED, POISON, note_failure, note_job, note_suspended
 from filterd.pipeline.reasons import Reason
 from filterd.pipeline.records import evidence_of, journal_row, log_message
+from filterd.pipeline.shares import DELIVERED, Share, by_policy, changed, combined, whole
 from filterd.pipeline.transaction import Transaction
 from filterd.score import Score, score, settle
 from filterd.telemetry.events import Event
 
 STRIKES: Final = 2  # inspectors a message may end before it is held unread
 MARGIN: Final = 2.0  # seconds kept back at the end for custody and the reply
-_DELIVERED: Final = frozenset({Action.ACCEPT, Action.ADD_HEADER})
 _KINDS: Final = {InspectorBusy: "busy", InspectorDied: "died", InspectorTimeout: "overran"}
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict and the edits to make, in order. `edits` is empty where the message is not delivered now."""
+    """The verdict and the edits to make, in order. `edits` is empty where the message is not delivered now.
+
+    `shares` say what becomes of it for whom, where recipients have different policies; else it is one, of all.
+    """
 
     verdict: Verdict
     edits: tuple[Edit, ...]
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass(slots=True)
@@ -85,10 +89,24 @@ def finish(transaction: Transaction) -> Decision:
     hits = transaction.inspection.hits if transaction.inspection else ()
     end.score = score(list(reports.values()), parts.scores, hits)
     facts = Facts(end.score, reports, transaction.trust, failure, hold)
-    verdict = decide(facts, parts.policy, lambda action, code: parts.replies.reply(action, code, transaction.id))
-    verdict = _keep(end, verdict)
+    verdict, shares = _keep(end, _decided(end, facts))
     end.lap("decide")
-    return _conclude(end, verdict)
+    return _conclude(end, verdict, shares)
+
+
+def _decided(end: _End, facts: Facts) -> tuple[Share, ...]:
+    """From the same results, what each policy makes of them."""
+    transaction, parts = end.transaction, end.transaction.parts
+    found = []
+    for policy, recipients in by_policy(transaction.envelope.recipients, parts.policies):
+        known = facts
+        if policy is not None and policy.scores is not parts.scores:
+            hits = transaction.inspection.hits if transaction.inspection else ()
+            known = replace(facts, score=score(list(facts.reports.values()), policy.scores, hits))
+        rules = parts.policy if policy is None else policy.decision
+        verdict = decide(known, rules, lambda action, code: parts.replies.reply(action, code, transaction.id))
+        found.append(Share(transaction.id, recipients, verdict))
+    return tuple(found)
 
 
 def _scanned(end: _End) -> dict[str, Callable[[], Scanned]]:
@@ -173,44 +191,63 @@ def _failed(end: _End, error: InspectorFailure) -> tuple[str, str]:
     return str(error), ""
 
 
-def _keep(end: _End, verdict: Verdict) -> Verdict:
-    """Turn an exhausted deferral into a hold, and put a held message into custody: fsynced before anybody is told."""
+def _keep(end: _End, decided: tuple[Share, ...]) -> tuple[Verdict, tuple[Share, ...]]:
+    """Find the answer to all shares; turn an exhausted deferral into a hold; put what is held into custody."""
     transaction, parts = end.transaction, end.transaction.parts
+    verdict, shares = combined(decided)
     if verdict.action is Action.DEFER and parts.deferrals.exhausted(end.digest, transaction.now):
         transaction.state[DEFERRED] = "too long"
-        text = f"deferred for too long: {verdict.text}"
-        verdict = replace(verdict, action=Action.QUARANTINE, code=Reason.DEFERRED_TOO_LONG, text=text, reply=None)
-    if verdict.action is not Action.QUARANTINE:
-        return verdict
+        verdict, shares = combined(changed(decided, _too_long))
     try:
-        if parts.monotonic() > end.deadline:  # the MTA may have given up: what we store now nobody would be told of
-            raise CustodyError("the deadline passed before the message could be stored")  # noqa: TRY301  # one exit
-        parts.custodian.hold(evidence_of(transaction, verdict, end.digest), end.message)
+        _hold(end, shares)
     except CustodyError as error:
+        # Nobody has got anything. A share that was stored before comes again with the retry, and is merged with it.
         _log.error(Event.CUSTODY_FAILED, id=transaction.id, cause=str(error))
         parts.counters.custody_failed()
         reply = parts.replies.reply(Action.DEFER, Reason.CUSTODY, transaction.id)
         text = f"could not be stored: {error}"
-        return replace(verdict, action=Action.DEFER, code=Reason.CUSTODY, text=text, reply=reply)
-    return verdict
+        verdict = replace(verdict, action=Action.DEFER, code=Reason.CUSTODY, text=text, reply=reply, observed=None)
+        return verdict, (whole(shares, verdict),)
+    return verdict, shares
 
 
-def _conclude(end: _End, verdict: Verdict) -> Decision:
+def _too_long(verdict: Verdict) -> Verdict:
+    if verdict.action is not Action.DEFER:
+        return verdict
+    text = f"deferred for too long: {verdict.text}"
+    return replace(verdict, action=Action.QUARANTINE, code=Reason.DEFERRED_TOO_LONG, text=text, reply=None)
+
+
+def _hold(end: _End, shares: Sequence[Share]) -> None:
+    """Put what is held into custody, an entry for each policy: fsynced before anybody is told. CustodyError."""
+    transaction, parts = end.transaction, end.transaction.parts
+    for share in shares:
+        if share.verdict.action is not Action.QUARANTINE:
+            continue
+        if parts.monotonic() > end.deadline:  # the MTA may have given up: what we store now nobody would be told of
+            raise CustodyError("the deadline passed before the message could be stored")
+        only = tuple([one.address for one in share.recipients]) if len(shares) > 1 else ()
+        parts.custodian.hold(evidence_of(transaction, share.verdict, end.digest, share.id, only), end.message)
+
+
+def _conclude(end: _End, verdict: Verdict, shares: tuple[Share, ...]) -> Decision:
     """Say what to change in the message, and leave its traces: journal, log line, counters."""
     transaction, parts = end.transaction, end.transaction.parts
     ours: tuple[InsertHeader, ...] = ()
-    if verdict.action in _DELIVERED and verdict.observed is None:
+    if verdict.action in DELIVERED and verdict.observed is None:
         ours = added(
             verdict, transaction.id, parts.authserv_id, transaction.reports, transaction.envelope, transaction.helo
         )
         if parts.received_spf:
             spf, client = transaction.reports.get("spf"), transaction.client.address
             ours = traced(ours, spf, parts.authserv_id, client, transaction.envelope, transaction.helo)
-    decision = Decision(verdict, edits(verdict, end.message.fields, ours, parts.authserv_id))
+    changes = edits(verdict, end.message.fields, ours, parts.authserv_id)
+    if len(shares) > 1 and verdict.action in DELIVERED:
+        others = [share for share in shares if share.verdict.action not in DELIVERED]
+        changes += removed([recipient for share in others for recipient in share.recipients])
+    decision = Decision(verdict, changes, shares)
     seconds = parts.monotonic() - end.started
-    row = journal_row(transaction, verdict, end.digest, seconds)
-    parts.journal.record(row)
-    log_message(transaction, row, end.stages)
+    _trace(end, verdict, shares, seconds)
     counters = parts.counters
     counters.message(verdict.action.value, seconds)
     counters.lookups(len(transaction.lookups.answers), transaction.lookups.wire)
@@ -218,6 +255,20 @@ def _conclude(end: _End, verdict: Verdict) -> Decision:
         counters.check(report.check, report.outcome.value)
     _learn(end, verdict)
     return decision
+
+
+def _trace(end: _End, verdict: Verdict, shares: Sequence[Share], seconds: float) -> None:
+    """One log line of the message; in the journal a row for each share, so that each recipient's is found."""
+    transaction, journal = end.transaction, end.transaction.parts.journal
+    row = journal_row(transaction, verdict, end.digest, seconds)
+    if len(shares) == 1:
+        journal.record(row)
+        log_message(transaction, row, end.stages)
+        return
+    rows = [journal_row(transaction, share.verdict, end.digest, seconds, share) for share in shares]
+    for one in rows:
+        journal.record(one)
+    log_message(transaction, row, end.stages, rows)
 
 
 def _learn(end: _End, verdict: Verdict) -> None:

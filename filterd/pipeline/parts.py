@@ -13,6 +13,7 @@ from filterd.model.scanning import Scanned
 from filterd.pipeline.case import Pupil
 from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.deferral import Deferrals
+from filterd.pipeline.policies import Policies
 from filterd.pipeline.replies import Replies
 from filterd.pipeline.rule_watch import RuleWatch
 from filterd.pipeline.schedule import Schedule
@@ -103,4 +104,5 @@ class Parts:
     rules: RuleWatch | None = None  # what is known of YARA rules at work; None: nothing
     autolearn: Pupil | None = None  # what the classifier may learn by itself goes there; None: nothing does
     reasons: int = 0  # features that the classifier is to name, for who asks why
+    policies: Policies | None = None  # other decisions for some recipients; None: `policy` is everybody's
     received_spf: bool = False  # whether Received-SPF is written beside Authentication-Results

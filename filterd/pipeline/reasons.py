@@ -12,6 +12,7 @@ class Reason(StrEnum):
     """Why a message got its action; a score's reason names what weighed most."""
 
     CLEAN = "clean"
+    UNFILTERED = "unfiltered"  # the recipient's policy is off
     SCORE = "score"  # content and everything without a reason of its own
     LISTED = "listed"  # block lists
     MALWARE = "malware"  # YARA rules

@@ -1,5 +1,6 @@
 """What is kept of a finished message: the journal's row, the log's line, the evidence of a held one."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
@@ -7,6 +8,7 @@ import structlog
 from filterd.model.custody import Evidence, JournalRow
 from filterd.model.verdict import Verdict
 from filterd.pipeline.notes import read_of
+from filterd.pipeline.shares import Share
 from filterd.pipeline.transaction import Transaction
 from filterd.quarantine.layout import layout_note
 from filterd.telemetry.events import Event, message_event
@@ -14,12 +16,15 @@ from filterd.telemetry.events import Event, message_event
 _log = structlog.get_logger()
 
 
-def journal_row(transaction: Transaction, verdict: Verdict, digest: str, seconds: float) -> JournalRow:
-    """The row of one message; `seconds` is its wait at end of message."""
+def journal_row(
+    transaction: Transaction, verdict: Verdict, digest: str, seconds: float, share: Share | None = None
+) -> JournalRow:
+    """The row of one message, or of a share of it; `seconds` is its wait at end of message."""
     facts = transaction.inspection
     authors = facts.author.mailboxes if facts else ()
+    recipients = transaction.envelope.recipients if share is None else share.recipients
     return JournalRow(
-        id=transaction.id,
+        id=transaction.id if share is None else share.id,
         received=transaction.now,
         action=verdict.action.value,
         code=verdict.code,
@@ -27,7 +32,7 @@ def journal_row(transaction: Transaction, verdict: Verdict, digest: str, seconds
         client=transaction.client.address,
         helo=transaction.helo,
         sender=transaction.envelope.sender,
-        recipients=tuple([recipient.address for recipient in transaction.envelope.recipients]),
+        recipients=tuple([recipient.address for recipient in recipients]),
         header_from=f"{authors[0].local_part}@{authors[0].domain}" if authors else "",
         subject=facts.subject if facts else "",
         message_id=facts.message_id if facts else "",
@@ -37,11 +42,17 @@ def journal_row(transaction: Transaction, verdict: Verdict, digest: str, seconds
         symbols=tuple([f"{symbol.finding.symbol}={symbol.weight:g}" for symbol in verdict.symbols]),
         ms=round(seconds * 1000, 1),
         observed=verdict.observed.value if verdict.observed else "",
+        policy=verdict.policy,
     )
 
 
-def log_message(transaction: Transaction, row: JournalRow, stages: dict[str, float]) -> None:
-    """The one log line of a message; `stages` are milliseconds at end of message by what they were spent on."""
+def log_message(
+    transaction: Transaction, row: JournalRow, stages: dict[str, float], shares: Sequence[JournalRow] = ()
+) -> None:
+    """The one log line of a message; `stages` are milliseconds at end of message by what they were spent on.
+
+    `shares` are the rows of a message that was shared out by policies.
+    """
     fields = message_event(
         row,
         trust=transaction.trust.value,
@@ -49,16 +60,19 @@ def log_message(transaction: Transaction, row: JournalRow, stages: dict[str, flo
         asked=len(transaction.lookups.answers),
         wire=transaction.lookups.wire,
         addresses=transaction.parts.log_addresses,
+        shares=shares,
     )
     _log.info(Event.MESSAGE, **fields)
 
 
-def evidence_of(transaction: Transaction, verdict: Verdict, digest: str) -> Evidence:
-    """All that this verdict was made from."""
+def evidence_of(
+    transaction: Transaction, verdict: Verdict, digest: str, identifier: str = "", held_for: tuple[str, ...] = ()
+) -> Evidence:
+    """All that this verdict was made from; with another id, and whom it is for where that is not all."""
     parts, facts, relay = transaction.parts, transaction.inspection, transaction.relay
     reports = list(transaction.reports.values())
     return Evidence(
-        id=transaction.id,
+        id=identifier or transaction.id,
         received=transaction.now,
         sha256=digest,
         size=transaction.size,
@@ -75,6 +89,7 @@ def evidence_of(transaction: Transaction, verdict: Verdict, digest: str) -> Evid
         model_id=facts.classified.model if facts and facts.classified else "",
         rule_set=f"{parts.rules_id}+{facts.rule_set}" if facts else parts.rules_id,
         state=transaction.state | read_of(reports) | layout_note(tuple(transaction.fields)),
+        held_for=held_for,
         queue_id=transaction.macros.get("i", ""),
         relay=None if relay is None else relay.client,
         relay_helo="" if relay is None else relay.helo,

@@ -27,10 +27,11 @@ PURGE_EVERY: Final = 600.0  # seconds between two removals of old rows
 MAPPED: Final = 4 << 30  # bytes of the file that are mapped to be searched: reading pages takes longer than looking
 PURGE_ROWS: Final = 5_000  # removed at once at most
 
-_COLUMNS: Final = (
+_FIRST_COLUMNS: Final = (
     "id, public_id, received, action, code, score, client, helo, sender, recipients, header_from, subject, message_id,"
     " queue_id, size, sha256, symbols, ms, observed"
 )
+_COLUMNS: Final = f"{_FIRST_COLUMNS}, policy"
 _TABLE: Final = (
     "CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, public_id TEXT NOT NULL,"
     " received REAL NOT NULL, action TEXT NOT NULL, code TEXT NOT NULL, score REAL NOT NULL, client TEXT NOT NULL,"
@@ -42,23 +43,28 @@ _INDEXES: Final = (
     "CREATE INDEX journal_public_id ON journal (public_id)",
     "CREATE INDEX journal_received ON journal (received)",
 )
+_POLICY: Final = "ALTER TABLE journal ADD COLUMN policy TEXT NOT NULL DEFAULT ''"
 _SCHEMA: Final = Schema(
-    2,
-    (_TABLE, *_INDEXES, *journal_index.SCHEMA),
+    3,
+    (_TABLE, _POLICY, *_INDEXES, *journal_index.SCHEMA),
     {
         1: (
             "ALTER TABLE journal RENAME TO journal_1",
             "DROP INDEX journal_public_id",
             "DROP INDEX journal_received",
             _TABLE,
-            f"INSERT INTO journal ({_COLUMNS}) SELECT {_COLUMNS} FROM journal_1 ORDER BY received",  # noqa: S608  # constants
+            (
+                f"INSERT INTO journal ({_FIRST_COLUMNS})"  # noqa: S608  # constants
+                f" SELECT {_FIRST_COLUMNS} FROM journal_1 ORDER BY received"
+            ),
             "DROP TABLE journal_1",
             *_INDEXES,
             *journal_index.SCHEMA,
-        )
+        ),
+        2: (_POLICY,),
     },
 )
-_INSERT: Final = f"INSERT INTO journal ({_COLUMNS}) VALUES ({', '.join('?' * 19)})"  # noqa: S608  # constants
+_INSERT: Final = f"INSERT INTO journal ({_COLUMNS}) VALUES ({', '.join('?' * 20)})"  # noqa: S608  # constants
 _PURGE: Final = (
     "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received < ? ORDER BY received LIMIT ?)"
 )
@@ -232,6 +238,7 @@ def _values(row: JournalRow) -> tuple[Any, ...]:
         msgspec.json.encode(row.symbols).decode(),
         row.ms,
         row.observed,
+        row.policy,
     )
 
 

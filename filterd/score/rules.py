@@ -103,13 +103,13 @@ def with_floors(rules: ScoreRules, dmarc_reject: Action | None, unscannable: Act
     return replace(rules, symbols=MappingProxyType(symbols))
 
 
-def problems(rules: ScoreRules, reject: float) -> tuple[str, ...]:
+def problems(rules: ScoreRules, reject: float, key: str = "[actions] reject") -> tuple[str, ...]:
     """What is wrong with these rules under this threshold for rejection, in words; empty where nothing is."""
     group = rules.groups.get(AUTHENTICATION)
     if group is None:
         return (f"scores.toml: expected a group {AUTHENTICATION} with a cap",)
     # RFC 9989: a message is not rejected on the author domain's p=reject alone.
-    found = [] if group.cap < reject else [f"expected less than [actions] reject = {reject:g}, got {group.cap:g}"]
+    found = [] if group.cap < reject else [f"expected less than {key} = {reject:g}, got {group.cap:g}"]
     return (*[f"scores.toml: groups.{AUTHENTICATION}.cap: {what}" for what in found], *_beside_the_cap(rules))
 
 

@@ -1,6 +1,6 @@
 """The closed vocabulary of log events, and the one line each message leaves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Literal, Self
 
@@ -72,10 +72,6 @@ class Event(StrEnum):
         "classifier_behind",
         "this node was away for more lessons than the shared store keeps: it does not know what the others learnt then",
     )
-    RATE_LIMITED = (
-        "rate_limited",
-        "somebody has used up a rate and is told to come again, or would be in a dry run; once a minute for each",
-    )
     CUSTODY_FAILED = "custody_failed", "a message could not be stored safely: the client was told to try again"
     JOURNAL_FAILED = "journal_failed", "rows of the journal could not be written"
     UPKEEP_FAILED = "upkeep_failed", "releases, expiry and sweeping of held mail failed this time; tried again soon"
@@ -101,10 +97,12 @@ def message_event(  # one keyword for each thing the row does not hold
     asked: int,
     wire: int,
     addresses: Literal["full", "domains"] = "full",
+    shares: Sequence[JournalRow] = (),
 ) -> dict[str, object]:
     """The fields of the `message` event; `stages` in ms by name, `asked` DNS questions, `wire` of them sent out.
 
-    With `addresses = "domains"` the local parts of sender and recipients are left out.
+    With `addresses = "domains"` the local parts of sender and recipients are left out. `shares` are rows of a message
+    that was shared out by policies.
     """
     whole = addresses == "full"
     fields: dict[str, object] = {
@@ -126,7 +124,23 @@ def message_event(  # one keyword for each thing the row does not hold
     }
     if row.observed:
         fields["observed"] = row.observed
+    if row.policy:
+        fields["policy"] = row.policy
+    if shares:
+        fields["shares"] = [_share(share, whole=whole) for share in shares]
     return fields
+
+
+def _share(row: JournalRow, *, whole: bool) -> dict[str, object]:
+    """What became of the message for the recipients with one policy."""
+    return {
+        "policy": row.policy,
+        "action": row.action,
+        "code": row.code,
+        "id": row.id,
+        "recipients": row.recipients if whole else tuple(map(_domain, row.recipients)),
+        **({"observed": row.observed} if row.observed else {}),
+    }
 
 
 def _domain(address: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from filterd.app.nursery import FULL, nursery_settings
-from filterd.app.site import load_config, load_site, on_unknown
+from filterd.app.policies import on_unknown
+from filterd.app.site import load_config, load_site
 from filterd.checks.registry import ALL
 from filterd.config import Config, ConfigError
 from filterd.inspectors import SandboxLevel
@@ -86,7 +87,7 @@ def test_floors_follow_the_actions() -> None:
 
 def test_unknown_has_an_action_for_every_check_and_class() -> None:
     """`continue` is accept, which leaves it to the others; an inspector that died defers unless told otherwise."""
-    found = on_unknown(_config(actions={"on_unknown": {"dnsbl": "defer", "spf": {"stranger": "quarantine"}}}))
+    found = on_unknown(_config(actions={"on_unknown": {"dnsbl": "defer", "spf": {"stranger": "quarantine"}}}).actions)
     assert found.keys() == {*ALL, "inspector"}
     assert set(found["dnsbl"].values()) == {Action.DEFER}
     assert found["spf"][TrustClass.STRANGER] is Action.QUARANTINE

@@ -151,3 +151,51 @@ def test_rules_of_ones_own_are_shown(file: Path) -> None:
     shown = tomllib.loads(_run("show", file).stdout)["rules"]
     assert shown["scores"] == {"SPF_FAIL": {"weight": 4.5, "off": False}}
     assert shown["groups"] == {"words": {"cap": 3}}
+
+
+POLICIES = """
+[policies.sales]
+recipients = ["example.org", "info@"]
+quarantine = 12
+on_unknown = { spf = { stranger = "defer" } }
+scores = { SPF_FAIL = { weight = 1.5 } }
+[policies.abuse]
+recipients = ["abuse@"]
+off = true
+"""
+
+
+def test_the_policy_of_an_address_is_said(file: Path) -> None:
+    """Its name, the entry that gave it, and only what is not as in [actions]."""
+    file.write_text(POLICIES)
+    done = _run("policy", file, "User+x@Example.org", "abuse@example.org", "user@example.net")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "address       User+x@Example.org",
+        "policy        sales, for example.org",
+        "quarantine    12  ([actions] has 10)",
+        "on_unknown    spf: stranger: defer  ([actions] has nothing)",
+        "SPF_FAIL      weight 1.5",
+        "",
+        "address       abuse@example.org",
+        "policy        abuse, for abuse@",
+        "off           not filtered; only what cannot be read whole is treated as for everybody",
+        "",
+        "address       user@example.net",
+        "policy        the site's own ([actions])",
+    ]
+
+
+def test_the_policy_of_an_address_as_json(file: Path) -> None:
+    """All that holds for it, in the words of the file; what a terminal obeys stays escaped."""
+    file.write_text(POLICIES)
+    done = _run("policy", file, "info@other.test", "x\x1b@example.net", "--json")
+    first, second = (json.loads(line) for line in done.stdout.splitlines())
+    assert (first["policy"], first["entry"], first["off"]) == ("sales", "info@", False)
+    assert (first["quarantine"], first["reject"], first["scores"]) == (
+        12,
+        15,
+        {"SPF_FAIL": {"weight": 1.5, "off": False}},
+    )
+    assert (second["policy"], second["entry"], second["quarantine"], second["scores"]) == ("", "", 10, {})
+    assert "\x1b" not in done.stdout

@@ -25,6 +25,7 @@ from filterd.model.verdict import Action
 from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.deferral import Deferrals
 from filterd.pipeline.parts import Limits, Parts
+from filterd.pipeline.policies import Policies
 from filterd.pipeline.replies import Replies
 from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.trust import TrustPolicy
@@ -216,6 +217,7 @@ class Front:
     store: MemoryStore = field(default_factory=MemoryStore)
     trust: TrustPolicy = field(default_factory=lambda: TrustPolicy.of(["127.0.0.0/8"], ["192.0.2.0/28"], {}))
     policy: DecisionPolicy = POLICY
+    policies: Policies | None = None
     limits: Limits = LIMITS
     epoch: Clock = field(default_factory=lambda: Clock(NOW))
     monotonic: Clock = field(default_factory=Clock)
@@ -236,6 +238,7 @@ class Front:
             deferrals=Deferrals(self.store),
             trust=self.trust,
             policy=self.policy,
+            policies=self.policies,
             scores=SCORES,
             replies=Replies(Texts()),
             custodian=self.custodian,

@@ -252,3 +252,42 @@ def test_the_severer_of_score_and_result_wins() -> None:
     """What a result leads to is the least."""
     policy = replace(POLICY, on_result={"spf": {"fail": everywhere(Action.ADD_HEADER)}})
     assert _decided(_facts(11.0, reports=(SPF_FAIL,)), policy).action is Action.QUARANTINE
+
+
+OFF = replace(POLICY, name="abuse", off=True, laws={"UNSCANNABLE_ARCHIVE": Action.QUARANTINE})
+
+
+def _with(*symbols: str, total: float = 0.0, floor: Action | None = None) -> Score:
+    scored = tuple([ScoredSymbol(Finding(symbol), "content", total) for symbol in symbols])
+    return Score(total, scored, floor, symbols[0] if floor else "")
+
+
+def test_a_verdict_names_its_policy() -> None:
+    """Enforced and observed; the site's own has no name."""
+    named = replace(POLICY, name="sales")
+    assert _decided(_facts(11.0), named).policy == "sales"
+    assert _decided(_facts(11.0), replace(named, observe=True)).policy == "sales"
+    assert _decided(_facts(11.0)).policy == ""
+
+
+def test_unfiltered_mail_is_accepted_whatever_was_found() -> None:
+    """Score, floors, results and unknowns do not count; what was found is still told."""
+    policy = replace(OFF, on_unknown={"spf": everywhere(Action.DEFER)})
+    facts = Facts(_with("CLAMD_VIRUS", total=30.0, floor=Action.REJECT), reports_of(UNKNOWN), TrustClass.STRANGER)
+    verdict = _decided(facts, policy)
+    assert (verdict.action, verdict.code, verdict.score, len(verdict.symbols)) == (Action.ACCEPT, "unfiltered", 30.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("facts", "action", "code"),
+    [
+        (Facts(_with("UNSCANNABLE_ARCHIVE"), {}, TrustClass.STRANGER), Action.QUARANTINE, "unscannable-archive"),
+        (Facts(Score(0.0), reports_of(CRASHED), TrustClass.STRANGER), Action.DEFER, "check-crashed"),
+        (Facts(Score(0.0), {}, TrustClass.STRANGER, failure="it died"), Action.DEFER, "inspection-failed"),
+        (Facts(Score(0.0), {}, TrustClass.STRANGER, hold="two died"), Action.QUARANTINE, "poison"),
+    ],
+)
+def test_what_the_laws_ask_for_goes_for_unfiltered_mail_too(facts: Facts, action: Action, code: str) -> None:
+    """What cannot be read whole, kills inspectors, or was not judged for a fault of ours is never let through."""
+    verdict = _decided(facts, OFF)
+    assert (verdict.action, verdict.code) == (action, code)

@@ -10,7 +10,7 @@ import pytest
 
 from filterd.model.custody import JournalRow
 from filterd.quarantine import Journal, JournalFilter, journal_index
-from filterd.quarantine.journal import _COLUMNS, KEEP, _values
+from filterd.quarantine.journal import _FIRST_COLUMNS, _INDEXES, _TABLE, KEEP, _values
 from filterd.quarantine.journal_index import BLOCK, last_block, spelt, threes
 from tests.quarantine.samples import NOW, identifier, journal_row
 
@@ -212,7 +212,7 @@ def test_an_earlier_journal_is_read_on(tmp_path: Path) -> None:
         database.execute("CREATE INDEX journal_received ON journal (received)")
         database.execute("PRAGMA user_version = 1")
         for row in (journal_row(0), journal_row(1)):
-            database.execute(f"INSERT INTO journal VALUES ({', '.join('?' * 19)})", _values(row))  # noqa: S608  # a number
+            database.execute(f"INSERT INTO journal VALUES ({_MARKS})", _values(row)[:19])  # noqa: S608  # a number
         database.commit()
     (tmp_path / "journal.sqlite").chmod(0o600)
     with closing(Journal(tmp_path / "journal.sqlite", interval=60, clock=lambda: NOW)) as journal:
@@ -221,8 +221,27 @@ def test_an_earlier_journal_is_read_on(tmp_path: Path) -> None:
         assert journal.search(JournalFilter()) == [journal_row(number) for number in (2, 1, 0)]
 
 
+def test_a_journal_without_policies_is_read_on(tmp_path: Path) -> None:
+    """Rows of the second schema had no policy; new ones have theirs."""
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database:
+        for statement in (_TABLE, *_INDEXES, *journal_index.SCHEMA):
+            database.execute(statement)
+        values = _values(journal_row(0))[:19]
+        database.execute(f"INSERT INTO journal ({_FIRST_COLUMNS}) VALUES ({_MARKS})", values)  # noqa: S608  # constants
+        database.execute("PRAGMA user_version = 2")
+        database.commit()
+    (tmp_path / "journal.sqlite").chmod(0o600)
+    with closing(Journal(tmp_path / "journal.sqlite", interval=60, clock=lambda: NOW)) as journal:
+        journal.record(journal_row(1, policy="sales"))
+        journal.flush()
+        assert journal.search(JournalFilter()) == [journal_row(1, policy="sales"), journal_row(0)]
+
+
+_MARKS = ", ".join("?" * 19)
+
+
 def _columns() -> str:
-    return _COLUMNS.replace(",", " NOT NULL,")
+    return _FIRST_COLUMNS.replace(",", " NOT NULL,")
 
 
 def test_tables_of_old_rows_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
