@@ -24,7 +24,7 @@ class Count(Protocol):
     def greylisted(self, result: str) -> None:
         """Count an answer."""
 
-    def gate_failed(self, gate: str) -> None:
+    def gate_silent(self, gate: str) -> None:
         """Count a recipient or message that could not be judged."""
 
 
@@ -67,7 +67,7 @@ class GreylistGate:
             self._count.greylisted(EXCUSED)
             return PASS
         if not self._patience.left((facts.id, facts.recipient)):
-            self._count.gate_failed(NAME)
+            self._count.gate_silent(NAME)
             return PASS
         attempt = Attempt(facts.client.address, facts.sender, (facts.recipient,), domain)
         found = self._greylist.ask(attempt, facts.now, begin=not facts.stress)
@@ -80,7 +80,7 @@ class GreylistGate:
 def counted(found: Answer, count: Count) -> None:
     """Count an answer by its state."""
     if found.state is None:
-        count.gate_failed(NAME)
+        count.gate_silent(NAME)
     elif found.state is State.NEW and not found.waits:
         count.greylisted(SPARED)
     else:

@@ -7,7 +7,7 @@
 - A dry run counts and logs and hinders nobody.
 - A sender that SPF has not proved counts together with the client's network: nobody uses up somebody else's rate.
 - Where the buckets do not answer the recipient passes: a limit that cannot be looked at must not stop mail. This is
-  counted (`filterd_gate_failures`), and after five failures in a row nobody waits any more.
+  counted (`filterd_gates_silent`), and after five failures in a row nobody waits any more.
 """
 
 from filterd.limits.gate import CODE, LimitsGate

@@ -26,7 +26,7 @@ class Count(Protocol):
     def limited(self, rate: str, result: str) -> None:
         """Count what a rate said of a recipient: passed, refused, or would_refuse in a dry run."""
 
-    def gate_failed(self, gate: str) -> None:
+    def gate_silent(self, gate: str) -> None:
         """Count a request that a gate could not judge."""
 
 
@@ -87,7 +87,7 @@ class Limiter:
             return PASSED
         found = self._draw(subjects, now)
         if found is None:
-            self._count.gate_failed(NAME)
+            self._count.gate_silent(NAME)
             return FAILED
         ruling = PASSED
         for (rate, subject), wait in zip(subjects, found.waits, strict=True):
@@ -104,7 +104,7 @@ class Limiter:
     def failed(self, request: Request) -> None:
         """Count a recipient that there was no time to ask for."""
         if self._subjects(request):
-            self._count.gate_failed(NAME)
+            self._count.gate_silent(NAME)
 
     def close(self) -> None:
         """Give back what the buckets hold open."""

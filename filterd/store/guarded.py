@@ -18,6 +18,7 @@ class GuardedStore:
         """`breaker` is this backend's alone."""
         self._backend = backend
         self.breaker = breaker
+        self.on_failure: Callable[[], None] = lambda: None  # told in the thread that has waited in vain
 
     @property
     def backend(self) -> BatchStore:
@@ -34,6 +35,7 @@ class GuardedStore:
             raise
         except BaseException:
             self.breaker.failure()
+            self.on_failure()
             raise
         self.breaker.success()
         return result

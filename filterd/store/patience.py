@@ -8,6 +8,7 @@ from typing import Final
 # Seconds from its first question in which a request may begin to ask. A question takes TIMEOUT (150 ms) at most, so a
 # request waits for 200 ms at most however many questions it has; a healthy store has answered all of them in 2 ms.
 BEGIN: Final = 0.05
+TIRED: Final = 0.2  # seconds in which a thread asks for no further request after a store kept it waiting
 
 
 class Patience:
@@ -24,4 +25,10 @@ class Patience:
         now = self._clock()
         if getattr(self._local, "request", None) != request:
             self._local.request, self._local.started = request, now
+        if now - getattr(self._local, "failed", float("-inf")) < TIRED:
+            return False
         return bool(now - self._local.started <= self._begin)
+
+    def failed(self) -> None:
+        """A store has not answered this thread: whatever it was about, the request at hand has waited enough."""
+        self._local.failed = self._clock()

@@ -156,9 +156,9 @@ class FrontMetrics:
         """What a rate limit said of a recipient: passed, refused, would_refuse."""
         self.inc("filterd_rate_limits", rate, result)
 
-    def gate_failed(self, gate: str) -> None:
+    def gate_silent(self, gate: str) -> None:
         """A recipient or message that passed because shared state did not answer."""
-        self.inc("filterd_gate_failures", gate)
+        self.inc("filterd_gates_silent", gate)
 
     def rule_demoted(self, deed: str) -> None:
         """A rule that was suspended, or a rule file that was excused."""

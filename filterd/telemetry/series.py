@@ -83,7 +83,7 @@ def families(checks: tuple[str, ...], lists: tuple[str, ...] = (), rates: tuple[
             (("rate", tuple(dict.fromkeys((*rates, OTHER)))), ("result", RATE_RESULTS)),
         ),
         Family(
-            "filterd_gate_failures",
+            "filterd_gates_silent",
             "counter",
             "Recipients and messages that passed because shared state did not answer.",
             (("gate", (*GATES, OTHER)),),

@@ -33,9 +33,9 @@ class Counted:
         """Note it."""
         self.results.append(f"{rate} {result}")
 
-    def gate_failed(self, gate: str) -> None:
+    def gate_silent(self, gate: str) -> None:
         """Note it."""
-        self.results.append(f"{gate} failed")
+        self.results.append(f"{gate} silent")
 
 
 class Front:
@@ -131,7 +131,7 @@ def test_buckets_that_do_not_answer() -> None:
     assert [front.limiter.ask(ASK, NOW) for _ in range(5)] == [Ruling(failed=True)] * 5
     front.buckets.fail = False
     assert (front.breaker.open, front.limiter.ask(ASK, NOW).failed) == (True, True)
-    assert front.count.results == ["net passed", *["limits failed"] * 6]
+    assert front.count.results == ["net passed", *["limits silent"] * 6]
     front.clock.now += 1.0
     assert front.limiter.ask(ASK, NOW).refused
 
@@ -185,4 +185,4 @@ class TestGate:
         patience.left((self.FACTS.id, self.FACTS.recipient))
         clock.now += 0.15
         assert self.gate(front, patience).ask(self.FACTS) == PASS
-        assert front.count.results == ["limits failed"]
+        assert front.count.results == ["limits silent"]

@@ -2,7 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from filterd.store.patience import BEGIN, Patience
+import pytest
+
+from filterd.model.store import StoreError
+from filterd.store import Breaker, GuardedStore, MemoryStore
+from filterd.store.patience import BEGIN, TIRED, Patience
 from tests.store.test_breaker import Clock
 
 
@@ -26,3 +30,16 @@ def test_threads_are_apart() -> None:
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(patience.left, "a").result()
     assert not patience.left("a")
+
+
+def test_a_store_that_failed_was_wait_enough() -> None:
+    """Whoever asked it in this thread: the next questions of the request are not asked, those after a moment are."""
+    clock, memory = Clock(), MemoryStore()
+    patience, store = Patience(clock=clock), GuardedStore(memory, Breaker(clock=clock))
+    store.on_failure = patience.failed
+    memory.fail = True
+    with pytest.raises(StoreError):
+        store.get_many(["a"])
+    found = [patience.left("a")]
+    clock.now += TIRED
+    assert [*found, patience.left("b")] == [False, True]
