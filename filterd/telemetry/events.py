@@ -72,6 +72,10 @@ class Event(StrEnum):
         "classifier_behind",
         "this node was away for more lessons than the shared store keeps: it does not know what the others learnt then",
     )
+    RATE_LIMITED = (
+        "rate_limited",
+        "somebody has used up a rate and is told to come again, or would be in a dry run; once a minute for each",
+    )
     CUSTODY_FAILED = "custody_failed", "a message could not be stored safely: the client was told to try again"
     JOURNAL_FAILED = "journal_failed", "rows of the journal could not be written"
     UPKEEP_FAILED = "upkeep_failed", "releases, expiry and sweeping of held mail failed this time; tried again soon"
