@@ -11,8 +11,10 @@ absent: docs/configuration.md is printed from there (`python -m filterd.config.r
 """
 
 from filterd.config.decisions import Actions, Limits, OnUnknown, Replies
+from filterd.config.greylist import Greylist
 from filterd.config.listen import Listen, ListenKind
 from filterd.config.loading import DEFAULT_PATH, load
+from filterd.config.rates import Rate, RateBy
 from filterd.config.root import Config, config_id
 from filterd.config.secrets import SecretError, read_secret
 from filterd.config.toml import ConfigError
@@ -22,10 +24,13 @@ __all__ = [
     "Actions",
     "Config",
     "ConfigError",
+    "Greylist",
     "Limits",
     "Listen",
     "ListenKind",
     "OnUnknown",
+    "Rate",
+    "RateBy",
     "Replies",
     "SecretError",
     "config_id",

@@ -60,6 +60,13 @@ class Actions(Section):
     reject: float = key(15.0, "Score from which a message is refused.", "points", gt=0)
     quarantine: float = key(10.0, "Score from which a message is held.", "points", gt=0)
     add_header: float = key(6.0, "Score from which a message is tagged.", "points", gt=0)
+    greylist: float | None = key(
+        None,
+        "Score from which mail of strangers that nobody answers for is asked to come again ([greylist]); 4 is a good"
+        " value. Absent: never.",
+        "points",
+        gt=0,
+    )
     observe: bool = key(False, "Compute and log everything, enforce nothing.")
     dmarc_reject: Literal["reject", "quarantine", "add_header", "score"] = key(
         "quarantine",
@@ -90,6 +97,8 @@ class Actions(Section):
     def _ordered(self) -> "Actions":
         if not self.add_header <= self.quarantine <= self.reject:
             raise ValueError("expected add_header <= quarantine <= reject")
+        if self.greylist is not None and self.greylist >= self.quarantine:
+            raise ValueError("greylist: expected a score below quarantine: what is held need not come again")
         return self
 
     def unknown(self, check: str, trust: TrustClass) -> OnUnknown:
@@ -109,6 +118,10 @@ class Replies(Section):
     )
     reject_listed: str = key("Client host refused; ask {contact} about {id}", "Refused because of block lists.")
     defer: str = key("Please try again later; id {id}", "To be tried again.")
+    greylist: str = key(
+        "Greylisted, please try again in a few minutes; id {id}", "To be tried again, by `[actions] greylist`."
+    )
+    limited: str = key("Too many messages for now, please try again later; id {id}", "To be tried again, by [rates].")
 
     @model_validator(mode="after")
     def _sendable(self) -> "Replies":

@@ -38,11 +38,13 @@ class Rate(Section):
     """
 
     by: RateBy = key(
-        ...,
+        RateBy.CLIENT,
         "client: the client's network; user: who has authenticated; sender: the envelope sender, where SPF has not"
         " proved him together with the client's network; recipient: each of them.",
     )
-    limit: int = key(..., "Recipients in the time that `per` says, on average.", "recipients", ge=1, le=10_000_000)
+    limit: int = key(
+        0, "Recipients in the time that `per` says, on average; must be given.", "recipients", ge=0, le=10_000_000
+    )
     per: int = key(3600, "That time.", "s", ge=1, le=31 * 86_400)
     burst: int = key(0, "How many of them may come at once; 0: `limit`.", "recipients", ge=0, le=10_000_000)
     dry_run: bool = key(False, "Count and log only, let everybody pass.")
@@ -56,6 +58,8 @@ class Rate(Section):
 
     @model_validator(mode="after")
     def _sensible(self) -> "Rate":
+        if not self.limit:
+            raise ValueError("expected limit = a number of recipients")
         if self.by is RateBy.USER and self.trust not in {(), (TrustClass.AUTHENTICATED,)}:
             raise ValueError("trust: expected authenticated or nothing where by is user: others have no user")
         return self

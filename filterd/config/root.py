@@ -13,8 +13,10 @@ from filterd.config.content import Content
 from filterd.config.custody import Quarantine
 from filterd.config.decisions import Actions, Limits, Replies
 from filterd.config.fields import Section, key
+from filterd.config.greylist import Greylist
 from filterd.config.icap import Icap
 from filterd.config.policies import Policy, PolicyName
+from filterd.config.rates import MAX_RATES, Rate, RateName
 from filterd.config.rules import Rules
 from filterd.config.sections import (
     Clamd,
@@ -35,7 +37,7 @@ ID_LENGTH: Final = 12  # hexadecimal digits; 48 bits tell the configurations of 
 
 
 class Config(Section):
-    """filterd.toml, one attribute per table (of `policies` by name); `Config()` is the built-in default."""
+    """filterd.toml, one attribute per table (of `policies` and `rates` by name); `Config()` is the built-in default."""
 
     milter: Milter = key(Milter(), "")
     dns: Dns = key(Dns(), "")
@@ -54,6 +56,8 @@ class Config(Section):
     policies: dict[PolicyName, Policy] = key({}, "")
     replies: Replies = key(Replies(), "")
     limits: Limits = key(Limits(), "")
+    greylist: Greylist = key(Greylist(), "")
+    rates: dict[RateName, Rate] = key({}, "", max_length=MAX_RATES)
     reputation: Reputation = key(Reputation(), "")
     classifier: Classifier = key(Classifier(), "")
     metrics: Metrics = key(Metrics(), "")

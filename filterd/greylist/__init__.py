@@ -17,7 +17,7 @@
 from filterd.greylist.asking import Answer, Greylist
 from filterd.greylist.entries import State, Times
 from filterd.greylist.excuses import excuse, spf_domain
-from filterd.greylist.gate import CODE, EXCUSED, NAME, Count, GreylistGate, counted
+from filterd.greylist.gate import CODE, EXCUSED, NAME, Count, GreylistGate, Greylisting, counted
 from filterd.greylist.keys import Attempt
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Count",
     "Greylist",
     "GreylistGate",
+    "Greylisting",
     "State",
     "Times",
     "counted",

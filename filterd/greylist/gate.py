@@ -1,6 +1,7 @@
 """Greylisting before the content is there: what the early checks say of client and sender decides."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from filterd.greylist.asking import Answer, Greylist
@@ -28,6 +29,15 @@ class Count(Protocol):
         """Count a recipient or message that could not be judged."""
 
 
+@dataclass(frozen=True, slots=True)
+class Greylisting:
+    """What a finished message is greylisted with, from `least` points on."""
+
+    greylist: Greylist
+    least: float
+    count: Count
+
+
 class GreylistGate:
     """Implements EarlyGate: strangers whose score lies between `least` and `below`, where it would be held anyway.
 
@@ -47,6 +57,7 @@ class GreylistGate:
         *,
         patience: Patience,
         knows: Callable[[str, str], bool] = lambda _sender, _recipient: False,
+        spares: Callable[[str], bool] = lambda _recipient: False,
     ) -> None:
         """`patience` is shared with the other gates that ask a store."""
         self._greylist = greylist
@@ -55,12 +66,13 @@ class GreylistGate:
         self._count = count
         self._patience = patience
         self._knows = knows
+        self._spares = spares
 
     def ask(self, facts: EarlyFacts) -> GateAnswer:
         """As EarlyGate."""
         if facts.trust is not TrustClass.STRANGER or facts.user or not facts.sender:
             return PASS
-        if not self._least <= facts.score < self._below:
+        if not self._least <= facts.score < self._below or self._spares(facts.recipient):
             return PASS
         domain = spf_domain(facts.reports)
         if domain and self._knows(facts.sender, facts.recipient):

@@ -19,6 +19,7 @@ from filterd.pipeline.case import Case, common_domain
 from filterd.pipeline.decide import Facts, decide
 from filterd.pipeline.digest import identify
 from filterd.pipeline.edits import added, edits, removed, traced
+from filterd.pipeline.greylisting import come_again
 from filterd.pipeline.lessons import learn
 from filterd.pipeline.notes import DEFERRED, POISON, note_failure, note_job, note_suspended
 from filterd.pipeline.reasons import Reason
@@ -89,7 +90,7 @@ def finish(transaction: Transaction) -> Decision:
     hits = transaction.inspection.hits if transaction.inspection else ()
     end.score = score(list(reports.values()), parts.scores, hits)
     facts = Facts(end.score, reports, transaction.trust, failure, hold)
-    verdict, shares = _keep(end, _decided(end, facts))
+    verdict, shares = _keep(end, come_again(transaction, _decided(end, facts)))
     end.lap("decide")
     return _conclude(end, verdict, shares)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from filterd.dns.lookups import Lookups
+from filterd.greylist import Greylisting
 from filterd.inspectors.poison import PoisonLedger
 from filterd.model.custody import Custodian, JournalWriter
 from filterd.model.inspection import Inspection, InspectionJob
@@ -103,6 +104,7 @@ class Parts:
     memory: Memory | None = None  # what is learnt of senders; None: nothing
     rules: RuleWatch | None = None  # what is known of YARA rules at work; None: nothing
     autolearn: Pupil | None = None  # what the classifier may learn by itself goes there; None: nothing does
+    greylisting: Greylisting | None = None  # what mail that nobody answers for is to come again by; None: it need not
     reasons: int = 0  # features that the classifier is to name, for who asks why
     policies: Policies | None = None  # other decisions for some recipients; None: `policy` is everybody's
     received_spf: bool = False  # whether Received-SPF is written beside Authentication-Results

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     INSPECTION_FAILED = "inspection-failed"  # no inspector, or one that died or overran
     CHECK_CRASHED = "check-crashed"  # our bug
     POISON = "poison"  # it has ended two inspectors and is held unread
+    GREYLISTED = "greylisted"  # nobody answers for it: it is asked to come again
+    RATE_LIMITED = "rate-limited"  # somebody has sent enough for now
     CUSTODY = "custody"  # it should be held and could not be stored
     DEFERRED_TOO_LONG = "deferred-too-long"  # it could not be checked for hours and is held instead
 

@@ -47,13 +47,18 @@ class Replies:
             enhanced, template = _REJECTED.get(code, "5.7.1"), self._refusal(code)
             return SmtpReply(550, enhanced, self._text(template, message_id))
         if action in {Action.DEFER, Action.GREYLIST}:
-            return SmtpReply(451, _DEFERRED.get(code, "4.7.1"), self._text(self.texts.defer, message_id))
+            return SmtpReply(451, _DEFERRED.get(code, "4.7.1"), self._text(self._later(action, code), message_id))
         return None
 
     def _refusal(self, code: str) -> str:
         if code in _REJECTED:
             return self.texts.reject_authentication
         return self.texts.reject_listed if code == Reason.LISTED else self.texts.reject
+
+    def _later(self, action: Action, code: str) -> str:
+        if action is Action.GREYLIST:
+            return self.texts.greylist
+        return self.texts.limited if code == Reason.RATE_LIMITED else self.texts.defer
 
     def _text(self, template: str, message_id: str) -> str:
         text = self.texts.fill(template, public_id(message_id))

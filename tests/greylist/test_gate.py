@@ -53,6 +53,7 @@ class Front:
             10.0,
             self.count,
             patience=self.patience,
+            spares=lambda recipient: recipient == "abuse@local.test",
             knows=lambda sender, recipient: (sender, recipient) == ("alice@example.org", "carol@local.test"),
         )
 
@@ -94,11 +95,12 @@ def test_by_score_only(front: Front, score: float) -> None:
         replace(FACTS, trust=TrustClass.LOCAL),
         replace(FACTS, trust=TrustClass.RELAY),
         replace(FACTS, sender=""),
+        replace(FACTS, recipient="abuse@local.test"),
     ],
-    ids=["authenticated", "user", "local", "relay", "null sender"],
+    ids=["authenticated", "user", "local", "relay", "null sender", "spared"],
 )
 def test_never(front: Front, facts: EarlyFacts) -> None:
-    """Our own and the null sender pass without a question."""
+    """Our own, the null sender and mail for who wants it unfiltered pass without a question."""
     assert (front.gate.ask(facts), front.count.results) == (PASS, [])
 
 

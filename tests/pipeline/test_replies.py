@@ -75,6 +75,21 @@ def test_each_group_of_reasons_has_its_text() -> None:
     assert found == {"listed": "listed", "authentication": "sender", "dmarc-reject": "sender", "malware": "content"}
 
 
+def test_each_way_to_come_again_has_its_text() -> None:
+    """Greylisting, a rate and trouble of ours are told apart as far as the operator wants to; all are 451."""
+    replies = Replies(Texts(defer="trouble {id}", greylist="greylisted {id}", limited="enough {id}"))
+    found = []
+    for action, code in (
+        (Action.GREYLIST, Reason.GREYLISTED),
+        (Action.DEFER, Reason.RATE_LIMITED),
+        (Action.DEFER, Reason.CUSTODY),
+    ):
+        reply = replies.reply(action, code, ID)
+        assert reply is not None
+        found.append((reply.code, reply.enhanced, reply.text.partition(" ")[0]))
+    assert found == [(451, "4.7.1", "greylisted"), (451, "4.7.1", "enough"), (451, "4.3.0", "trouble")]
+
+
 @given(
     text=st.text(max_size=3_000)
     | st.sampled_from(["100 % sure", "a\r\n250 ok", "\N{PILE OF POO}", "\u202eevil", "x" * 2_000])
