@@ -101,9 +101,7 @@ class _Told:
         self.problems.append(self.line(key, what))
 
 
-def _policy(
-    config: Config, name: str, table: Table, scores: ScoreRules, known: Known, told: _Told
-) -> Policy:
+def _policy(config: Config, name: str, table: Table, scores: ScoreRules, known: Known, told: _Told) -> Policy:
     """One policy, and a word about whatever is wrong with it."""
     actions = table.over(config.actions)
     thresholds = (actions.add_header, actions.quarantine, actions.reject)

@@ -1,6 +1,7 @@
 """filterd explain: why a message got its verdict."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
@@ -18,6 +19,7 @@ from filterd.operations.explain import REASONS, Scale, lines, with_reasons
 from filterd.operations.explain import explain as explained
 from filterd.operations.scan import MAX_FILE, Session, scan
 from filterd.pipeline.records import evidence_of
+from filterd.pipeline.shares import Share
 
 STDIN: Final = "-"
 
@@ -43,10 +45,9 @@ def explain(  # one option for each thing a session has
     """
     rules = site(config, nameserver=nameserver)
     if is_id(message):
-        evidence = _held(config, message, rules)
+        _say(_held(config, message, rules), rules, json=json)
     else:
-        evidence = _judged(rules, message, session(client_ip, client_name, helo, mail_from, rcpt))
-    _say(evidence, rules, json=json)
+        _say_judged(rules, message, session(client_ip, client_name, helo, mail_from, rcpt), json=json)
 
 
 def explain_held(
@@ -64,15 +65,16 @@ def explain_held(
     _say(_held(config, identifier, rules), rules, json=json)
 
 
-def scale_of(rules: Site) -> Scale:
-    """What scores mean under this configuration."""
-    actions = rules.config.actions
-    thresholds = {"add_header": actions.add_header, "quarantine": actions.quarantine, "reject": actions.reject}
-    return Scale(rules.scores, thresholds, rules.config_id)
+def scale_of(rules: Site, policy: str = "") -> Scale:
+    """What scores mean under this configuration for the recipients of a policy; of one that is gone: for all."""
+    named = rules.policies.named(policy) if rules.policies and policy else None
+    own = rules.config.actions if named is None else named.decision
+    thresholds = {"add_header": own.add_header, "quarantine": own.quarantine, "reject": own.reject}
+    return Scale(rules.scores if named is None else named.scores, thresholds, rules.config_id)
 
 
-def _say(evidence: Evidence, rules: Site, *, json: bool) -> None:
-    found = explained(evidence, scale_of(rules))
+def _say(evidence: Evidence, rules: Site, *, json: bool, shares: Sequence[Share] = ()) -> None:
+    found = explained(evidence, scale_of(rules, evidence.verdict.policy), shares)
     if json:
         print_json(found)
         return
@@ -99,7 +101,8 @@ def _held(config: Path | None, identifier: str, rules: Site) -> Evidence:
         return evidence
 
 
-def _judged(rules: Site, name: str, came: Session) -> Evidence:
+def _say_judged(rules: Site, name: str, came: Session, *, json: bool) -> None:
+    """A file: where its recipients have different policies, the severest verdict in full."""
     try:
         with Path(name).open("rb") if name != STDIN else sys.stdin.buffer as file:
             raw = file.read(MAX_FILE)
@@ -110,4 +113,6 @@ def _judged(rules: Site, name: str, came: Session) -> Evidence:
             outcome = scan(replace(parts, reasons=REASONS), name, raw, came)
     except StartError as error:
         fail(str(error))
-    return evidence_of(outcome.transaction, outcome.verdict, "")
+    several = outcome.shares if len(outcome.shares) > 1 else ()
+    verdict = outcome.worst if several else outcome.verdict
+    _say(evidence_of(outcome.transaction, verdict, ""), rules, json=json, shares=several)

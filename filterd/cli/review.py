@@ -30,10 +30,9 @@ def review(config: ConfigOption = None) -> None:
     from filterd.cli.desk import Desk  # noqa: PLC0415
 
     rules = site(config)
-    scale = scale_of(rules)
 
     def words(evidence: Evidence) -> Iterator[str]:
-        yield from lines(explain(evidence, scale))
+        yield from lines(explain(evidence, scale_of(rules, evidence.verdict.policy)))
 
     with opened(config) as quarantine:
         releaser = releaser_of(rules.config, quarantine)

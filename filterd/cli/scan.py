@@ -15,6 +15,7 @@ from filterd.app import StartError, open_scanner
 from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, safe, site
 from filterd.cli.session import ClientIp, ClientName, Helo, MailFrom, NameServer, Rcpt, session
 from filterd.model.verdict import Action
+from filterd.operations.replay_report import OWN
 from filterd.operations.scan import MAX_FILE, Scanned, Session, messages_in
 from filterd.operations.scan import scan as scan_one
 from filterd.operations.scan_json import as_json
@@ -89,7 +90,7 @@ def _show(outcomes: Iterator[Scanned], count: int, *, json: bool) -> int:
     if count > 1 and sys.stderr.isatty():
         shown = track(outcomes, "scanning", count, console=Console(stderr=True))
     for outcome in shown:
-        worst = max(worst, outcome.verdict.action.rank)
+        worst = max(worst, outcome.worst.action.rank)
         if json:
             print_json(as_json(outcome))
         else:
@@ -171,6 +172,11 @@ def _read(path: Path) -> bytes:
 def _print(outcome: Scanned) -> None:
     verdict = outcome.verdict
     typer.echo(f"{safe(outcome.file)}: {verdict.action} ({verdict.score:.2f}) {verdict.code}: {safe(verdict.text)}")
+    for share in outcome.shares if len(outcome.shares) > 1 else ():
+        told, people = share.verdict, ", ".join([one.address for one in share.recipients])
+        typer.echo(
+            safe(f"  {people} ({told.policy or OWN}): {told.action} ({told.score:.2f}) {told.code}: {told.text}")
+        )
     for symbol in verdict.symbols:
         evidence = safe("; ".join(symbol.finding.evidence))
         typer.echo(f"  {symbol.weight:+6.2f} {symbol.finding.symbol}  {evidence}".rstrip())

@@ -9,6 +9,7 @@ import typer
 from filterd.app import Config, open_journal, open_quarantine
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
 from filterd.cli.selection import Since, Subject, moment
+from filterd.model.ids import is_id, public_id, siblings
 from filterd.model.verdict import Action
 from filterd.operations.trace import lines, time_of, traced
 from filterd.quarantine import JournalFilter
@@ -37,8 +38,9 @@ def trace(  # one option for each thing that is looked for
 
     Example: filterd trace --id 4XQ1Zs2Tzz1
     """
+    whole = identifier if identifier is not None and is_id(identifier) else ""
     wanted = JournalFilter(
-        identifier=identifier,
+        identifier=public_id(whole) if whole else identifier,
         sender=sender,
         recipient=to,
         subject=subject,
@@ -48,6 +50,8 @@ def trace(  # one option for each thing that is looked for
         until=moment(until),
     )
     rows = _rows(configuration(config), wanted, limit)
+    if whole:  # where recipients have different policies, a message has several rows
+        rows = [row for row in rows if siblings(row["id"], whole)]
     if json:
         for row in rows:
             print_json(row)

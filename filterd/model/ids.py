@@ -38,6 +38,11 @@ def sibling(identifier: str, number: int) -> str:
     return identifier[:_TIME_LENGTH] + "".join(digits) + identifier[-PUBLIC_LENGTH:]
 
 
+def siblings(one: str, other: str) -> bool:
+    """Whether two ids are of parts of the same."""
+    return one[:_TIME_LENGTH] == other[:_TIME_LENGTH] and one[-PUBLIC_LENGTH:] == other[-PUBLIC_LENGTH:]
+
+
 def is_id(text: str) -> bool:
     """True for a whole ULID in upper case and nothing else: checked before any path or SQL sees it."""
     return _ULID.fullmatch(text) is not None

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from filterd.operations.scan_json import auth
 from filterd.pipeline.body import Body
 from filterd.pipeline.case import common_domain
 from filterd.pipeline.parts import Inspect
+from filterd.pipeline.shares import Share
 from filterd.score import ScoreRules
 
 REASONS: Final = 12  # features that weighed most with the classifier: what a person reads
@@ -30,8 +31,11 @@ class Scale:
     config_id: str
 
 
-def explain(evidence: Evidence, scale: Scale) -> dict[str, Any]:
-    """All of it as plain values. Descriptions are today's, points and results are those of the verdict."""
+def explain(evidence: Evidence, scale: Scale, shares: Sequence[Share] = ()) -> dict[str, Any]:
+    """All of it as plain values. Descriptions are today's, points and results are those of the verdict.
+
+    `shares` are what becomes of the message for whom, where recipients have different policies and that is known.
+    """
     verdict = evidence.verdict
     answers = {answer.question: answer for answer in evidence.answers}
     return {
@@ -41,6 +45,17 @@ def explain(evidence: Evidence, scale: Scale) -> dict[str, Any]:
         "helo": evidence.helo,
         "sender": evidence.envelope.sender,
         "recipients": [recipient.address for recipient in evidence.envelope.recipients],
+        "held_for": list(evidence.held_for),
+        "policy": verdict.policy,
+        "shares": [
+            {
+                "policy": share.verdict.policy,
+                "action": share.verdict.action.value,
+                "code": share.verdict.code,
+                "recipients": [one.address for one in share.recipients],
+            }
+            for share in shares
+        ],
         "trust": evidence.trust,
         "action": verdict.action.value,
         "observed": None if verdict.observed is None else verdict.observed.value,
@@ -148,8 +163,9 @@ def _head(explained: dict[str, Any]) -> Iterator[str]:
         ("message", explained["id"]),
         ("client", f"{explained['client'] or 'unknown'}  helo {explained['helo'] or '-'}  trust {explained['trust']}"),
         ("sender", explained["sender"] or "<>"),
-        *[("recipient", one) for one in explained["recipients"]],
+        *_recipients(explained),
         ("action", action),
+        *([("policy", explained["policy"])] if explained["policy"] else []),
         ("reason", f"{reason['code']}: {reason['text']}"),
         ("score", f"{explained['score']:.2f} of {limits}"),
         *([("reply", explained["reply"])] if explained["reply"] else []),
@@ -157,6 +173,19 @@ def _head(explained: dict[str, Any]) -> Iterator[str]:
     yield from (f"{name:<{_WIDTH}}{text}" for name, text in rows)
     if not explained["same_configuration"]:
         yield f"{'':<{_WIDTH}}decided under configuration {explained['config_id']}, which is not the present one"
+
+
+def _recipients(explained: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Who they are, and for whom the verdict is not, or what it is for them."""
+    fates = {address: one for one in explained["shares"] for address in one["recipients"]}
+    for address in explained["recipients"]:
+        if (fate := fates.get(address)) is not None:
+            policy = f", policy {fate['policy']}" if fate["policy"] else ""
+            yield "recipient", f"{address}  {fate['action']} ({fate['code']}{policy})"
+        elif explained["held_for"] and address not in explained["held_for"]:
+            yield "recipient", f"{address}  (not held for this one; filterd trace says what became of it)"
+        else:
+            yield "recipient", address
 
 
 def _points(symbol: dict[str, Any]) -> Iterator[str]:

@@ -36,6 +36,7 @@ from filterd.pipeline.notes import DEFERRED, POISON, SPF, RecalledRules, failure
 from filterd.pipeline.parts import Inspect, Parts, Scan
 from filterd.pipeline.runner import LATE
 from filterd.pipeline.schedule import Schedule
+from filterd.pipeline.shares import Share, concerning, severest
 from filterd.pipeline.transaction import Peer, Transaction
 from filterd.quarantine.layout import fields_of
 from filterd.reputation import RecalledMemory
@@ -67,7 +68,8 @@ class Bench:
 class Replayed:
     """The verdict of a replay, and of what the record had nothing to say: questions, and keys of shared state.
 
-    `rules_id` is as `Evidence.rule_set`.
+    `rules_id` is as `Evidence.rule_set`. The verdict is the severest for those whom the message was held for; `shares`
+    are theirs, where they have different policies now.
     """
 
     verdict: Verdict
@@ -75,6 +77,7 @@ class Replayed:
     missing: tuple[Question, ...]
     unrecorded: tuple[str, ...]
     rules_id: str
+    shares: tuple[Share, ...] = ()
 
 
 def replay(bench: Bench, evidence: Evidence, raw: bytes, *, live: bool = False) -> Replayed:
@@ -94,11 +97,12 @@ def replay(bench: Bench, evidence: Evidence, raw: bytes, *, live: bool = False) 
     try:
         for start in range(offset, len(raw), CHUNK):
             transaction.chunk(raw[start : start + CHUNK])
-        verdict = finish(transaction).verdict
+        shares = concerning(finish(transaction).shares, evidence.held_for)
         facts = transaction.inspection
         rules_id = f"{parts.rules_id}+{facts.rule_set}" if facts else parts.rules_id
         reports = tuple(transaction.reports.values())
-        return Replayed(verdict, reports, tuple(resolver.missing), tuple(unrecorded), rules_id)
+        missing, verdict = tuple(resolver.missing), severest(shares)
+        return Replayed(verdict, reports, missing, tuple(unrecorded), rules_id, shares)
     finally:
         transaction.close()
 
@@ -110,7 +114,8 @@ def replay_file(bench: Bench, name: str, raw: bytes, now: float, *, live: bool) 
     facts = outcome.transaction.inspection
     rules_id = f"{bench.parts.rules_id}+{facts.rule_set}" if facts else bench.parts.rules_id
     reports = tuple(outcome.transaction.reports.values())
-    return Replayed(outcome.verdict, reports, () if offline is None else tuple(offline.missing), (), rules_id)
+    missing = () if offline is None else tuple(offline.missing)
+    return Replayed(outcome.verdict, reports, missing, (), rules_id, outcome.shares)
 
 
 def _brought(parts: Parts, evidence: Evidence, fields: tuple[HeaderField, ...]) -> Transaction:

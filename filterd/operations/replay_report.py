@@ -9,6 +9,7 @@ from filterd.model.verdict import ScoredSymbol, Verdict
 from filterd.operations.replay import Replayed
 
 SHOWN: Final = 5  # questions without a recorded answer that are named to a person; all are counted
+OWN: Final = "the site's own"  # what a policy without a name is called
 _WIDTH: Final = 14  # columns of the words in front
 
 
@@ -25,6 +26,9 @@ def compared(evidence: Evidence, replayed: Replayed, config_id: str) -> dict[str
         "before": _verdict(before),
         "after": _verdict(after),
         **_difference(before.symbols, after.symbols),
+        "held_for": list(evidence.held_for or [one.address for one in evidence.envelope.recipients]),
+        "policy": _ids(before.policy, after.policy),
+        "shares": _shares(replayed),
         "configuration": _ids(evidence.config_id, config_id),
         "rules": _ids(evidence.rule_set, replayed.rules_id),
         **_lacking(replayed),
@@ -36,11 +40,22 @@ def judged(name: str, replayed: Replayed, config_id: str) -> dict[str, Any]:
     return {
         "file": name,
         "after": _verdict(replayed.verdict),
+        "shares": _shares(replayed),
         "symbols": [_symbol(symbol) for symbol in replayed.verdict.symbols],
         "configuration": {"now": config_id},
         "rules": {"now": replayed.rules_id},
         **_lacking(replayed),
     }
+
+
+def _shares(replayed: Replayed) -> list[dict[str, Any]]:
+    """What would become of it for whom, where not all of them have the same policy."""
+    shares = replayed.shares if len(replayed.shares) > 1 else ()
+    return [
+        {"policy": share.verdict.policy, "recipients": [one.address for one in share.recipients]}
+        | _verdict(share.verdict)
+        for share in shares
+    ]
 
 
 def _key(verdict: Verdict) -> tuple[Any, ...]:
@@ -102,11 +117,16 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     if "before" not in found:
         yield _row("file", found["file"])
         yield _row("now", _told(found["after"]))
+        yield from _shares_told(found["shares"])
         yield from (_line("", one) for one in found["symbols"])
     else:
         yield _row("message", found["id"])
         yield _row("then", _told(found["before"]))
         yield _row("now", _told(found["after"]))
+        yield from _shares_told(found["shares"])
+        if not found["policy"]["same"]:
+            named = [found["policy"][when] or OWN for when in ("then", "now")]
+            yield _row("policy", f"{named[0]} then, {named[1]} now")
         yield from (_line("+ ", one) for one in found["added"])
         yield from (_line("- ", one) for one in found["gone"])
         yield from (f"  ~ {one['name']}  {one['before']:+.2f} -> {one['after']:+.2f}" for one in found["changed"])
@@ -123,6 +143,11 @@ def _row(name: str, text: str) -> str:
 def _told(verdict: dict[str, Any]) -> str:
     reason = verdict["reason"]
     return f"{verdict['action']} ({verdict['score']:.2f}) {reason['code']}: {reason['text']}"
+
+
+def _shares_told(shares: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for one in shares:
+        yield f"  {', '.join(one['recipients'])} ({one['policy'] or OWN}): {_told(one)}"
 
 
 def _line(sign: str, symbol: dict[str, Any]) -> str:

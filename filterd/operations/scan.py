@@ -10,6 +10,7 @@ from filterd.model.session import Client
 from filterd.model.verdict import Verdict
 from filterd.pipeline.finish import finish
 from filterd.pipeline.parts import Parts
+from filterd.pipeline.shares import Share, severest
 from filterd.pipeline.transaction import Peer, Transaction
 
 MAX_FILE = 1 << 30  # bytes; far above any MTA's message_size_limit
@@ -29,11 +30,20 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """One message's outcome; `transaction` is closed but can still be read."""
+    """One message's outcome; `transaction` is closed but can still be read.
+
+    `shares` say what becomes of it for whom: several where recipients have different policies.
+    """
 
     file: str
     verdict: Verdict
     transaction: Transaction
+    shares: tuple[Share, ...]
+
+    @property
+    def worst(self) -> Verdict:
+        """The severest verdict for any recipient."""
+        return severest(self.shares)
 
 
 def scan(parts: Parts, name: str, raw: bytes, session: Session) -> Scanned:
@@ -54,7 +64,8 @@ def scan(parts: Parts, name: str, raw: bytes, session: Session) -> Scanned:
         transaction.end_of_headers()
         for start in range(offset, len(raw), _CHUNK):
             transaction.chunk(raw[start : start + _CHUNK])
-        return Scanned(name, finish(transaction).verdict, transaction)
+        decision = finish(transaction)
+        return Scanned(name, decision.verdict, transaction, decision.shares)
     finally:
         transaction.close()
 

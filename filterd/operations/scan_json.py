@@ -10,10 +10,15 @@ from filterd.model.report import CheckReport
 from filterd.model.verdict import ScoredSymbol, Verdict
 from filterd.operations.scan import Scanned
 from filterd.pipeline.results import disposition
+from filterd.pipeline.shares import Share
 
 
 def as_json(scanned: Scanned) -> dict[str, Any]:
-    """One object: file, action, score, reason, reply, symbols, auth, checks, parts, recipients."""
+    """One object: file, action, score, reason, reply, symbols, auth, checks, parts, recipients, shares.
+
+    Where recipients have different policies, action and reason are what the MTA would be told of the message;
+    `recipients` has what becomes of it for each, `shares` why.
+    """
     verdict, transaction = scanned.verdict, scanned.transaction
     reply = verdict.reply
     inspection = transaction.inspection
@@ -43,7 +48,20 @@ def as_json(scanned: Scanned) -> dict[str, Any]:
             }
             for part in (inspection.parts if inspection else ())
         ],
-        "recipients": {recipient.address: verdict.action.value for recipient in transaction.envelope.recipients},
+        "recipients": {one.address: share.verdict.action.value for share in scanned.shares for one in share.recipients},
+        "policy": verdict.policy,
+        "shares": [_share(share) for share in scanned.shares] if len(scanned.shares) > 1 else [],
+    }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    verdict = share.verdict
+    return {
+        "policy": verdict.policy,
+        "recipients": [one.address for one in share.recipients],
+        "action": verdict.action.value,
+        "score": verdict.score,
+        "reason": {"code": verdict.code, "text": verdict.text},
     }
 
 

@@ -50,6 +50,10 @@ class Policies:
                 return found
         return None
 
+    def named(self, name: str) -> Policy | None:
+        """The policy that the operator calls so."""
+        return next((policy for policy in self._by_entry.values() if policy.name == name), None)
+
     def entry_of(self, address: str) -> str:
         """The entry, in normal form, that gives an address its policy; empty where none does."""
         return next((key for key in self._keys(address) if key in self._by_entry), "")

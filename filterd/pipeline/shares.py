@@ -67,11 +67,15 @@ def whole(shares: Sequence[Share], verdict: Verdict) -> Share:
     return Share(shares[0].id, tuple([one for share in shares for one in share.recipients]), verdict)
 
 
-def verdict_for(shares: Sequence[Share], addresses: Sequence[str]) -> Verdict:
-    """The severest verdict for any of these recipients; for any at all where none is named."""
+def concerning(shares: Sequence[Share], addresses: Sequence[str]) -> tuple[Share, ...]:
+    """The shares with any of these recipients; all where none is named, or nobody has one."""
     wanted = frozenset(addresses)
-    found = [share.verdict for share in shares if not wanted or any(one.address in wanted for one in share.recipients)]
-    return max(found or [share.verdict for share in shares], key=lambda verdict: verdict.action.rank)
+    return tuple([share for share in shares if any(one.address in wanted for one in share.recipients)]) or tuple(shares)
+
+
+def severest(shares: Sequence[Share]) -> Verdict:
+    """The severest verdict of all."""
+    return max([share.verdict for share in shares], key=lambda verdict: verdict.action.rank)
 
 
 def changed(shares: Sequence[Share], change: Callable[[Verdict], Verdict]) -> tuple[Share, ...]:

@@ -18,6 +18,7 @@ from tests.support.world import SPAM, eicar_zip, message, signed, with_attachmen
 pytestmark = pytest.mark.integration
 
 KEYS = {"file", "action", "score", "reason", "reply", "symbols", "auth", "checks", "parts", "recipients"}
+KEYS |= {"policy", "shares"}
 CHECKS = set(ALL)
 SESSION = ("--client-ip", "192.0.2.10", "--helo", "mail.aligned.test", "--mail-from", "alice@aligned.test")
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from filterd.cli import app
 from filterd.cli import trace as command
+from filterd.model.ids import sibling
 from filterd.quarantine import Journal, Quarantine
 from tests.quarantine.samples import NOW, evidence, identifier, journal_row, raw
 
@@ -172,3 +173,19 @@ def test_a_journal_that_cannot_be_read_is_said(site: Site) -> None:
 def test_a_time_that_is_none(site: Site) -> None:
     """Wrong usage is exit 2."""
     assert site.run("--since", "yesterday\x1b[2J").exit_code == 2
+
+
+def test_a_message_with_several_policies_is_found_whole(site: Site) -> None:
+    """By the id of any part, and by what the sender was told; each recipient's fate is a row."""
+    held = sibling(identifier(5), 1)
+    with closing(Journal(site.folder / "state" / "journal.sqlite", interval=60, clock=lambda: NOW)) as journal:
+        journal.record(journal_row(5, recipients=("a@b.test",), policy="open"))
+        journal.record(journal_row(5, id=held, recipients=("carla@b.test",), action="quarantine", policy="strict"))
+    for asked in (identifier(5), held):
+        found = [json.loads(line) for line in site.run("--json", "--id", asked).stdout.splitlines()]
+        assert {(one["id"], one["policy"], one["became"]) for one in found} == {
+            (identifier(5), "open", "handed on"),
+            (held, "strict", "held, and in the ledger no more"),
+        }
+    (only,) = site.run("--json", "--to", "carla@b.test").stdout.splitlines()
+    assert json.loads(only)["id"] == held

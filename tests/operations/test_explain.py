@@ -9,6 +9,7 @@ from filterd.model.inspection import Classified, Inspection, InspectionJob
 from filterd.model.report import CheckReport, Finding, Outcome
 from filterd.model.verdict import Action, ScoredSymbol
 from filterd.operations.explain import REASONS, Scale, explain, lines, with_reasons
+from filterd.pipeline.shares import Share
 from filterd.score import ScoreRules
 from filterd.score.rules import SymbolRule
 from tests.quarantine.samples import evidence
@@ -163,3 +164,28 @@ def test_without_an_opinion_there_are_no_reasons() -> None:
     assert with_reasons(judged(None), inspector, b"\r\n") == judged(None)
     assert inspector.jobs == []
     assert with_reasons(judged(THEN), inspector, b"\r\n") == judged(THEN)
+
+
+def test_a_share_says_whom_it_is_for() -> None:
+    """The policy that decided, and which recipients it is not about."""
+    found = evidence()
+    people = found.envelope.recipients
+    held = replace(found, held_for=(people[0].address,), verdict=replace(found.verdict, policy="sales"))
+    assert (explain(held, SCALE)["policy"], explain(held, SCALE)["held_for"]) == ("sales", [people[0].address])
+    text = list(lines(explain(held, SCALE)))
+    assert "policy        sales" in text
+    assert f"recipient     {people[0].address}" in text
+    for other in people[1:]:
+        assert f"recipient     {other.address}  (not held for this one; filterd trace says what became of it)" in text
+
+
+def test_the_shares_of_a_file_are_told_by_recipient() -> None:
+    """Where a message is judged for several policies, each recipient's fate stands beside the address."""
+    found = evidence()
+    people = found.envelope.recipients
+    accepted = replace(found.verdict, action=Action.ACCEPT, code="unfiltered", policy="open")
+    shares = [Share(found.id, people[:1], accepted), Share(found.id, people[1:], found.verdict)]
+    text = list(lines(explain(found, SCALE, shares)))
+    assert f"recipient     {people[0].address}  accept (unfiltered, policy open)" in text
+    for other in people[1:]:
+        assert f"recipient     {other.address}  quarantine (score)" in text

@@ -21,6 +21,7 @@ from filterd.operations.replay import Bench, Replayed, ReplayError, replay
 from filterd.operations.replay_report import compared, lines
 from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.parts import Parts
+from filterd.pipeline.policies import Policies, Policy
 from filterd.pipeline.rule_watch import RuleWatch
 from filterd.pipeline.runner import LATE
 from filterd.pipeline.schedule import Schedule
@@ -246,3 +247,72 @@ def test_what_is_not_recorded_is_named(front: Front) -> None:
     text = "\n".join(lines(found))
     for words in ("config-0 then, config-1 now", "rules-0 then, scores-1+rules-1 now", " answers (", "--live asks"):
         assert words in text
+
+
+OPEN = DecisionPolicy(reject=1_000.0, quarantine=900.0, add_header=800.0, on_unknown={})
+
+
+def _policies(**entries: DecisionPolicy) -> Policies:
+    """By the first label of a domain below .test."""
+    return Policies(_entries(**entries), "+")
+
+
+def _shared(front: Front, **entries: DecisionPolicy) -> Case:
+    """A site where mail for held.test is held, and that for anybody else delivered."""
+    return Case.of(front, policy=OPEN, policies=_policies(held=POLICY, **entries))
+
+
+def _to(*recipients: str) -> Brought:
+    return Brought.of(RAW, client="198.51.100.7", recipients=recipients)
+
+
+def test_a_share_is_replayed_to_its_own_verdict(front: Front) -> None:
+    """Held for one of three: what was decided for that one is decided again, whatever the others get."""
+    case = _shared(front)
+    assert bring(case.parts, _to("a@local.test", "b@held.test", "c@local.test")) == "accept"
+    evidence = decode(encode(front.custodian.held[-1][0]))
+    assert (evidence.held_for, evidence.verdict.policy) == (("b@held.test",), "held")
+    replayed = case.again(evidence)
+    found = compared(evidence, replayed, "config-1")
+    assert (replayed.verdict.action, found["same"], found["shares"]) == (Action.QUARANTINE, True, [])
+    assert found["held_for"] == ["b@held.test"]
+    assert found["policy"] == {"then": "held", "now": "held", "same": True}
+
+
+def test_each_share_of_a_message_is_replayed_by_itself(front: Front) -> None:
+    """Two policies, two entries: each is the same again, under its own id."""
+    case = _shared(front, refused=replace(POLICY, reject=-1_000.0))
+    bring(case.parts, _to("a@refused.test", "b@held.test"))
+    kept = [decode(encode(evidence)) for evidence, _ in front.custodian.held]
+    assert [one.held_for for one in kept] == [("a@refused.test",), ("b@held.test",)]
+    assert all(_same(evidence, case.again(evidence)) for evidence in kept)
+
+
+def test_what_another_policy_would_do_is_said(front: Front) -> None:
+    """The what-if: the same message under a configuration where its recipient's policy is another one, or gone."""
+    case = _shared(front)
+    bring(case.parts, _to("a@local.test", "b@held.test"))
+    evidence = front.custodian.held[-1][0]
+    gone = compared(evidence, case.again(evidence, policies=None), "config-1")
+    assert (gone["same"], gone["after"]["action"]) == (False, "accept")
+    assert "policy        held then, the site's own now" in list(lines(gone))
+
+
+def test_recipients_that_part_are_told_apart(front: Front) -> None:
+    """Held for two under one policy; today one would get it: the severer is compared, both are shown."""
+    case = _shared(front)
+    bring(case.parts, _to("a@held.test", "b@held.test", "c@local.test"))
+    evidence = front.custodian.held[-1][0]
+    parted = Policies({"a@held.test": Policy(replace(OPEN, name="vip"), SCORES), **_entries(held=POLICY)}, "+")
+    replayed = case.again(evidence, policies=parted)
+    found = compared(evidence, replayed, "config-1")
+    assert (found["same"], replayed.verdict.policy) == (True, "held")
+    assert [(one["recipients"], one["action"]) for one in found["shares"]] == [
+        (["a@held.test"], "accept"),
+        (["b@held.test"], "quarantine"),
+    ]
+    assert any(line.startswith("  a@held.test (vip): accept") for line in lines(found))
+
+
+def _entries(**entries: DecisionPolicy) -> dict[str, Policy]:
+    return {f"{name}.test": Policy(replace(one, name=name), SCORES) for name, one in entries.items()}

@@ -26,7 +26,8 @@ from filterd.model.inspection import Inspection, PartFacts
 from filterd.model.report import CheckReport, Finding, Outcome, Stage
 from filterd.operations.scan import Session, messages_in, scan
 from filterd.operations.scan_json import as_json
-from tests.pipeline.fakes import FakeCheck, FakeInspectors, Front
+from filterd.pipeline.policies import Policies, Policy
+from tests.pipeline.fakes import POLICY, SCORES, FakeCheck, FakeInspectors, Front
 
 RAW = b"Subject: x\r\n folded\r\nFrom: anna@sender.test\r\n\r\nHello\r\n\r\nthere\r\n"
 SESSION = Session(
@@ -168,6 +169,8 @@ def test_the_json_form_has_the_pinned_names(front: Front) -> None:
             }
         ],
         "recipients": {"a@local.test": "reject", "b@local.test": "reject"},
+        "policy": "",
+        "shares": [],
     }
 
 
@@ -201,3 +204,19 @@ def test_the_chain_and_its_newest_instance(front: Front, status: ArcStatus) -> N
     schedule = replace(front, checks=checks).parts().schedule  # type: ignore[arg-type]  # any check
     plain = as_json(scan(replace(front.parts(), schedule=schedule), "x", RAW, SESSION))
     assert plain["auth"]["arc"] == {"result": status.value, "instance": 2}
+
+
+def test_recipients_with_policies_have_their_own_outcomes(front: Front) -> None:
+    """What the MTA would be told, and beside it what becomes of the message for whom."""
+    named = Policies({"local.test": Policy(replace(POLICY, name="hard", reject=5.0, quarantine=4.0), SCORES)}, "+")
+    tagged = replace(front, checks=(FakeCheck("content", symbols=frozenset({"TAGGED"})),), policies=named)
+    session = replace(SESSION, recipients=("a@local.test", "b@other.test"))
+    found = scan(tagged.parts(), "x.eml", RAW, session)
+    plain = orjson.loads(orjson.dumps(as_json(found)))
+    assert (plain["action"], plain["policy"]) == ("add_header", "")
+    assert plain["recipients"] == {"a@local.test": "quarantine", "b@other.test": "add_header"}
+    assert [(one["policy"], one["action"], one["recipients"]) for one in plain["shares"]] == [
+        ("hard", "quarantine", ["a@local.test"]),
+        ("", "add_header", ["b@other.test"]),
+    ]
+    assert found.worst.policy == "hard"

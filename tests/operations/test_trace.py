@@ -65,3 +65,10 @@ def test_all_of_it_in_words() -> None:
     text = "\n".join(lines(traced(journal_row(), lambda _: None)))
     for words in (identifier(), "handed on", "192.0.2.7", "to@b.test", "cc@b.test", "<1@a.test>", "4BxQ", "SPF_PASS"):
         assert words in text
+
+
+def test_the_policy_is_told_where_there_is_one() -> None:
+    """Which of the operator's tables decided."""
+    told = list(lines(traced(journal_row(policy="sales"), lambda _: None)))
+    assert "policy      sales" in told
+    assert not any(line.startswith("policy") for line in lines(traced(journal_row(), lambda _: None)))

@@ -11,7 +11,7 @@ from filterd.model.ids import is_id, new_id, public_id
 from filterd.model.session import Recipient
 from filterd.model.verdict import Action, SmtpReply, Verdict
 from filterd.pipeline.policies import Policies, Policy, entry_key
-from filterd.pipeline.shares import DELIVERED, NOT_YET, Share, by_policy, combined, verdict_for, whole
+from filterd.pipeline.shares import DELIVERED, NOT_YET, Share, by_policy, combined, concerning, severest, whole
 from tests.pipeline.fakes import NOW, POLICY, SCORES
 
 ID = new_id(NOW, b"\xff" * 10)
@@ -130,10 +130,10 @@ def test_fields_are_those_of_the_strictest_who_gets_it() -> None:
 def test_the_verdict_for_some_is_their_severest() -> None:
     """What an entry was held for, asked again under other policies."""
     shares = _shares(Action.ACCEPT, Action.QUARANTINE, Action.ADD_HEADER)
-    assert verdict_for(shares, ["0a@local.test"]).action is Action.ACCEPT
-    assert verdict_for(shares, ["0b@local.test", "2a@local.test"]).action is Action.ADD_HEADER
-    assert verdict_for(shares, []).action is Action.QUARANTINE
-    assert verdict_for(shares, ["gone@local.test"]).action is Action.QUARANTINE
+    assert severest(concerning(shares, ["0a@local.test"])).action is Action.ACCEPT
+    assert severest(concerning(shares, ["0b@local.test", "2a@local.test"])).action is Action.ADD_HEADER
+    assert severest(concerning(shares, [])).action is Action.QUARANTINE
+    assert severest(concerning(shares, ["gone@local.test"])).action is Action.QUARANTINE
 
 
 def test_a_whole_share_is_of_everybody() -> None:
