@@ -12,6 +12,7 @@ from filterd.app.commands import (
     open_journal,
     open_quarantine,
     open_scanner,
+    open_viewers,
     rule_costs,
     rule_uses,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "open_lists",
     "open_quarantine",
     "open_scanner",
+    "open_viewers",
     "read_status",
     "releaser_of",
     "rule_costs",

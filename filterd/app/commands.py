@@ -19,6 +19,7 @@ from filterd.app.site import Site
 from filterd.checks.registry import ALL
 from filterd.config import Config
 from filterd.inspectors import InspectorPool, start_nursery
+from filterd.ipc.messages import NurserySettings
 from filterd.model.custody import Evidence, JournalRow
 from filterd.model.message import RawMessage
 from filterd.model.store import StoreError
@@ -32,6 +33,7 @@ from filterd.quarantine import Journal, Quarantine
 from filterd.store import MemoryStore
 from filterd.telemetry import Metrics, configure
 
+VIEWER: Final = "filterd.inspection.rendering:make_reader"  # by name: what is here must not import it
 LOOK_SECONDS: Final = 0.5  # between two looks whether the nursery that loads rules still lives
 INSPECTOR_SECONDS: Final = 30.0  # doctor waits that long for one inspector; a cold compile of large rules takes a part
 
@@ -97,13 +99,29 @@ def open_inspectors(config: Config, rules: Path, jobs: int = 0, *, reader: str =
 
     `reader` as in NurserySettings, empty for the daemon's own.
     """
+    only = str(rules.resolve())
+    with tempfile.TemporaryDirectory(prefix="filterd-") as name:
+        Path(name).chmod(0o711)
+        settings = replace(nursery_settings(config, Path(name) / "cache"), rules=only, regex=(only,), phrases="")
+        with _started(replace(settings, reader=reader or settings.reader), jobs) as found:
+            yield found
+
+
+@contextmanager
+def open_viewers(config: Config, jobs: int = 0) -> Iterator[tuple[Inspect, int]]:
+    """Inspectors that show messages and judge nothing, and how many there are. StartError."""
+    settings = replace(nursery_settings(config), rules="", regex=(), phrases="", classifier="", model="", reader=VIEWER)
+    with _started(settings, jobs) as found:
+        yield found
+
+
+@contextmanager
+def _started(settings: NurserySettings, jobs: int) -> Iterator[tuple[Inspect, int]]:
     workers = jobs or len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="filterd-") as name:
         folder = Path(name)
         folder.chmod(0o711)
-        only = str(rules.resolve())
-        settings = replace(nursery_settings(config, folder / "cache"), rules=only, regex=(only,), phrases="")
-        nursery = start_nursery(folder, replace(settings, reader=reader or settings.reader))
+        nursery = start_nursery(folder, settings)
         pool = InspectorPool(nursery.path, workers)
         try:
             while not pool.wait_ready(LOOK_SECONDS):

@@ -12,11 +12,14 @@ from filterd.app.front import StartError, redis_url
 from filterd.app.nursery import nursery_settings
 from filterd.classifier.learning import Learner
 from filterd.classifier.lesson import AUTO, Lesson, usable
+from filterd.classifier.memory import MemoryLostError
 from filterd.classifier.modelfile import NAME as MODEL
 from filterd.classifier.modelfile import Model, ModelFileError
-from filterd.classifier.stream import NAME, SharedLearner
+from filterd.classifier.stream import NAME, SharedLearner, StreamMovedError
+from filterd.classifier.writing import WriterBusyError
 from filterd.config import Config
 from filterd.inspectors import InspectorPool, start_nursery
+from filterd.model.store import StoreError
 from filterd.operations.doctor import Diagnosis, Level
 from filterd.operations.learn import School
 from filterd.pipeline.autolearn import Offer
@@ -25,6 +28,8 @@ from filterd.store.events import EventStream
 LEARN: Final = "filterd learn spam|ham; see docs/learning.md"
 LOOK_SECONDS: Final = 0.5  # between two looks whether the nursery still lives
 _NAME_BYTES: Final = 12  # of a stream's random name
+# Whatever goes wrong with learning: what it stands in need of is not there, or others are at it.
+TROUBLE: Final = (StartError, StoreError, OSError, ValueError, MemoryLostError, StreamMovedError, WriterBusyError)
 
 
 def open_learner(config: Config) -> Learner:
@@ -92,3 +97,15 @@ def open_school(config: Config, learner: Learner, jobs: int = 0) -> Iterator[Sch
         finally:
             pool.close()
             nursery.stop()
+
+
+@contextmanager
+def lessons(config: Config, jobs: int = 1) -> Iterator[School]:
+    """A school for a while; at its end the model knows what it was taught. Raises what is in TROUBLE."""
+    learner = open_learner(config)
+    try:
+        with open_school(config, learner, jobs) as school:
+            yield school
+        learner.settle()
+    finally:
+        learner.close()

@@ -1,5 +1,6 @@
 """The upkeep of held mail in a process of its own: no message waits for it, and it waits for no message."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -10,8 +11,10 @@ import structlog
 from filterd.config import Config
 from filterd.model.custody import CustodyError
 from filterd.operations.release import Releaser
+from filterd.operations.teaching import owed, teach
 from filterd.operations.upkeep import DAY, Done, Limits, retry, sweep
 from filterd.quarantine import Quarantine, State
+from filterd.quarantine.changes import DAEMON
 from filterd.quarantine.relay import Relay
 from filterd.telemetry import Event
 
@@ -43,7 +46,9 @@ def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
         swept = 0.0
         while not closing.wait(ROUND):
             try:
-                tell(retry(releaser))
+                done = retry(releaser)
+                tell(done)
+                learn_owed(config, quarantine, done)
                 if time.monotonic() - swept > SWEEP:
                     swept = time.monotonic()
                     tell(sweep(quarantine, limits, time.time()))
@@ -61,6 +66,21 @@ def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
         quarantine.close()
 
     return end
+
+
+def learn_owed(config: Config, quarantine: Quarantine, done: Done) -> None:
+    """Have the classifier learn what was released with --learn and has been delivered only now. CustodyError."""
+    ids = [one.id for one in done.released if one.done and owed(quarantine, one.id)]
+    if not ids:
+        return
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from filterd.app.learning import TROUBLE, lessons  # noqa: PLC0415  # numpy: most upkeep never needs it
+
+    try:
+        with lessons(config) as school:
+            list(teach(quarantine, school.learn, "ham", ids, DAEMON))  # the audit has what became of each
+    except TROUBLE as error:
+        _log.error(Event.UPKEEP_FAILED, cause=f"not learnt: {error}")
 
 
 def tell(done: Done) -> None:

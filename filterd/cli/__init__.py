@@ -3,11 +3,15 @@
 import typer
 
 from filterd.cli import (
+    campaigns,
     configuration,
     custody,
     daemon,
+    deletion,
+    digest,
     dnsbl,
     explain,
+    export,
     learn,
     quarantine,
     release,
@@ -15,6 +19,7 @@ from filterd.cli import (
     review,
     rules,
     scan,
+    teaching,
     trace,
 )
 
@@ -35,9 +40,22 @@ app.command()(explain.explain)
 app.command()(replay.replay)
 app.command()(trace.trace)
 app.add_typer(configuration.app, name="config")
-for command in (release.release, release.restore, release.keep, release.purge, custody.verify, custody.stats):
+for command in (
+    export.export,
+    campaigns.campaigns,
+    release.release,
+    deletion.delete,
+    release.restore,
+    teaching.learn,
+    release.keep,
+    release.purge,
+    custody.verify,
+    custody.stats,
+):
     quarantine.app.command()(command)
 quarantine.app.command("explain")(explain.explain_held)
+quarantine.app.command()(digest.digest)
+quarantine.app.command("rotate-key")(digest.rotate_key)
 quarantine.app.command()(review.review)
 quarantine.app.add_typer(custody.audit, name="audit")
 app.add_typer(quarantine.app, name="quarantine")

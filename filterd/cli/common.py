@@ -57,15 +57,21 @@ def print_json(value: Any) -> None:
     sys.stdout.buffer.flush()
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
-    """A table on a terminal; elsewhere one line per row, cells parted by tabs, so that cut and awk can read it."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", styles: Sequence[str] = ()
+) -> None:
+    """A table on a terminal; elsewhere one line per row, cells parted by tabs, so that cut and awk can read it.
+
+    `styles` has a style of rich's for each row; without colours (NO_COLOR) it is of no account.
+    """
     if not sys.stdout.isatty():
         for row in rows:
             typer.echo("\t".join(safe(cell) for cell in row))
         return
     table = Table(*columns, title=title or None)
-    for row in rows:
-        table.add_row(*[escape(safe(cell)) for cell in row])
+    for number, row in enumerate(rows):
+        style = styles[number] if styles else None
+        table.add_row(*[escape(safe(cell)) for cell in row], style=style or None)
     Console().print(table)
 
 

@@ -6,19 +6,25 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from filterd.cli import view
 from filterd.model.authentication import AuthResult
 from filterd.model.custody import Evidence
+from filterd.model.inspection import Inspection, Shown, ShownLink
 from filterd.quarantine import AuditRow, Entry
 
 Audit: TypeAlias = Sequence[AuditRow]
 
 
-def as_json(entry: Entry, evidence: Evidence | None = None, audit: Audit | None = None) -> dict[str, Any]:
-    """One object; `evidence` and `audit` are there where they were asked for."""
+def as_json(
+    entry: Entry, evidence: Evidence | None = None, audit: Audit | None = None, shown: Shown | None = None
+) -> dict[str, Any]:
+    """One object; all but the entry is there where it was asked for."""
     plain: dict[str, Any] = msgspec.to_builtins(entry)
     plain["public_id"] = entry.public_id
     if evidence is not None:
         plain["evidence"] = msgspec.to_builtins(evidence)
+    if shown is not None:
+        plain["shown"] = view.as_json(shown)
     if audit is not None:
         plain["audit"] = [
             {"time": row.time, "actor": row.actor, "from": row.origin, "action": row.action, "result": row.result}
@@ -27,8 +33,8 @@ def as_json(entry: Entry, evidence: Evidence | None = None, audit: Audit | None 
     return plain
 
 
-def describe(entry: Entry, evidence: Evidence | None, audit: Audit) -> Iterator[str]:
-    """Lines for a person; texts are hostile and shown by the caller's escape."""
+def describe(entry: Entry, evidence: Evidence | None, audit: Audit, shown: Shown | None = None) -> Iterator[str]:
+    """Lines for a person; texts are hostile and shown by the caller's escape. `shown` is how the message looks."""
     yield f"id          {entry.id}  (the sender was told {entry.public_id})"
     yield f"state       {entry.state}{f', {entry.copies} copies' if entry.copies > 1 else ''}{_hold(entry)}"
     if entry.targets:
@@ -45,6 +51,10 @@ def describe(entry: Entry, evidence: Evidence | None, audit: Audit) -> Iterator[
     yield f"score       {entry.score:.2f}"
     if evidence is not None:
         yield from _evidence(evidence)
+        if evidence.inspection is not None:
+            yield from _facts(evidence.inspection, shown)
+    if shown is not None:
+        yield from view.texts(shown)
     yield "audit"
     for row in audit:
         yield f"  {_time(row.time)}  {row.actor}{f' ({row.origin})' if row.origin else ''}  {row.action}  {row.result}"
@@ -62,15 +72,23 @@ def _evidence(evidence: Evidence) -> Iterator[str]:
         yield from (f"  {_result(result)}" for result in report.auth_results)
         if report.cause:
             yield f"  {report.check} {report.outcome}: {report.cause}"
-    for part in evidence.inspection.parts if evidence.inspection else ():
-        kind = (
-            part.content_type
-            if part.detected_type in {"", part.content_type}
-            else f"{part.content_type} ({part.detected_type})"
-        )
-        rules = f"  rules {', '.join(part.rules)}" if part.rules else ""
-        yield f"  part {part.path or '1'}  {kind}  {part.filename or '-'}  {part.size} bytes{rules}"
     yield f"  configuration {evidence.config_id}, rules {evidence.rule_set}"
+
+
+def _facts(found: Inspection, shown: Shown | None) -> Iterator[str]:
+    """Rules with what they matched, parts, and links."""
+    if found.hits:
+        yield "rules"
+        yield from view.rules(found.hits)
+    if found.parts:
+        yield "parts"
+        yield from view.tree(found, shown)
+    here = shown.links if shown else ()
+    known = {text for link in here for text in (link.target, link.label)}
+    links = Shown(links=(*here, *[ShownLink(url, "") for url in found.urls if url not in known]))
+    if links.links:
+        yield "links"
+        yield from view.links(links)
 
 
 def _result(result: AuthResult) -> str:

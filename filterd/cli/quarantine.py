@@ -2,74 +2,119 @@
 
 import os
 import pwd
-import shutil
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from io import BytesIO
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated
 
 import typer
 
 from filterd.app import open_quarantine
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
 from filterd.cli.held import as_json, describe
-from filterd.cli.selection import Reason, Rule, Score, Sender, Since, Subject, moment
+from filterd.cli.likeness import CampaignOption, look_at, members
+from filterd.cli.listing import DEFAULT, Sort, columns_of, ordered, row, style
+from filterd.cli.selection import (
+    PAGE,
+    Reason,
+    Rule,
+    Score,
+    Sender,
+    Since,
+    Subject,
+    among,
+    filter_of,
+    matching,
+    moment,
+)
 from filterd.model.custody import CustodyError
 from filterd.quarantine import Actor, Entry, EntryFilter, EvidenceError, Quarantine, State
 
-MAX_HEADER: Final = 1 << 20  # bytes; an MTA's own limit is a tenth of it
-
 app = typer.Typer(help="Look after held mail. Example: filterd quarantine list", no_args_is_help=True)
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id that list shows.")]
-StateOption = Annotated[State, typer.Option(help="What has become of them.")]
+StateOption = Annotated[
+    list[State] | None, typer.Option("--state", help="What has become of them, default held; may be repeated.")
+]
 
 
 @app.command("list")
 def list_(  # one option for each thing that is looked for
     config: ConfigOption = None,
     sender: Sender = None,
-    to: Annotated[str | None, typer.Option(help="Part of a recipient.")] = None,
+    to: Annotated[str | None, typer.Option("--to", "--recipient", help="Part of a recipient.")] = None,
     subject: Subject = None,
     reason: Reason = None,
     rule: Rule = None,
     since: Since = None,
+    until: Annotated[str | None, typer.Option(help="Received before then: as --since.")] = None,
     score: Score = None,
-    state: StateOption = State.HELD,
+    state: StateOption = None,
+    every: Annotated[bool, typer.Option("--all", help="Whatever has become of them.")] = False,
+    campaign: CampaignOption = None,
+    sort: Annotated[Sort, typer.Option(help="By what; times and numbers from the highest.")] = Sort.RECEIVED,
+    reverse: Annotated[bool, typer.Option("--reverse", "-r", help="The other way round.")] = False,
+    columns: Annotated[str, typer.Option(help="Which, parted by commas; a wrong one says which there are.")] = DEFAULT,
     before: Annotated[str | None, typer.Option(help="Older than this id: the last one of the page before.")] = None,
+    page: Annotated[int, typer.Option(help="Which page, of --limit entries each.", min=1)] = 1,
     limit: Annotated[int, typer.Option(help="Entries at most.", min=1)] = 50,
     json: JsonOption = False,
 ) -> None:
     """List held messages, newest first; copies of one message that was sent again count as one.
 
+    The next page is --page 2, or --before with the last id, which misses nothing when mail comes in between. Sorted
+    otherwise than by --sort received, what was found has to be 10,000 messages at most.
+
     Example: filterd quarantine list --from example.org --json
+
+    Example: filterd quarantine list --since 7d --sort score --columns id,score,from,subject --limit 20
     """
-    wanted = EntryFilter(
-        state=state,
-        sender=sender,
-        recipient=to,
-        subject=subject,
-        code=reason,
-        symbol=rule,
-        since=moment(since),
-        min_score=score,
-    )
+    states = tuple(State) if every else tuple(state or (State.HELD,))
+    wanted = replace(filter_of(sender, to, subject, reason, rule, since, score, states), until=moment(until))
+    names, settings = columns_of(columns), configuration(config)
+    first = (page - 1) * limit
     with opened(config) as quarantine:
-        entries = quarantine.entries(wanted, before=before, limit=limit)
+        if campaign:
+            found = ordered(
+                among(quarantine, wanted, members(settings, quarantine, campaign).entries), sort, reverse=reverse
+            )
+        elif sort is Sort.RECEIVED and not reverse:
+            found = _newest(quarantine, wanted, before, first + limit)
+        else:
+            found = ordered(matching(quarantine, wanted), sort, reverse=reverse)
+        entries = found[first : first + limit]
     if json:
         for entry in entries:
             print_json(as_json(entry))
         return
-    columns = ("id", "received", "from", "to", "reason", "score", "copies", "subject")
-    print_table(columns, [_row(entry) for entry in entries])
+    styles = [style(entry, settings.actions.reject) for entry in entries]
+    print_table(names, [row(entry, names) for entry in entries], styles=styles)
+
+
+def _newest(quarantine: Quarantine, wanted: EntryFilter, before: str | None, most: int) -> list[Entry]:
+    found: list[Entry] = []
+    while len(found) < most:
+        got = quarantine.entries(wanted, before=found[-1].id if found else before, limit=min(most - len(found), PAGE))
+        if not got:
+            break
+        found += got
+    return found
 
 
 @app.command()
-def show(identifier: IdArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Show why a message is held: envelope, verdict, symbols, authentication, parts, and what was done with it.
+def show(
+    identifier: IdArgument,
+    text: Annotated[
+        bool | None,
+        typer.Option("--text/--brief", help="Text and links as a reader would see them; default: not with --json."),
+    ] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a held message: envelope, verdict, symbols, rules with what they matched, parts, links, text, and its audit.
+
+    The text is read by an inspector; where a link's words name another host than it leads to, that is said.
 
     Example: filterd quarantine show 01JD3W7Q4Z5S8V1N2M3K4P5R6T
     """
@@ -79,51 +124,14 @@ def show(identifier: IdArgument, config: ConfigOption = None, json: JsonOption =
         with suppress(KeyError):  # deleted: the entry is all that is left
             evidence = quarantine.evidence(identifier)
         quarantine.note(actor(), "view", identifier)
+        wanted = evidence is not None and (not json if text is None else text)
+        shown = look_at(configuration(config), quarantine, entry) if wanted else None
         audit = quarantine.audit(identifier)
     if json:
-        print_json(as_json(entry, evidence, audit))
+        print_json(as_json(entry, evidence, audit, shown))
     else:
-        for line in describe(entry, evidence, audit):
+        for line in describe(entry, evidence, audit, shown):
             typer.echo(safe(line))
-
-
-@app.command()
-def export(
-    identifier: IdArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="File to write, which must not exist; - for stdout.")],
-    raw: Annotated[
-        bool, typer.Option("--raw", help="The whole message as received, live attachments included.")
-    ] = False,
-    config: ConfigOption = None,
-) -> None:
-    """Write a held message to a file: without --raw its header alone, which cannot hurt anybody who opens it.
-
-    Example: filterd quarantine export --raw --output suspect.eml 01JD3W7Q4Z5S8V1N2M3K4P5R6T
-    """
-    with opened(config) as quarantine:
-        _entry(quarantine, identifier)
-        with quarantine.open_raw(identifier) as source:
-            _write(source if raw else _header(source), output)
-        quarantine.note(actor(), "export raw" if raw else "export header", identifier)
-
-
-@app.command()
-def delete(
-    identifiers: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids that list shows.")],
-    config: ConfigOption = None,
-) -> None:
-    """Delete held messages with their copies; until their files go, `restore` takes that back.
-
-    The ledger keeps that they were there and who deleted them.
-
-    Example: filterd quarantine delete 01JD3W7Q4Z5S8V1N2M3K4P5R6T
-    """
-    with opened(config) as quarantine:
-        for identifier in identifiers:
-            _entry(quarantine, identifier)
-        for identifier in identifiers:
-            why = quarantine.delete(identifier, actor())
-            typer.echo(f"{identifier} {f'not deleted: {why}' if why else 'deleted'}")
 
 
 @contextmanager
@@ -153,36 +161,3 @@ def actor() -> Actor:
     ssh = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
     terminal = os.ttyname(0) if os.isatty(0) else ""
     return Actor(name, f"ssh from {safe(ssh[:100])}" if ssh else terminal or "a script")
-
-
-def _row(entry: Entry) -> tuple[str, ...]:
-    return (
-        entry.id,
-        datetime.fromtimestamp(entry.received, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        entry.sender,
-        ", ".join(entry.recipients),
-        entry.code,
-        f"{entry.score:.1f}",
-        str(entry.copies),
-        entry.subject,
-    )
-
-
-def _write(source: BinaryIO, output: Path) -> None:
-    """To a new file of ours alone, never through a link; or to standard output."""
-    if str(output) == "-":
-        shutil.copyfileobj(source, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
-        return
-    try:
-        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        fail(f"{output} exists: name a file that does not")
-    with os.fdopen(descriptor, "wb") as target:
-        shutil.copyfileobj(source, target)
-
-
-def _header(source: BinaryIO) -> BinaryIO:
-    """What stands before the first empty line, within a bound."""
-    head = source.read(MAX_HEADER)
-    return BytesIO(head.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")

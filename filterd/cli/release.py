@@ -10,11 +10,25 @@ import typer
 
 from filterd.app import open_journal, releaser_of
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
+from filterd.cli.likeness import CampaignOption, members
 from filterd.cli.quarantine import actor, opened
-from filterd.cli.selection import Ids, Reason, Recipient, Rule, Score, Sender, Since, Subject, chosen, matching, moment
+from filterd.cli.selection import (
+    Ids,
+    Reason,
+    Recipient,
+    Rule,
+    Score,
+    Sender,
+    Since,
+    Subject,
+    chosen,
+    filter_of,
+    matching,
+)
+from filterd.cli.teaching import taught, tell_lessons
 from filterd.operations.release import Released
+from filterd.operations.teaching import wish
 from filterd.quarantine import Entry, EntryFilter, Quarantine, State
-from filterd.quarantine.entries import WAITING
 
 _ALL: Final = tuple(State)
 Targets = Annotated[list[str] | None, typer.Option("--to", help="Deliver to this address instead; may be repeated.")]
@@ -32,7 +46,11 @@ def release(
     rule: Rule = None,
     since: Since = None,
     score: Score = None,
+    campaign: CampaignOption = None,
     again: Annotated[bool, typer.Option("--again", help="Also what was delivered before.")] = False,
+    learn: Annotated[
+        bool, typer.Option("--learn", help="Have the classifier learn each as good mail, once it is delivered.")
+    ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     config: ConfigOption = None,
@@ -40,29 +58,31 @@ def release(
 ) -> None:
     """Give held messages back to the MTA, to their recipients: by id, or all that the options find.
 
-    Exit code 1 where one of them was not delivered now; what the MTA put off is tried again by the daemon.
+    Exit code 1 where one of them was not delivered now, or not learnt; what the MTA put off is tried again by the
+    daemon, which then learns it, too.
 
     Example: filterd quarantine release --from newsletter.example --since 2d
+
+    Example: filterd quarantine release --learn 01JD3W7Q4Z5S8V1N2M3K4P5R6T
     """
-    wanted = EntryFilter(
-        states=WAITING,
-        sender=sender,
-        recipient=recipient,
-        subject=subject,
-        code=reason,
-        symbol=rule,
-        since=moment(since),
-        min_score=score,
-    )
+    wanted = filter_of(sender, recipient, subject, reason, rule, since, score)
+    settings = configuration(config)
     with opened(config) as quarantine:
-        entries = chosen(quarantine, identifiers, wanted)
-        if dry_run or not entries or not _sure("release", entries, yes=yes or bool(identifiers)):
-            _show(entries)
+        within = members(settings, quarantine, campaign).entries if campaign else None
+        entries = chosen(quarantine, identifiers, wanted, within)
+        if dry_run or not entries or not sure("release", entries, yes=yes or bool(identifiers)):
+            show_chosen(entries)
             return
-        releaser = releaser_of(configuration(config), quarantine)
-        done = [releaser.release(one.id, actor(), to=tuple(to or ()), again=again) for one in entries]
-    _tell(done, json=json)
-    if not all(one.done for one in done):
+        releaser = releaser_of(settings, quarantine)
+        done = []
+        for one in entries:
+            if learn:
+                wish(quarantine, one.id, actor())  # before: should this end in between, the audit has it
+            done.append(releaser.release(one.id, actor(), to=tuple(to or ()), again=again))
+        _tell(done, json=json)
+        lessons = taught(settings, quarantine, "ham", [one.id for one in done if one.done] if learn else [])
+    tell_lessons("ham", lessons, json=json)
+    if not all(one.done for one in done) or any(one.problem for one in lessons.values()):
         raise typer.Exit(1)
 
 
@@ -111,8 +131,8 @@ def purge(
             if address.lower() in {one.lower() for one in (entry.sender, *entry.recipients)}
         }
         entries = list(found.values())
-        if dry_run or not _sure("purge", entries, yes=yes):
-            _show(entries)
+        if dry_run or not sure("purge", entries, yes=yes):
+            show_chosen(entries)
             return
         why = f"address sha256 {hashlib.sha256(address.lower().encode()).hexdigest()}"
         gone = sum([quarantine.purge(entry.id, actor(), why) for entry in entries])
@@ -142,12 +162,13 @@ def _each(
         raise typer.Exit(1)
 
 
-def _sure(what: str, entries: Sequence[Entry], *, yes: bool) -> bool:
+def sure(what: str, entries: Sequence[Entry], *, yes: bool) -> bool:
     """Whether to go on."""
     return yes or typer.confirm(f"{what} {len(entries)} messages?")
 
 
-def _show(entries: Sequence[Entry]) -> None:
+def show_chosen(entries: Sequence[Entry]) -> None:
+    """Show what was found."""
     columns = ("id", "from", "to", "reason", "score", "subject")
     print_table(
         columns,

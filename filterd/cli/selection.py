@@ -9,11 +9,12 @@ from typing import Annotated, Final
 import typer
 
 from filterd.cli.common import fail, safe
-from filterd.quarantine import Entry, EntryFilter, Quarantine
+from filterd.quarantine import Entry, EntryFilter, Quarantine, State
+from filterd.quarantine.entries import WAITING
 
 MAX_AT_ONCE: Final = 10_000  # entries that one command acts on: more are another command's
 PAGE: Final = 1_000
-_OPTIONS: Final = "--from, --recipient, --subject, --reason, --rule, --since, --score"
+_OPTIONS: Final = "--from, --recipient, --subject, --reason, --rule, --since, --score, --campaign"
 _AGE: Final = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -41,19 +42,63 @@ def moment(text: str | None) -> float | None:
         raise typer.BadParameter(f"expected 7d, 12h or a date such as 2026-11-25, got {safe(text[:40])!r}") from None
 
 
-def chosen(quarantine: Quarantine, identifiers: Sequence[str] | None, wanted: EntryFilter) -> list[Entry]:
-    """The entries of these ids, else all that the filter finds, newest first; the command ends where there are none."""
-    asks = wanted != EntryFilter(state=wanted.state, states=wanted.states)
+def filter_of(
+    sender: str | None,
+    recipient: str | None,
+    subject: str | None,
+    reason: str | None,
+    rule: str | None,
+    since: str | None,
+    score: float | None,
+    states: tuple[State, ...] = WAITING,
+) -> EntryFilter:
+    """What the options ask for; the command ends where `since` is no time."""
+    return EntryFilter(
+        states=states,
+        sender=sender,
+        recipient=recipient,
+        subject=subject,
+        code=reason,
+        symbol=rule,
+        since=moment(since),
+        min_score=score,
+    )
+
+
+def chosen(
+    quarantine: Quarantine,
+    identifiers: Sequence[str] | None,
+    wanted: EntryFilter,
+    within: Sequence[Entry] | None = None,
+) -> list[Entry]:
+    """The entries of these ids, else all that the filter finds (`within` these), newest first.
+
+    The command ends where neither is given, or both.
+    """
+    asks = within is not None or wanted != EntryFilter(state=wanted.state, states=wanted.states)
     if bool(identifiers) == asks:
         fail(f"expected either ids or options that say which: {_OPTIONS}")
     if not identifiers:
-        return matching(quarantine, wanted)
+        return matching(quarantine, wanted) if within is None else among(quarantine, wanted, within)
     found = []
     for identifier in identifiers:
         entry = quarantine.entry(identifier)
         if entry is None:
             fail(f"no such entry: {safe(identifier[:40])}; expected an id that `filterd quarantine list` shows")
         found.append(entry)
+    return found
+
+
+def among(quarantine: Quarantine, wanted: EntryFilter, within: Sequence[Entry]) -> list[Entry]:
+    """Those of these entries that the filter finds, newest first."""
+    left = {entry.id for entry in within}
+    found: list[Entry] = []
+    before = None
+    while left and (page := quarantine.entries(wanted, before=before, limit=PAGE)):
+        found += [entry for entry in page if entry.id in left]
+        left -= {entry.id for entry in page}
+        before = page[-1].id
+        left = {identifier for identifier in left if identifier < before}
     return found
 
 

@@ -102,6 +102,28 @@ class Classified:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownLink:
+    """Where a link leads, and what a reader sees in its place, empty where that is the address itself."""
+
+    target: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message as a person would see it; all of it hostile text.
+
+    `containers` are multiparts and messages within, each with its path and type, `texts` the parts that are shown, each
+    with its path; `likeness` is a sketch of the message, comparable with others.
+    """
+
+    containers: tuple[tuple[str, str], ...] = ()
+    texts: tuple[tuple[str, str], ...] = ()
+    links: tuple[ShownLink, ...] = ()
+    likeness: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Inspection:
     """Everything the inspector found. `findings` hold heuristics, AMBIGUOUS_* and UNSCANNABLE_* symbols.
 
@@ -127,3 +149,4 @@ class Inspection:
     digest: bytes = b""  # with them: the message's name among what was learnt
     classified: Classified | None = None  # None where there is no model that has learnt enough
     urls_cut: bool = False  # `urls` are not all that there are; `hosts` have those of all that were read
+    shown: Shown | None = None  # how it looks, where that alone was asked for

@@ -1,6 +1,7 @@
 """Held mail as a corpus for `filterd rules backtest --against quarantine`: what reviewers decided is its label."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +39,9 @@ def held_corpus(quarantine: Quarantine, since: float | None = None) -> list[Labe
         known = best.get(entry.digest)
         if known is None or _RANK[entry.state] < _RANK[known.state]:
             best[entry.digest] = entry
-    return [_labelled(quarantine, entry) for entry in best.values()]
+    return [
+        Labelled(Path(entry.id), LABELS[entry.state], source=Source(quarantine, entry.id)) for entry in best.values()
+    ]
 
 
 def _entries(quarantine: Quarantine, since: float | None) -> Iterator[Entry]:
@@ -49,12 +52,17 @@ def _entries(quarantine: Quarantine, since: float | None) -> Iterator[Entry]:
         before = page[-1].id
 
 
-def _labelled(quarantine: Quarantine, entry: Entry) -> Labelled:
-    def read() -> bytes:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Reads one held message. What cannot be read is OSError, so that it costs the others nothing."""
+
+    quarantine: Quarantine
+    id: str
+
+    def __call__(self) -> bytes:
+        """Its bytes, as received."""
         try:
-            with quarantine.open_raw(entry.id) as source:
+            with self.quarantine.open_raw(self.id) as source:
                 return source.read(MAX_FILE)
         except (KeyError, CustodyError) as error:  # purged meanwhile, or the store is away
             raise OSError(f"{type(error).__name__}: {error}") from error
-
-    return Labelled(Path(entry.id), LABELS[entry.state], source=read)

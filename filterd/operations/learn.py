@@ -124,7 +124,7 @@ class School:
         try:
             return self._inspected(message.name, _bytes(message) if raw is None else raw)
         except OSError as error:
-            return _Read(message.name, problem=f"cannot be read: {error.strerror}")
+            return _Read(message.name, problem=f"cannot be read: {error.strerror or error}")
 
     def _inspected(self, name: str, raw: bytes) -> _Read:
         if raw.count(b"\n") != raw.count(b"\r\n"):  # files on disk; an MTA would make CRLF of them too
@@ -153,8 +153,6 @@ def _rows(batch: Sequence[_Read], became: Sequence[Became]) -> Iterator[Row]:
 
 
 def _bytes(message: Labelled) -> bytes:
-    with message.path.open("rb") as file:
-        file.seek(message.start)
-        raw = file.read(message.size)
+    raw = message.read()
     # In a mailbox lines that begin with "From " are quoted.
     return raw.replace(b"\n>From ", b"\nFrom ") if message.number else raw

@@ -97,4 +97,6 @@ class Reviewer:
         """Have the classifier learn it; in words."""
         with self.quarantine.open_raw(identifier) as source:
             raw = source.read()
-        return self.learn(label, raw)
+        said = self.learn(label, raw)
+        self.quarantine.note(self.who, f"learn {label}", identifier, said)
+        return said

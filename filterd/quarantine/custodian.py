@@ -16,7 +16,7 @@ from filterd.quarantine.chain import AuditRow, ChainState
 from filterd.quarantine.changes import Act, Attempt, Lease
 from filterd.quarantine.database import BUSY, Database, SqliteDatabase
 from filterd.quarantine.durable import Fsync
-from filterd.quarantine.entries import ENDED, WAITING, Actor, Entry, EntryFilter, State, entry_of
+from filterd.quarantine.entries import ENDED, WAITING, Actor, Entry, EntryFilter, State, entry_of, storable
 from filterd.quarantine.files import Files
 from filterd.quarantine.inventory import Survey
 from filterd.quarantine.ledger import Ledger
@@ -211,11 +211,11 @@ class Quarantine:
                 files_too(connection)
         return gone
 
-    def note(self, who: Actor, action: str, identifier: str) -> None:
-        """Write into the audit who did what (view, export) with an entry; KeyError where there is none."""
+    def note(self, who: Actor, action: str, identifier: str, result: str = "done") -> None:
+        """Write into the audit who did what (view, export, learn) with an entry; KeyError where there is none."""
         self._known(identifier)
         with self._ledger.changing() as connection:
-            changes.append(connection, self._act(identifier, who).row(action))
+            changes.append(connection, self._act(identifier, who).row(action, storable(result)))
 
     def audit(self, identifier: str) -> list[AuditRow]:
         """Everything done with an entry, oldest first; KeyError where nothing ever was."""

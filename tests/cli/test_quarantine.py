@@ -1,24 +1,32 @@
 """filterd quarantine: found, shown, exported and deleted, whatever the held mail says."""
 
+import hashlib
 import io
 import json
 import os
 import shutil
+import sqlite3
 import stat
 import sys
 import time
 import unicodedata
+import zipfile
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import libarchive
 import pytest
 from typer.testing import CliRunner, Result
 
-from filterd.cli import app
+from filterd.cli import app, export
 from filterd.cli import quarantine as command
+from filterd.cli.listing import COLUMNS, Sort
 from filterd.model.custody import Evidence
-from filterd.quarantine import EntryFilter, Quarantine, State
+from filterd.operations.export import PASSWORD, packed
+from filterd.quarantine import Actor, EntryFilter, Quarantine, State
+from filterd.quarantine.evidence import decode
 from tests.quarantine.samples import BODY, FIELDS, evidence, identifier, raw, whole
 
 UNKNOWN = identifier(99)
@@ -44,8 +52,16 @@ class Site:
             return self.quarantine.hold(held, message)
 
     def run(self, *arguments: str) -> Result:
-        """A quarantine command."""
+        """A quarantine command. No inspector is started: that is for test_quarantine_views.py."""
+        if arguments[0] == "show":
+            arguments = (*arguments, "--brief")
         return CliRunner().invoke(app, ["quarantine", *arguments, "--config", str(self.config)])
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """The ledger itself, for what no command does."""
+        with closing(sqlite3.connect(self.folder / "state" / "quarantine" / "ledger.sqlite")) as connection, connection:
+            yield connection
 
     def audit(self, identifier: str) -> list[tuple[str, str]]:
         """What was done with an entry: action and result."""
@@ -110,6 +126,56 @@ def test_a_retried_message_is_one_line(site: Site) -> None:
     site.hold(evidence(7, sender="anna@a.test"))
     rows = [line.split("\t") for line in site.run("list", "--from", "anna").stdout.splitlines()]
     assert [(row[0], row[6]) for row in rows] == [(identifier(7), "2")]
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        (["--sort", "score"], [1, 0, 2]),
+        (["--sort", "score", "--reverse"], [2, 0, 1]),
+        (["--sort", "from"], [0, 1, 2]),
+        (["--sort", "subject", "-r"], [2, 1, 0]),
+        (["--sort", "score", "--limit", "2", "--page", "2"], [2]),
+        (["--limit", "1", "--page", "2"], [1]),
+        (["--limit", "2", "--page", "3"], []),
+        (["--before", identifier(2), "--limit", "1"], [1]),
+        (["--reverse", "--limit", "1"], [0]),
+        (["--until", "2023-11-14T22:13:22"], [1, 0]),
+        (["--recipient", "to@b.test"], [2, 1, 0]),
+    ],
+)
+def test_the_list_is_sorted_and_paged(site: Site, options: list[str], numbers: list[int]) -> None:
+    """Numbers and times from the highest, texts by the alphabet; pages of what was sorted."""
+    with site.changing() as ledger:
+        ledger.execute("UPDATE entries SET score = ? WHERE id = ?", (30.0, identifier(1)))
+        ledger.execute("UPDATE entries SET score = ? WHERE id = ?", (2.0, identifier(2)))
+    done = site.run("list", "--json", *options)
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == [identifier(number) for number in numbers]
+
+
+def test_the_list_has_the_columns_that_are_asked_for(site: Site) -> None:
+    """In that order; a wrong one is wrong usage, and the error names those there are."""
+    done = site.run("list", "--columns", "id, state,rules,size", "--from", "anna")
+    assert done.stdout == f"{identifier(0)}\theld\tSPF_FAIL\t{len(whole())}\n"
+    done = site.run("list", "--columns", "id,nonsense")
+    assert (done.exit_code, "sha256" in done.output) == (2, True)
+
+
+def test_the_list_takes_states(site: Site) -> None:
+    """Several, or all."""
+    site.run("delete", identifier(0))
+    found = [
+        site.run("list", "--columns", "id,state", *more).stdout.split() for more in (["--state", "deleted"], ["--all"])
+    ]
+    assert found[0] == [identifier(0), "deleted"]
+    assert len(found[1]) == 6
+
+
+def test_every_column_can_be_shown_and_every_order_taken(site: Site) -> None:
+    """None of them is forgotten."""
+    done = site.run("list", "--columns", ",".join(COLUMNS))
+    assert {len(line.split("\t")) for line in done.stdout.splitlines()} == {len(COLUMNS)}
+    assert all(len(site.run("list", "--sort", sort).stdout.splitlines()) == 3 for sort in Sort)
 
 
 def test_nothing_held_is_nothing_listed_and_nothing_made(tmp_path: Path) -> None:
@@ -276,9 +342,114 @@ def test_raw_to_standard_output(site: Site) -> None:
     assert done.stdout_bytes == whole(BODY, FIELDS)
 
 
+def _unpacked(archive: Path, password: str) -> dict[str, bytes]:
+    """The files of a zip, as another program reads them."""
+    with libarchive.file_reader(str(archive), "zip", passphrase=password) as found:
+        return {entry.pathname: b"".join(entry.get_blocks()) for entry in found}
+
+
+@pytest.mark.threat("QUA-09")
+def test_a_zip_is_encrypted_and_opens_nothing(site: Site, tmp_path: Path) -> None:
+    """Every byte of the message under a name that no mail program opens, its evidence, and what both are; AES alone."""
+    target = tmp_path / "out.zip"
+    done = site.run("export", "--zip", "--output", str(target), identifier(0), identifier(1))
+    assert (done.exit_code, done.output) == (0, "")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    files = _unpacked(target, PASSWORD)
+    assert files[f"{identifier(0)}.eml.txt"] == whole()
+    assert decode(files[f"{identifier(1)}.evidence.json"]) == site.quarantine.evidence(identifier(1))
+    manifest = json.loads(files["manifest.json"])
+    assert [row["id"] for row in manifest["messages"]] == [identifier(0), identifier(1)]
+    for row in manifest["messages"]:
+        for part in (row["message"], row["evidence"]):
+            assert hashlib.sha256(files[part["name"]]).hexdigest() == part["sha256"]
+        assert row["intact"] is True
+    assert set(files) == {
+        part["name"] for row in manifest["messages"] for part in (row["message"], row["evidence"])
+    } | {"manifest.json"}
+    with zipfile.ZipFile(target) as archive:
+        assert {(one.compress_type, one.flag_bits & 1) for one in archive.infolist()} == {(99, 1)}  # AES, encrypted
+        assert {one.filename.rpartition(".")[2] for one in archive.infolist()} == {"txt", "json"}
+    assert b"invoice" not in target.read_bytes().lower()
+    assert site.audit(identifier(0)) == [("export zip", "done")]
+
+
+@pytest.mark.threat("QUA-09")
+def test_a_zip_has_the_password_that_was_given(site: Site, tmp_path: Path) -> None:
+    """From a file or the terminal, where it is asked for twice; never as an argument. A wrong one opens nothing."""
+    secret = tmp_path / "secret"
+    secret.write_text("hunter two\nmore\n")
+    first, second = tmp_path / "1.zip", tmp_path / "2.zip"
+    options = ["export", "--zip", identifier(0), "--password-file", str(secret), "--output", str(first)]
+    assert site.run(*options).exit_code == 0
+    asked = ["quarantine", "export", "--zip", identifier(0), "--ask-password", "--output", str(second)]
+    done = CliRunner().invoke(app, [*asked, "--config", str(site.config)], input="hunter two\nhunter two\n")
+    assert (done.exit_code, "hunter" in done.output) == (0, False)
+    for path in (first, second):
+        assert _unpacked(path, "hunter two")[f"{identifier(0)}.eml.txt"] == whole()
+        with pytest.raises(libarchive.ArchiveError):
+            _unpacked(path, PASSWORD)
+
+
+def test_a_message_that_was_altered_is_said_in_the_manifest(site: Site, tmp_path: Path) -> None:
+    """Whoever reads it elsewhere has nothing to compare with."""
+    entry = site.quarantine.entry(identifier(0))
+    assert entry is not None
+    written = bytearray()
+
+    def write(data: bytes) -> int:
+        written.extend(data)
+        return len(data)
+
+    other = replace(entry, sha256="0" * 64)
+    packed(site.quarantine, [other], write, password="x", who=Actor("me"), now=0.0)
+    (tmp_path / "x.zip").write_bytes(written)
+    (row,) = json.loads(_unpacked(tmp_path / "x.zip", "x")["manifest.json"])["messages"]
+    assert row["intact"] is False
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--raw", "--zip", "-o", "x"],
+        ["--raw"],
+        ["--raw", "--ask-password", "-o", "x"],
+        ["--zip", "--ask-password", "--password-file", "x", "-o", "x"],
+    ],
+)
+def test_an_export_that_cannot_be_meant(site: Site, options: list[str]) -> None:
+    """Wrong usage, and nothing is written."""
+    assert site.run("export", identifier(0), *options).exit_code == 2
+    assert site.audit(identifier(0)) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\n", None])
+def test_a_password_file_that_has_none(site: Site, tmp_path: Path, content: bytes | None) -> None:
+    """Empty, no text, or not there: said, and nothing leaves under another password."""
+    secret, target = tmp_path / "secret", tmp_path / "x.zip"
+    if content is not None:
+        secret.write_bytes(content)
+    done = site.run("export", "--zip", identifier(0), "--password-file", str(secret), "-o", str(target))
+    assert (done.exit_code, target.exists(), site.audit(identifier(0))) == (1, False, [])
+    assert str(secret) in done.stderr
+
+
+def test_an_export_that_fails_leaves_nothing(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A half archive would be taken for a whole one."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("told to fail")
+
+    monkeypatch.setattr(export, "packed", broken)
+    done = site.run("export", "--zip", identifier(0), "-o", str(tmp_path / "x.zip"))
+    assert (done.exit_code, (tmp_path / "x.zip").exists()) == (1, False)
+    assert "told to fail" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["--raw", "--zip"])
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link", "folder"])
 @pytest.mark.threat("QUA-09")
-def test_nothing_is_written_over_or_through_a_link(site: Site, tmp_path: Path, kind: str) -> None:
+def test_nothing_is_written_over_or_through_a_link(site: Site, tmp_path: Path, kind: str, how: str) -> None:
     """A target that exists in any form is refused, and is as it was."""
     target, other = tmp_path / "out.eml", tmp_path / "other"
     if kind == "file":
@@ -289,7 +460,7 @@ def test_nothing_is_written_over_or_through_a_link(site: Site, tmp_path: Path, k
         if kind == "link":
             other.write_text("mine")
         target.symlink_to(other)
-    done = site.run("export", "--raw", "--output", str(target), identifier(0))
+    done = site.run("export", how, "--output", str(target), identifier(0))
     assert (done.exit_code, done.stderr) == (1, f"{target} exists: name a file that does not\n")
     assert other.exists() == (kind == "link")
     assert not target.is_file() or target.read_text() == "mine"
@@ -313,6 +484,21 @@ def test_delete_takes_the_message_and_leaves_the_entry(site: Site) -> None:
     assert site.run("delete", identifier(0)).stdout == f"{identifier(0)} not deleted: was deleted\n"
     assert [entry.id for entry in site.quarantine.entries()] == [identifier(2)]
     assert site.audit(identifier(0)) == [("delete", "done"), ("delete", "was deleted")]
+
+
+def test_delete_by_what_is_found(site: Site) -> None:
+    """It asks, says what it would do, and takes neither nothing nor both for a choice."""
+    assert identifier(0) in site.run("delete", "--from", "anna", "--dry-run").stdout
+    asked = CliRunner().invoke(
+        app, ["quarantine", "delete", "--from", "anna", "--config", str(site.config)], input="n\n"
+    )
+    assert "delete 1 messages?" in asked.output
+    assert len(site.quarantine.entries()) == 3
+    done = [json.loads(line) for line in site.run("delete", "--from", "anna", "--yes", "--json").stdout.splitlines()]
+    assert done == [{"id": identifier(0), "deleted": True, "problem": ""}]
+    for wrong in ([], [identifier(1), "--from", "bob"]):
+        assert site.run("delete", *wrong).exit_code == 1
+    assert len(site.quarantine.entries()) == 2
 
 
 def test_one_wrong_id_among_several_deletes_none(site: Site) -> None:
