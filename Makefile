@@ -11,6 +11,8 @@ LISTEN ?=
 CONFIG ?=
 # make test: ARGS='-k postfix -x' goes to pytest
 ARGS ?=
+# the order of tests, printed with the command: SEED=N make test repeats one
+SEED ?= $(shell date +%s)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +32,7 @@ demo: test-setup ## eight messages through a private Postfix, and what became of
 	@$(BIN)/python -m tests.demo
 
 test: test-setup ## all tests, those with real servers included (ARGS goes to pytest)
-	$(BIN)/pytest -q $(ARGS)
+	$(BIN)/pytest -q --randomly-seed=$(SEED) $(ARGS)
 
 check: setup ## lint, format, types, layers, documents
 	$(BIN)/ruff check .
