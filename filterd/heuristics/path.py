@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from filterd.domains import normalise_address
+from filterd.domains import hello
 from filterd.heuristics.dates import MAX_DATE, received_date, zone_problem
 from filterd.heuristics.subject import Evidence, Heuristic, Subject
 
@@ -72,25 +72,17 @@ def _day(received: bytes) -> bytes:
 
 def helo_bare_address(subject: Subject) -> Evidence:
     """The client called itself by an address without brackets (RFC 5321, section 4.1.3)."""
-    return (subject.helo,) if subject.helo and normalise_address(subject.helo) else None
+    return hello.bare_address(subject.helo)
 
 
 def helo_unqualified(subject: Subject) -> Evidence:
     """The client's name for itself is no name on the Internet: without a dot, or of a private network."""
-    name = subject.helo.rstrip(".").lower()
-    if not name or name[:1] == "[" or normalise_address(name):
-        return None
-    private = "." not in name or name.endswith((".local", ".lan", ".localdomain", ".internal", ".home", ".invalid"))
-    return (subject.helo,) if private else None
+    return hello.unqualified(subject.helo)
 
 
 def helo_false_address(subject: Subject) -> Evidence:
     """The client called itself by an address that is not its own."""
-    name = subject.helo.removeprefix("[").removesuffix("]")
-    claimed = normalise_address(name.removeprefix("IPv6:"))
-    if not claimed or not subject.client_address or claimed == normalise_address(subject.client_address):
-        return None
-    return (claimed, subject.client_address)
+    return hello.false_address(subject.helo, subject.client_address)
 
 
 def backscatter(subject: Subject) -> Evidence:
