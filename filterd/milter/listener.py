@@ -6,7 +6,6 @@ stop: the threads that wait for the next command of open sessions would end with
 
 import os
 import socket
-import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, Final
 import milter
 import structlog
 
+from filterd.ipc.listening import ListenError, clear_path
 from filterd.milter.session import ACTIONS, Session
 from filterd.milter.sessions import Sessions
 from filterd.pipeline.parts import Parts
@@ -25,10 +25,6 @@ from filterd.telemetry.events import Event
 _NAME: Final = "filterd"
 _log = structlog.get_logger()
 _BACKLOG: Final = 1024  # sessions waiting to be accepted; a burst of connections must not see ECONNREFUSED
-
-
-class ListenError(Exception):
-    """The milter socket cannot be opened; the text says which and why."""
 
 
 def open_listener(listen: str, mode: int, group: int = -1) -> None:
@@ -44,7 +40,7 @@ def open_listener(listen: str, mode: int, group: int = -1) -> None:
     if path is not None:
         made = _first_name(path)
         for one in (path, made):
-            _clear(one)
+            clear_path(one)
         bound = f"unix:{made}"
     milter.set_flags(ACTIONS)
     milter.set_exception_policy(milter.TEMPFAIL)
@@ -146,7 +142,6 @@ def _deaf_socket() -> socket.socket:
 _listening: Final = set[int]()
 _deaf: Final = list[socket.socket]()
 _paths: Final = list[Path]()
-_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def _not_yet(_context: Any, _offered: list[int]) -> int:
@@ -167,30 +162,3 @@ def _sockets() -> set[int]:
 def _first_name(path: Path) -> Path:
     """What the socket is called before its rename: no longer than its name, for paths of sockets are short."""
     return path.with_name(path.name[:-1] + ("+" if path.name.endswith("~") else "~"))
-
-
-def _clear(path: Path) -> None:
-    """Remove a stale socket of ours; refuse whatever else is there, and a folder where others could put theirs."""
-    try:
-        folder = path.parent.stat()
-    except OSError as error:
-        raise ListenError(f"cannot listen on unix:{path}: the folder {path.parent}: {error.strerror}") from None
-    if folder.st_mode & _OTHERS_WRITE and not folder.st_mode & stat.S_ISVTX:
-        raise ListenError(
-            f"cannot listen on unix:{path}: others may write into {path.parent}: chmod go-w {path.parent}"
-        )
-    try:
-        status = path.lstat()
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(status.st_mode) or status.st_uid != os.geteuid():
-        raise ListenError(f"cannot listen on unix:{path}: it exists and is not a socket of this user")
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-        except OSError as error:
-            raise ListenError(f"cannot listen on unix:{path}: {error}") from None
-    raise ListenError(f"cannot listen on unix:{path}: another process answers there")
