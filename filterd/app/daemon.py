@@ -16,6 +16,7 @@ import structlog
 
 from filterd import __version__
 from filterd.app.beside import Beside
+from filterd.app.early import policy_server
 from filterd.app.front import LiveFront, shared_state
 from filterd.app.learner import LearnerProcess, Tended, autolearn
 from filterd.app.lists import protection
@@ -27,8 +28,10 @@ from filterd.config import Config, ConfigError, SecretError, read_secret
 from filterd.domains import load_suffixes
 from filterd.inspectors import NurseryProcess, start_nursery
 from filterd.inspectors.nursery import SOCKET_NAME
-from filterd.milter.listener import ListenError, open_listener
+from filterd.ipc.listening import ListenError
+from filterd.milter.listener import close_listener, open_listener
 from filterd.model.custody import CustodyError
+from filterd.policy.listener import PolicyListener
 from filterd.quarantine import Journal, Place, Quarantine, open_quarantine
 from filterd.supervisor.generation import Plan
 from filterd.supervisor.supervisor import Supervisor
@@ -42,7 +45,17 @@ LOCK_SECONDS: Final = 1.0
 NURSERY_PREFIX: Final = "inspect-"
 PASSABLE: Final = 0o711  # the MTA must pass the folder to reach the socket; everything else in it is private itself
 # A reload keeps the listening sockets and the state: these keys need a restart.
-FIXED: Final = ("milter.listen", "milter.socket_mode", "milter.socket_group", "metrics.listen", "paths", "quarantine")
+FIXED: Final = (
+    "milter.listen",
+    "milter.socket_mode",
+    "milter.socket_group",
+    "policy.listen",
+    "policy.socket_mode",
+    "policy.socket_group",
+    "metrics.listen",
+    "paths",
+    "quarantine",
+)
 _log = structlog.get_logger()
 
 
@@ -76,15 +89,23 @@ def run_daemon(commanded: Commanded) -> int:
     load_suffixes()  # before the fronts are forked: each would read it itself, at its first message
     metrics = Metrics.create(config.milter.fronts, tuple(ALL), [zone.display for zone in site.zones])
     try:
-        open_listener(config.milter.address.libmilter, config.milter.mode, _group(config.milter.socket_group))
+        open_listener(config.milter.address.libmilter, config.milter.mode, _group(config, "milter"))
+        asked = _policy_listener(config)
         beside = _beside(config, metrics)
     except (ListenError, OSError) as error:
         raise StartRefusedError(str(error)) from None
     learner = LearnerProcess(config)  # before the nursery, which maps the model
-    daemon = _Daemon(commanded, config, metrics, lock, learner)
+    daemon = _Daemon(commanded, config, metrics, lock, learner, asked)
     observer = _Observer(config, metrics, beside)
+
+    def refuse() -> None:
+        close_listener()
+        if asked is not None:
+            asked.close()
+
     try:
-        return Supervisor(daemon.reload, Tended(observer, learner), config.limits.drain).run(daemon.plan(site))
+        supervisor = Supervisor(daemon.reload, Tended(observer, learner), config.limits.drain, refuse)
+        return supervisor.run(daemon.plan(site))
     finally:
         learner.stop()
         for process in beside:
@@ -116,14 +137,21 @@ def read_status(config: Config) -> dict[str, Any] | None:
 class _Daemon:
     """Makes plans: one configuration each, for the supervisor to run."""
 
-    def __init__(
-        self, commanded: Commanded, first: Config, metrics: Metrics, lock: int, learner: LearnerProcess
+    def __init__(  # what outlives a configuration
+        self,
+        commanded: Commanded,
+        first: Config,
+        metrics: Metrics,
+        lock: int,
+        learner: LearnerProcess,
+        asked: PolicyListener | None,
     ) -> None:
         self._commanded = commanded
         self._first = first
         self._metrics = metrics
         self._lock = lock
         self._learner = learner
+        self._asked = asked
         self._started = time.time()
         self._plans = 0
 
@@ -152,13 +180,14 @@ class _Daemon:
             folder.mkdir(mode=0o711)
             return _Nursery(start_nursery(folder, nursery_settings(config)), folder)
 
-        def build(slot: int) -> LiveFront:
+        def build(slot: int) -> _Serving:
             os.close(self._lock)  # the supervisor alone holds it: it must go with that one
-            return _Serving(site, folder / SOCKET_NAME, self._metrics, slot)
+            return _Serving(site, folder / SOCKET_NAME, self._metrics, slot, self._asked)
 
         summary: dict[str, object] = {
             "version": __version__,
             "listen": config.milter.address.libmilter,
+            "policy": config.policy.address.libmilter if config.policy.address else "off",
             "workers": config.milter.fronts,
             "inspectors": config.milter.fronts * config.inspectors.per_front,
             "config_id": site.config_id,
@@ -174,8 +203,9 @@ class _Daemon:
 class _Serving(LiveFront):
     """A front of the daemon: with quarantine and journal of its own."""
 
-    def __init__(self, site: Site, nursery: Path, metrics: Metrics, slot: int) -> None:
+    def __init__(self, site: Site, nursery: Path, metrics: Metrics, slot: int, asked: PolicyListener | None) -> None:
         row = metrics.front(slot)
+        row.set("filterd_policy_connections", 0.0)
         row.set("filterd_sessions", 0.0)  # what a front killed before on this row had open
         self._quarantine = quarantine_of(site.config)
         self._journal = Journal(site.config.state_directory / "journal.sqlite")
@@ -192,9 +222,24 @@ class _Serving(LiveFront):
             pupil=autolearn(site.config, store),
         )
         self.lists.start()
+        self._policy = policy_server(site.config, self.parts, row, self.loop, asked)
+        if self._policy is not None:
+            self._policy.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether the policy service is at work."""
+        return self._policy is not None and self._policy.busy > 0
+
+    def retire(self) -> None:
+        """Accept no more policy connections, and close those that wait for nothing."""
+        if self._policy is not None:
+            self._policy.retire()
 
     def close(self) -> None:
         """End what runs and write what is queued."""
+        if self._policy is not None:
+            self._policy.close()
         super().close()
         self._journal.close()
         self._quarantine.close()
@@ -326,14 +371,21 @@ def _clean(config: Config) -> None:
         (runtime / STATUS_FILE).unlink()
 
 
-def _group(name: str) -> int:
-    """A group's number, -1 for none. StartRefusedError where there is no such group."""
+def _policy_listener(config: Config) -> PolicyListener | None:
+    """The socket of the policy service, None where it is off. ListenError, StartRefusedError."""
+    address = config.policy.address
+    return None if address is None else PolicyListener(address, config.policy.mode, _group(config, "policy"))
+
+
+def _group(config: Config, table: str) -> int:
+    """The number of a socket's group, -1 for none. StartRefusedError where there is no such group."""
+    name = str(_value(config, f"{table}.socket_group"))
     if not name:
         return -1
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
-        raise StartRefusedError(f"[milter] socket_group: expected a group of this machine, got {name!r}") from None
+        raise StartRefusedError(f"[{table}] socket_group: expected a group of this machine, got {name!r}") from None
 
 
 def _value(config: Config, key: str) -> object:

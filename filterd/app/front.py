@@ -6,10 +6,12 @@ import time
 from asyncio import AbstractEventLoop, gather
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from filterd.app.early import early_of
 from filterd.app.policies import decisions
 from filterd.app.site import Site
 from filterd.app.watch import ListsWatch
@@ -29,6 +31,7 @@ from filterd.icap import IcapPool
 from filterd.inspectors import InspectorPool, PoisonLedger
 from filterd.model.custody import Custodian, JournalWriter
 from filterd.model.dns import Answer, AnswerStatus, Question
+from filterd.model.early import EarlyGate
 from filterd.model.identity import Identities
 from filterd.pipeline.autolearn import Autolearn
 from filterd.pipeline.deferral import Deferrals
@@ -186,10 +189,22 @@ class LiveFront:
             scanners=self._scanners,
             pupil=pupil,
         )
+        early = early_of(site, self.parts, metrics, memory, self._gates(site))
+        early_wait = site.config.early.wait if site.config.early.milter else None
+        self.parts = replace(self.parts, early=early, early_wait=early_wait)
         if not self._pool.wait_ready(INSPECTORS_WITHIN):
             trouble = self._pool.trouble or "they did not start in time"
             self.close()
             raise StartError(f"no inspectors: {trouble}")
+
+    def _gates(self, site: Site) -> tuple[EarlyGate, ...]:  # noqa: ARG002  # those that are built ask the site
+        """Who else is asked about a recipient before its content, in this order; those that are `ahead` come first."""
+        return ()
+
+    @property
+    def loop(self) -> AbstractEventLoop:
+        """The loop of the lookups' thread."""
+        return self._resolving.thread.loop
 
     @property
     def facts(self) -> dict[str, object]:

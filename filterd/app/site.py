@@ -9,11 +9,15 @@ from typing import Final
 
 from filterd.app.policies import INSPECTOR, load_policies
 from filterd.app.scores import COMPOSITES, REGEX, load_basis, site_scores
+from filterd.checks.dnsbl import DnsblCheck
+from filterd.checks.iprev import IprevCheck
 from filterd.checks.registry import ALL
+from filterd.checks.spf import SpfCheck
 from filterd.config import DEFAULT_PATH, Config, ConfigError, config_id, load
 from filterd.config.listen import parse_listen, parse_nameserver
 from filterd.dnsbl import Zone, load_zones
 from filterd.indicators import Indicators, load_indicators
+from filterd.pipeline.early import early_symbols
 from filterd.pipeline.policies import Policies
 from filterd.score import ScoreRules, problems
 
@@ -70,6 +74,7 @@ def load_site(config: Config, path: Path | None = None) -> Site:
         *problems(scores, config.actions.reject),
         *_unknown_checks(config, path or DEFAULT_PATH),
         *_unscored(zones, scores),
+        *_late(config, zones, path or DEFAULT_PATH),
         *misled,
     ]
     if not (folder / "yara").is_dir():
@@ -93,6 +98,15 @@ def _unknown_checks(config: Config, path: Path) -> Iterable[str]:
         if name not in allowed:
             guess = "".join(f"; did you mean {close!r}?" for close in get_close_matches(name, allowed, 1))
             yield f"{path}: {key}: expected one of {', '.join(sorted(allowed))}, got {name!r}{guess}"
+
+
+def _late(config: Config, zones: Iterable[Zone], path: Path) -> Iterable[str]:
+    """Symbols in [early] that nothing reports before the content is there: who names one waits for it in vain."""
+    known = early_symbols((IprevCheck(), SpfCheck(), DnsblCheck(zones)))
+    for key, names in (("reject", config.early.reject), ("defer", config.early.defer)):
+        for name in sorted(set(names) - known):
+            guess = "".join(f"; did you mean {close!r}?" for close in get_close_matches(name, known, 1))
+            yield f"{path}: [early] {key}: expected symbols that are known before DATA, got {name!r}{guess}"
 
 
 def _unscored(zones: Iterable[Zone], scores: ScoreRules) -> Iterable[str]:

@@ -104,6 +104,15 @@ class ReputationCheck:
         return CheckReport(self.name, outcome, tuple(findings), cause=cause, read=tuple(notes.items()))
 
 
+def network_findings(memory: Memory, address: str, now: float) -> tuple[Finding, ...]:
+    """What is known of a client's network before anything else is. Waits for the store, within its own bound."""
+    network = memory.network(address)
+    if not network:
+        return ()
+    memory.connected(network, now)  # asks nothing where it is fresh
+    return tuple(_about(NETWORK, network, memory.record(network_key(network)), now, favours=True))
+
+
 def _read(memory: Memory, key: str, notes: dict[str, str]) -> Record | None:
     """What is counted under a key, and a note of it."""
     found = memory.record(key)

@@ -12,6 +12,7 @@ from filterd.config.classifier import Classifier
 from filterd.config.content import Content
 from filterd.config.custody import Quarantine
 from filterd.config.decisions import Actions, Limits, Replies
+from filterd.config.early import Early, PolicyService
 from filterd.config.fields import Section, key
 from filterd.config.greylist import Greylist
 from filterd.config.icap import Icap
@@ -40,6 +41,8 @@ class Config(Section):
     """filterd.toml, one attribute per table (of `policies` and `rates` by name); `Config()` is the built-in default."""
 
     milter: Milter = key(Milter(), "")
+    policy: PolicyService = key(PolicyService(), "")
+    early: Early = key(Early(), "")
     dns: Dns = key(Dns(), "")
     redis: Redis = key(Redis(), "")
     quarantine: Quarantine = key(Quarantine(), "")

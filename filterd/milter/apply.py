@@ -18,6 +18,13 @@ _CODES = {
 }
 
 
+class Telling(Protocol):
+    """The part of pymilter's context that says why."""
+
+    def setreply(self, code: str, enhanced: str, text: str) -> None:
+        """Choose the reply to a refusal."""
+
+
 class Context(Protocol):
     """The part of pymilter's context that carries out decisions."""
 
@@ -46,7 +53,7 @@ def carry_out(context: Context, decision: Decision, *, leading_space: bool) -> i
     return int(_CODES[decision.verdict.action])
 
 
-def set_reply(context: Context, reply: SmtpReply) -> None:
+def set_reply(context: Telling, reply: SmtpReply) -> None:
     """Hand a reply to libmilter, which reads % as a format character."""
     context.setreply(str(reply.code), reply.enhanced, reply.text.replace("%", "%%"))
 

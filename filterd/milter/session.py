@@ -7,6 +7,7 @@ import milter
 
 from filterd.domains import normalise_address
 from filterd.milter.apply import carry_out
+from filterd.milter.early import judged
 from filterd.milter.guard import CONTINUE, TEMPFAIL, caught, guarded
 from filterd.milter.sessions import Sessions
 from filterd.model.session import Client
@@ -41,6 +42,7 @@ class Session:
         self._transaction: Transaction | None = None
         self._begun = False  # MAIL was said: the transaction is this message's, no longer the one of CONNECT
         self._broken = ""
+        self._judged = 0  # recipients of the message at hand that were asked about
         sessions.enter()
 
     def failed(self, callback: str) -> None:
@@ -95,9 +97,16 @@ class Session:
     @guarded(TEMPFAIL)
     def envelope_recipient(self, recipient: bytes, *_parameters: bytes) -> int:
         """Take one more recipient of the message."""
-        if self._transaction is not None:
-            self._transaction.rcpt(_address(recipient), _text(recipient))
-        return CONTINUE
+        transaction = self._transaction
+        if transaction is None:
+            return CONTINUE
+        address = _address(recipient)
+        told = judged(self._context, self._parts, transaction, address, self._judged)
+        self._judged += 1
+        if told == CONTINUE:  # else it is no recipient of the message
+            exact = _text(recipient)
+            transaction.rcpt(address, exact, self._resolved(exact))
+        return told
 
     def header(self, name: str, value: bytes) -> int:
         """Take a field. Never waits, never answers where the MTA agreed to that. Flat: a message has dozens of them."""
@@ -171,6 +180,7 @@ class Session:
             if self._peer.helo:
                 self._transaction.hello(self._peer.helo)
         self._begun = True
+        self._judged = 0
         return self._transaction
 
     def _drop(self) -> None:

@@ -38,6 +38,7 @@ class Runner:
         self._started: set[str] = set()
         self._lock = threading.Lock()
         self._all_done = threading.Event()
+        self._awaited: tuple[frozenset[str], Callable[[], None]] | None = None
         self._closed = False
 
     def skip(self, names: frozenset[str]) -> None:
@@ -65,6 +66,17 @@ class Runner:
                     jobs += [(plan, _ignore) for plan in [self._foresight(check, one)] if plan is not None]
         if jobs:
             self._lookups.run(jobs)
+
+    def tell_when(self, names: frozenset[str], done: Callable[[], None]) -> None:
+        """Have `done` called once all of these have reported: now, or in the thread that brings the last report.
+
+        The last who asks is told. It must not raise.
+        """
+        with self._lock:
+            self._awaited = None if names <= self.reports.keys() else (names, done)
+            now = self._awaited is None
+        if now:
+            done()
 
     def wait(self, seconds: float) -> Mapping[str, CheckReport]:
         """All reports, in the order of the schedule: what is not done within `seconds` is unknown, and stays so.
@@ -133,10 +145,17 @@ class Runner:
             ready = [check for check in self._schedule.dependents[result.check] if self._may_start(check)]
             self._started.update(check.name for check in ready)
             finished = len(self.reports) == len(self._schedule.checks)
+            told = self._awaited
+            if told is not None and told[0] <= self.reports.keys():
+                self._awaited = None
+            else:
+                told = None
         if ready:
             self._lookups.run([self._job(check) for check in ready])
         if finished:
             self._all_done.set()
+        if told is not None:
+            told[1]()
 
 
 def _skipped(name: str) -> CheckReport:

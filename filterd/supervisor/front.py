@@ -44,6 +44,13 @@ class LiveParts(Protocol):
     def facts(self) -> dict[str, object]:
         """What `filterd status` shows of a front once it serves; JSON values."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether something other than a milter session is still at work."""
+
+    def retire(self) -> None:
+        """Take no new work but from milter sessions that are open."""
+
     def close(self) -> None:
         """Flush and close everything."""
 
@@ -119,6 +126,7 @@ class _End:
         try:
             if signal.sigwait([DRAIN, CUT]) == DRAIN:
                 stop_listening()
+                self._live.retire()
                 self._drain()
         except Exception:  # noqa: BLE001  # the top of this thread: the front must not stay for ever
             _log.error(Event.FRONT_FAILED, exc_info=True)
@@ -135,7 +143,7 @@ class _End:
         quiet, orphan_until = 0, 0.0
         # Two looks: a connection that was accepted just now has not been counted yet.
         while quiet < _QUIET_LOOKS and signal.sigtimedwait([CUT], _LOOK) is None:
-            quiet = quiet + 1 if self._sessions.open <= 0 else 0
+            quiet = quiet + 1 if self._sessions.open <= 0 and not self._live.busy else 0
             if os.getppid() != self._parent:
                 orphan_until = orphan_until or time.monotonic() + ORPHAN_SECONDS
                 if time.monotonic() > orphan_until:

@@ -45,10 +45,17 @@ class Observer(Protocol):
 class Supervisor:
     """Runs generations. `load` gives the plan of what the files say now, or raises ValueError saying why not."""
 
-    def __init__(self, load: Callable[[], Plan], observer: Observer, drain: float = STOP_SECONDS) -> None:
-        """Start nothing yet; a stop waits `drain` seconds for open sessions."""
+    def __init__(
+        self,
+        load: Callable[[], Plan],
+        observer: Observer,
+        drain: float = STOP_SECONDS,
+        refuse: Callable[[], None] = close_listener,
+    ) -> None:
+        """Start nothing yet. A stop waits `drain` seconds for open sessions; `refuse` closes what is listened on."""
         self._load = load
         self._observer = observer
+        self._refuse = refuse
         self._drain = drain
         self._generations: list[Generation] = []
         self._numbers = 0
@@ -158,7 +165,7 @@ class Supervisor:
             self._changed()
 
     def _stop(self, seconds: float) -> int:
-        close_listener()
+        self._refuse()
         for generation in self._generations:
             if not generation.retired:
                 generation.retire()

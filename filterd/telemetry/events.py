@@ -34,7 +34,15 @@ class Event(StrEnum):
     SANDBOX = "sandbox", "the confinement inspectors run under on this machine"
     POISON = "poison", "a message that ended two inspectors is held unread"
     MESSAGE = "message", "one message and what became of it"
-    CALLBACK_CRASHED = "callback_crashed", "our bug in a milter callback: the message is deferred"
+    RECIPIENT = "recipient", "a recipient was refused before the content was sent, or would have been in observe mode"
+    POLICY_FAILED = (
+        "policy_failed",
+        "a policy request could not be understood or was not complete in time: the connection was closed",
+    )
+    CALLBACK_CRASHED = (
+        "callback_crashed",
+        "our bug in a milter callback (the message is deferred) or in the policy service (which then says nothing)",
+    )
     CHECK_CRASHED = "check_crashed", "our bug in a check: it counts as not made, never as passed"
     RULE_FILE_LEFT_OUT = "rule_file_left_out", "a YARA file does not compile and is not in use; the others are"
     RULE_SUSPENDED = (

@@ -167,3 +167,24 @@ class FrontMetrics:
     def session(self, change: int) -> None:
         """A session opened (+1) or closed (-1)."""
         self.inc("filterd_sessions", amount=change)
+
+    def recipient(self, by: str, action: str) -> None:
+        """A recipient that was judged before its content."""
+        self.inc("filterd_recipients", by, action)
+
+    def gate_failed(self, kind: str) -> None:
+        """A recipient that passed because greylisting, limits or lists gave no answer."""
+        self.inc("filterd_gate_failures", kind)
+
+    def policy_request(self, state: str) -> None:
+        """A policy request by its protocol_state."""
+        known = ("filterd_policy_requests", state) in self._index
+        self.inc("filterd_policy_requests", state if known else "OTHER")
+
+    def policy_failed(self, kind: str) -> None:
+        """A policy connection closed without an answer."""
+        self.inc("filterd_policy_failures", kind)
+
+    def policy_connection(self, change: int) -> None:
+        """A policy connection opened (+1) or closed (-1)."""
+        self.inc("filterd_policy_connections", amount=change)

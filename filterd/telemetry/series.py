@@ -10,6 +10,10 @@ OTHER: Final = "other"  # a label value outside the vocabulary is counted here: 
 # Seconds; from what a warm message takes to the deadline.
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 SHARED_OUTCOMES: Final = ("hit", "miss", "late", "error")
+POLICY_STATES: Final = ("CONNECT", "EHLO", "HELO", "MAIL", "RCPT", "DATA", "END-OF-MESSAGE", "OTHER")
+POLICY_FAULTS: Final = ("protocol", "timeout", "crashed")
+GATE_FAULTS: Final = ("late", "crashed")
+ASKED_BY: Final = ("policy", "milter")
 RULE_DEEDS: Final = ("suspended", "excused")
 GREYLIST_RESULTS: Final = ("new", "early", "returned", "known", "excused", "spared")
 RATE_RESULTS: Final = ("passed", "refused", "would_refuse")
@@ -88,6 +92,26 @@ def families(checks: tuple[str, ...], lists: tuple[str, ...] = (), rates: tuple[
             "Recipients and messages that passed because shared state did not answer.",
             (("gate", (*GATES, OTHER)),),
         ),
+        Family(
+            "filterd_recipients",
+            "counter",
+            "Recipients judged before their content, by who asked and what was said (or would have been).",
+            (("by", ASKED_BY), ("action", actions)),
+        ),
+        Family("filterd_policy_requests", "counter", "Policy requests by protocol_state.", (("state", POLICY_STATES),)),
+        Family(
+            "filterd_policy_failures",
+            "counter",
+            "Policy connections closed without an answer, by why.",
+            (("kind", POLICY_FAULTS),),
+        ),
+        Family(
+            "filterd_gate_failures",
+            "counter",
+            "Recipients that passed greylisting, limits or lists because these gave no answer, by why.",
+            (("kind", GATE_FAULTS),),
+        ),
+        Family("filterd_policy_connections", "gauge", "Open connections of the policy service."),
         Family("filterd_sessions", "gauge", "Open SMTP sessions."),
         Family("filterd_fronts", "gauge", "Front processes that serve."),
         Family("filterd_front_deaths", "counter", "Front processes that ended by themselves."),
