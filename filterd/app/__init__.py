@@ -18,6 +18,7 @@ from filterd.app.commands import (
 )
 from filterd.app.daemon import Commanded, StartRefusedError, StillStartingError, read_status, run_daemon
 from filterd.app.front import StartError
+from filterd.app.limits import open_limits
 from filterd.app.lists import open_lists, suspended_lists
 from filterd.app.rule_files import around, data_files
 from filterd.app.site import Site, load_config, load_site
@@ -41,6 +42,7 @@ __all__ = [
     "open_bench",
     "open_inspectors",
     "open_journal",
+    "open_limits",
     "open_lists",
     "open_quarantine",
     "open_scanner",

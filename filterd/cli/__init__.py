@@ -13,6 +13,7 @@ from filterd.cli import (
     explain,
     export,
     learn,
+    limits,
     quarantine,
     release,
     replay,
@@ -60,6 +61,7 @@ quarantine.app.command()(review.review)
 quarantine.app.add_typer(custody.audit, name="audit")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(dnsbl.app, name="dnsbl")
+app.add_typer(limits.app, name="limits")
 app.add_typer(rules.app, name="rules")
 app.add_typer(learn.app, name="learn")
 

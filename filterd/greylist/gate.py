@@ -56,7 +56,7 @@ class GreylistGate:
         count: Count,
         *,
         patience: Patience,
-        knows: Callable[[str, str], bool] = lambda _sender, _recipient: False,
+        knows: Callable[[EarlyFacts], bool] = lambda _facts: False,
         spares: Callable[[str], bool] = lambda _recipient: False,
     ) -> None:
         """`patience` is shared with the other gates that ask a store."""
@@ -75,7 +75,7 @@ class GreylistGate:
         if not self._least <= facts.score < self._below or self._spares(facts.recipient):
             return PASS
         domain = spf_domain(facts.reports)
-        if domain and self._knows(facts.sender, facts.recipient):
+        if domain and self._knows(facts):
             self._count.greylisted(EXCUSED)
             return PASS
         if not self._patience.left((facts.id, facts.recipient)):

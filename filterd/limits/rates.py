@@ -63,7 +63,7 @@ class Rate:
             return ""
         match self.by:
             case RateBy.CLIENT:
-                return "" if request.trust is TrustClass.RELAY else self._network(request)
+                return "" if request.trust is TrustClass.RELAY else self.network_of(request.client)
             case RateBy.USER:
                 return request.user.lower()[:MAX_SUBJECT]
             case RateBy.SENDER:
@@ -75,15 +75,16 @@ class Rate:
         """What this subject draws from."""
         return Bucket(f"{self.name}:{subject}", self.interval, self.capacity, not self.dry_run)
 
-    def _network(self, request: Request) -> str:
-        return network(request.client, self.ipv4_prefix, self.ipv6_prefix)
+    def network_of(self, address: str) -> str:
+        """The network that stands for a client."""
+        return network(address, self.ipv4_prefix, self.ipv6_prefix)
 
     def _sender(self, request: Request) -> str:
         """Anybody can write a sender he is not: unproved ones use up nothing of the real one's."""
         name = _spelt(request.sender) if request.sender else NULL_SENDER
         if request.user or (request.proved and request.sender):
             return name
-        return f"{name} from {self._network(request) or 'here'}"
+        return f"{name} from {self.network_of(request.client) or 'here'}"
 
 
 def rates_of(config: Mapping[str, RateConfig]) -> tuple[Rate, ...]:

@@ -53,7 +53,8 @@ class Evidence:
 class JournalRow:
     """One message's fate without its body. `symbols` are name=weight pairs; `header_from` is an address.
 
-    Of a message that was shared out by policies there is one for each; `policy` as `Verdict.policy`.
+    Of a message that was shared out by policies there is one for each; `policy` as `Verdict.policy`. `note` is what
+    there is to say beside the reason: how long it had waited that was greylisted.
     """
 
     id: str
@@ -75,6 +76,7 @@ class JournalRow:
     ms: float
     observed: str = ""
     policy: str = ""
+    note: str = ""
 
 
 class Custodian(Protocol):

@@ -13,6 +13,7 @@ from filterd.model.verdict import ScoredSymbol
 from filterd.operations.scan_json import auth
 from filterd.pipeline.body import Body
 from filterd.pipeline.case import common_domain
+from filterd.pipeline.greylisting import NOTE
 from filterd.pipeline.parts import Inspect
 from filterd.pipeline.shares import Share
 from filterd.score import ScoreRules
@@ -64,6 +65,7 @@ def explain(evidence: Evidence, scale: Scale, shares: Sequence[Share] = ()) -> d
         "reply": None
         if verdict.reply is None
         else f"{verdict.reply.code} {verdict.reply.enhanced} {verdict.reply.text}",
+        "greylist": evidence.state.get(NOTE),
         "thresholds": dict(scale.thresholds),
         "symbols": [_symbol(one, scale.rules) for one in verdict.symbols],
         "auth": auth({report.check: report for report in evidence.reports}, verdict, answers.get),
@@ -168,6 +170,7 @@ def _head(explained: dict[str, Any]) -> Iterator[str]:
         *([("policy", explained["policy"])] if explained["policy"] else []),
         ("reason", f"{reason['code']}: {reason['text']}"),
         ("score", f"{explained['score']:.2f} of {limits}"),
+        *([("greylist", explained["greylist"])] if explained["greylist"] else []),
         *([("reply", explained["reply"])] if explained["reply"] else []),
     ]
     yield from (f"{name:<{_WIDTH}}{text}" for name, text in rows)

@@ -72,6 +72,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         ("became", found["became"]),
         *([("released", f"to {', '.join(release['to'])}: {release['outcome']}")] if release else []),
         ("reason", found["code"]),
+        *([("note", found["note"])] if found["note"] else []),
         *([("policy", found["policy"])] if found["policy"] else []),
         ("score", f"{found['score']:.2f}"),
         ("client", f"{found['client'] or 'unknown'}  helo {found['helo'] or '-'}"),

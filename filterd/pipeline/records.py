@@ -7,6 +7,7 @@ import structlog
 
 from filterd.model.custody import Evidence, JournalRow
 from filterd.model.verdict import Verdict
+from filterd.pipeline.greylisting import NOTE
 from filterd.pipeline.notes import read_of
 from filterd.pipeline.shares import Share
 from filterd.pipeline.transaction import Transaction
@@ -43,6 +44,7 @@ def journal_row(
         ms=round(seconds * 1000, 1),
         observed=verdict.observed.value if verdict.observed else "",
         policy=verdict.policy,
+        note=transaction.state.get(NOTE, ""),
     )
 
 

@@ -86,6 +86,9 @@ class Buckets(Protocol):
     def fill(self, key: str) -> None:
         """Make the bucket full."""
 
+    def fill_all(self, prefix: str) -> int:
+        """Make all buckets full whose key begins so; how many there were. Not atomic."""
+
     def close(self) -> None:
         """Give back what is open. Used again, it is opened again."""
 
@@ -130,6 +133,15 @@ class MemoryBuckets:
         self._check()
         with self._lock:
             self._full_at.pop(key, None)
+
+    def fill_all(self, prefix: str) -> int:
+        """As Buckets."""
+        self._check()
+        with self._lock:
+            keys = [key for key in self._full_at if key.startswith(prefix)]
+            for key in keys:
+                del self._full_at[key]
+        return len(keys)
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -54,16 +54,15 @@ class RedisBuckets(RedisStore):
 
     def listed(self, now: int) -> Iterator[tuple[str, int]]:
         """As Buckets, in no order; every step is a round trip."""
-        cursor, count = b"0", 0
-        while count < MAX_LISTED:
-            cursor, names = self._one(b"SCAN", cursor, b"MATCH", NAMES + b"*", b"COUNT", SCANNED)
-            for name, value in zip(names, self._one(b"MGET", *names) if names else (), strict=True):
+        count = 0
+        for names in self._scanned():
+            for name, value in zip(names, self._one(b"MGET", *names), strict=True):
                 full = _number(value)
-                if full > now and count < MAX_LISTED:
+                if full > now:
                     count += 1
                     yield _key(name), full
-            if cursor == b"0":
-                return
+                if count >= MAX_LISTED:
+                    return
 
     def full_at(self, key: str) -> int:
         """As Buckets."""
@@ -72,6 +71,24 @@ class RedisBuckets(RedisStore):
     def fill(self, key: str) -> None:
         """As Buckets."""
         self._one(b"DEL", NAMES + encoded(key))
+
+    def fill_all(self, prefix: str) -> int:
+        """As Buckets."""
+        start, count = NAMES + encoded(prefix), 0
+        for names in self._scanned():
+            wanted = [name for name in names if name.startswith(start)]
+            count += int(self._one(b"DEL", *wanted)) if wanted else 0
+        return count
+
+    def _scanned(self) -> Iterator[list[bytes]]:
+        """The names of all buckets, some at a time; one that comes or goes meanwhile may be missed."""
+        cursor = b"0"
+        while True:
+            cursor, names = self._one(b"SCAN", cursor, b"MATCH", NAMES + b"*", b"COUNT", SCANNED)
+            if names:
+                yield list(dict.fromkeys(names))
+            if cursor == b"0":
+                return
 
 
 def _number(value: bytes | None) -> int:

@@ -92,6 +92,18 @@ class TableBuckets:
             if place >= 0:
                 os.pwrite(file, _EMPTY, place)
 
+    def fill_all(self, prefix: str) -> int:
+        """As Buckets; a prefix is KEY bytes at most."""
+        wanted, count = encoded(prefix)[:KEY], 0
+        with self._locked() as file:
+            data = os.pread(file, SIZE, 0)
+            for at in range(0, len(data) - _SLOT.size + 1, _SLOT.size):
+                _, full, _, _, key = _SLOT.unpack_from(data, at)
+                if full and key.startswith(wanted):
+                    os.pwrite(file, _EMPTY, at)
+                    count += 1
+        return count
+
     def close(self) -> None:
         """As Buckets."""
         with self._lock:

@@ -138,6 +138,8 @@ def message_event(  # one keyword for each thing the row does not hold
         fields["observed"] = row.observed
     if row.policy:
         fields["policy"] = row.policy
+    if row.note:
+        fields["note"] = row.note
     if shares:
         fields["shares"] = [_share(share, whole=whole) for share in shares]
     return fields

@@ -54,7 +54,7 @@ class Front:
             self.count,
             patience=self.patience,
             spares=lambda recipient: recipient == "abuse@local.test",
-            knows=lambda sender, recipient: (sender, recipient) == ("alice@example.org", "carol@local.test"),
+            knows=lambda facts: (facts.sender, facts.recipient) == ("alice@example.org", "carol@local.test"),
         )
 
 

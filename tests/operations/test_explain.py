@@ -166,6 +166,14 @@ def test_without_an_opinion_there_are_no_reasons() -> None:
     assert with_reasons(judged(THEN), inspector, b"\r\n") == judged(THEN)
 
 
+def test_how_it_stood_with_the_greylist_is_said() -> None:
+    """Where it was asked about it; else nothing is said of it."""
+    found = replace(evidence(), state={"greylist": "greylisted, came back after 312 s"})
+    assert explain(found, SCALE)["greylist"] == "greylisted, came back after 312 s"
+    assert "greylist      greylisted, came back after 312 s" in list(lines(explain(found, SCALE)))
+    assert explain(evidence(), SCALE)["greylist"] is None
+
+
 def test_a_share_says_whom_it_is_for() -> None:
     """The policy that decided, and which recipients it is not about."""
     found = evidence()

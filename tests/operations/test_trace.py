@@ -45,6 +45,14 @@ def test_a_release_is_told() -> None:
     assert "released    to to@b.test: 250 ok" in list(lines(found))
 
 
+def test_a_note_is_told() -> None:
+    """What became of a greylisted message that came back."""
+    found = traced(journal_row(note="greylisted, came back after 312 s"), lambda _: None)
+    assert found["note"] == "greylisted, came back after 312 s"
+    assert "note        greylisted, came back after 312 s" in list(lines(found))
+    assert not any(line.startswith("note") for line in lines(traced(journal_row(), lambda _: None)))
+
+
 def test_a_ledger_without_an_answer_does_not_hide_the_journal() -> None:
     """Gone from the ledger and a ledger that cannot be read are two things, and both are said."""
 

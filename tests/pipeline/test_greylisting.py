@@ -93,7 +93,12 @@ def test_a_message_and_its_retry(front: Front, log: list[MutableMapping[str, Any
     second = site.send(312)
     assert (second.verdict.action, second.verdict.code, second.verdict.reply) == (Action.ACCEPT, "clean", None)
     assert [(row.action, row.code) for row in front.journal.rows] == [("greylist", "greylisted"), ("accept", "clean")]
-    assert [event["action"] for event in log if event["event"] == "message"] == ["greylist", "accept"]
+    told = [(event["action"], event["note"]) for event in log if event["event"] == "message"]
+    assert told == [
+        ("greylist", "first attempt, to come again in 300 s"),
+        ("accept", "greylisted, came back after 312 s"),
+    ]
+    assert [row.note for row in front.journal.rows] == [note for _, note in told]
     assert ("message", "greylist") in front.counters.calls
     assert site.count.results == ["new", "returned"]
 

@@ -163,6 +163,14 @@ class TestKeepers:
         keeper.fill("nobody")
         assert (keeper.full_at("a"), keeper.draw([Bucket("a", HOUR, 1)], NOW).granted) == (0, True)
 
+    def test_fill_all(self, keeper: Buckets) -> None:
+        """All whose key begins so, long ones too; the others stay."""
+        keys = ["a:1", "a:" + "ü" * 200, "ab:1", "b:a:"]
+        keeper.draw([Bucket(key, HOUR, 1) for key in keys], NOW)
+        assert keeper.fill_all("a:") == 2
+        assert sorted(key for key, _ in keeper.listed(NOW)) == ["ab:1", "b:a:"]
+        assert keeper.fill_all("c:") == 0
+
     def test_threads(self, keeper: Buckets) -> None:
         """However many draw at once, no token is given twice."""
         with ThreadPoolExecutor(8) as pool:

@@ -46,6 +46,13 @@ def test_local_parts_can_be_left_out() -> None:
     assert line["recipients"] == ("@example.net", "")
 
 
+def test_a_note_is_said_only_where_there_is_one() -> None:
+    """How long a message had waited that was greylisted."""
+    assert "note" not in message_event(ROW, trust="local", stages={}, asked=0, wire=0)
+    row = replace(ROW, note="greylisted, came back after 312 s")
+    assert message_event(row, trust="local", stages={}, asked=0, wire=0)["note"] == row.note
+
+
 def test_observed_is_said_only_where_something_was_observed() -> None:
     """The key is there when observe-only mode kept an action from happening."""
     assert "observed" not in message_event(ROW, trust="local", stages={}, asked=0, wire=0)
