@@ -87,7 +87,8 @@ def run_daemon(commanded: Commanded) -> int:
     configure(config.log.level, config.log.format)
     lock = _prepare(config)
     load_suffixes()  # before the fronts are forked: each would read it itself, at its first message
-    metrics = Metrics.create(config.milter.fronts, tuple(ALL), [zone.display for zone in site.zones])
+    lists = [zone.display for zone in site.zones]
+    metrics = Metrics.create(config.milter.fronts, tuple(ALL), lists, tuple(config.rates))
     try:
         open_listener(config.milter.address.libmilter, config.milter.mode, _group(config, "milter"))
         asked = _policy_listener(config)
@@ -219,6 +220,7 @@ class _Serving(LiveFront):
             journal=self._journal,
             metrics=row,
             remembers=site.config.reputation.enabled,
+            throttles=True,
             pupil=autolearn(site.config, store),
         )
         self.lists.start()

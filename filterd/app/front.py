@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from filterd.app.early import early_of
 from filterd.app.policies import decisions
 from filterd.app.site import Site
+from filterd.app.throttle import Throttle
 from filterd.app.watch import ListsWatch
 from filterd.checks.registry import Tools, make_all
 from filterd.clamd import ClamdPool
@@ -137,11 +138,13 @@ class LiveFront:
         journal: JournalWriter,
         metrics: FrontMetrics,
         remembers: bool = False,
+        throttles: bool = False,
         pupil: Autolearn | None = None,
     ) -> None:
         """Build everything; returns once the inspectors are ready. StartError where they are not to be had.
 
-        `remembers`: what becomes of messages is remembered of their senders. `pupil` sees what may be learnt of them.
+        `remembers`: what becomes of messages is remembered of their senders; `throttles`: greylist and rate limits are
+        at work. `pupil` sees what may be learnt of messages.
         """
         self._metrics = metrics
         self._pool = InspectorPool(nursery, inspectors)
@@ -154,6 +157,11 @@ class LiveFront:
         memory = Memory(store, self._lessons, selectors, ours=ours) if remembers else None
         share = site.config.rules.suspend_share or NEVER
         self._rules = RuleWatch(store, share, count=metrics.rule_demoted) if remembers else None
+        self._throttle = (
+            Throttle(site.config, redis_url(site.config), store, self._writes, metrics, memory, site.policies)
+            if throttles
+            else None
+        )
         self._resolving = Resolving(site, self._share)
         self._replays = ReplayCounter(store)
         self._scanners = _scanners(site.config)
@@ -191,7 +199,8 @@ class LiveFront:
         )
         early = early_of(site, self.parts, metrics, memory, self._gates(site))
         early_wait = site.config.early.wait if site.config.early.milter else None
-        self.parts = replace(self.parts, early=early, early_wait=early_wait)
+        greylisting = None if self._throttle is None else self._throttle.greylisting
+        self.parts = replace(self.parts, early=early, early_wait=early_wait, greylisting=greylisting)
         if not self._pool.wait_ready(INSPECTORS_WITHIN):
             trouble = self._pool.trouble or "they did not start in time"
             self.close()
@@ -199,7 +208,7 @@ class LiveFront:
 
     def _gates(self, site: Site) -> tuple[EarlyGate, ...]:  # noqa: ARG002  # those that are built ask the site
         """Who else is asked about a recipient before its content, in this order; those that are `ahead` come first."""
-        return ()
+        return () if self._throttle is None else self._throttle.gates
 
     @property
     def loop(self) -> AbstractEventLoop:
@@ -230,6 +239,8 @@ class LiveFront:
         for scanner in self._scanners.values():
             scanner.close()
         self._resolving.close()
+        if self._throttle is not None:
+            self._throttle.close()
         self._writes.close()
         self._lessons.close()
         if self._pupil is not None:

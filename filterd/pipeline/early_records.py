@@ -1,5 +1,6 @@
 """What is kept of recipients that were judged before the content: a count of each, row and line of those refused."""
 
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -53,6 +54,6 @@ def note_recipient(  # noqa: PLR0913  # one for each thing that is kept
         ms=round(seconds * 1000, 1),
         observed=verdict.observed.value if verdict.observed else "",
     )
-    parts.journal.record(row)
+    parts.journal.record(replace(row, note=verdict.text))
     fields = message_event(row, trust=case.trust.value, stages={}, asked=0, wire=0, addresses=parts.log_addresses)
     _log.info(Event.RECIPIENT, by=by, cause=verdict.text, **fields)
