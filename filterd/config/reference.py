@@ -4,6 +4,7 @@ import inspect
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, Final, get_args, get_origin
@@ -29,9 +30,39 @@ TOML.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A key: its default as TOML, empty where it is absent, its unit, and what it means."""
+
+    key: str
+    default: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the file; NAME in its title stands for names that a site gives."""
+
+    title: str
+    about: str
+    rows: tuple[Row, ...]
+
+
 def markdown() -> str:
     """The reference as Markdown, a table for each section of the file."""
-    return _HEAD + "".join(_section(name, field) for name, field in Config.model_fields.items())
+    return _HEAD + "".join([_section(table) for table in tables()])
+
+
+def tables() -> Iterator[Table]:
+    """All that the file may have."""
+    for name, field in Config.model_fields.items():
+        model = model_of(field)
+        rows = [
+            Row(key, _toml(_default(model, key)), _unit(entry), entry.description or "")
+            for key, entry in model.model_fields.items()
+        ]
+        yield Table(f"{name}.NAME" if _by_name(field) else name, inspect.cleandoc(model.__doc__ or ""), tuple(rows))
 
 
 def as_toml(config: Config | None) -> str:
@@ -101,15 +132,11 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _section(name: str, field: FieldInfo) -> str:
-    model = model_of(field)
-    meaning = inspect.cleandoc(model.__doc__ or "")
-    title = f"{name}.NAME" if _by_name(field) else name
-    rows = [f"\n## [{title}]\n\n{meaning}\n\n| key | default | unit | meaning |\n|---|---|---|---|\n"]
-    for key, entry in model.model_fields.items():
-        shown = _toml(_default(model, key))
-        meaning = (entry.description or "").replace("|", "\\|")
-        rows.append(f"| `{key}` | {f'`{shown}`' if shown else 'absent'} | {_unit(entry)} | {meaning} |\n")
+def _section(table: Table) -> str:
+    rows = [f"\n## [{table.title}]\n\n{table.about}\n\n| key | default | unit | meaning |\n|---|---|---|---|\n"]
+    for row in table.rows:
+        meaning = row.meaning.replace("|", "\\|")
+        rows.append(f"| `{row.key}` | {f'`{row.default}`' if row.default else 'absent'} | {row.unit} | {meaning} |\n")
     return "".join(rows)
 
 
