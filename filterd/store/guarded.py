@@ -1,5 +1,6 @@
 """A backend behind a circuit breaker."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -18,7 +19,7 @@ class GuardedStore:
         """`breaker` is this backend's alone."""
         self._backend = backend
         self.breaker = breaker
-        self.on_failure: Callable[[], None] = lambda: None  # told in the thread that has waited in vain
+        self.on_failure: Callable[[float], None] = lambda _seconds: None  # told how long the thread has waited in vain
 
     @property
     def backend(self) -> BatchStore:
@@ -28,6 +29,7 @@ class GuardedStore:
     def _call(self, call: Callable[[], T]) -> T:
         if not self.breaker.allow():
             raise StoreError("the store failed repeatedly and is left alone for a moment")
+        started = time.monotonic()
         try:
             result = call()
         except StoreRefusedError:
@@ -35,7 +37,7 @@ class GuardedStore:
             raise
         except BaseException:
             self.breaker.failure()
-            self.on_failure()
+            self.on_failure(time.monotonic() - started)
             raise
         self.breaker.success()
         return result

@@ -29,6 +29,7 @@ class Patience:
             return False
         return bool(now - self._local.started <= self._begin)
 
-    def failed(self) -> None:
-        """A store has not answered this thread: whatever it was about, the request at hand has waited enough."""
-        self._local.failed = self._clock()
+    def failed(self, seconds: float) -> None:
+        """A store has kept this thread waiting so long in vain: if that was long, its request has waited enough."""
+        if seconds > self._begin:
+            self._local.failed = self._clock()

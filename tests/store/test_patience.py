@@ -32,14 +32,18 @@ def test_threads_are_apart() -> None:
     assert not patience.left("a")
 
 
-def test_a_store_that_failed_was_wait_enough() -> None:
-    """Whoever asked it in this thread: the next questions of the request are not asked, those after a moment are."""
+@pytest.mark.parametrize(("waited", "left"), [(0.0, True), (0.15, False)])
+def test_a_store_that_failed_was_wait_enough(waited: float, left: bool) -> None:  # noqa: FBT001  # a column above
+    """Whoever asked it in this thread: a request that waited long is asked no more, the next after a moment is."""
     clock, memory = Clock(), MemoryStore()
     patience, store = Patience(clock=clock), GuardedStore(memory, Breaker(clock=clock))
-    store.on_failure = patience.failed
+    told: list[float] = []
+    store.on_failure = told.append
     memory.fail = True
     with pytest.raises(StoreError):
         store.get_many(["a"])
+    assert len(told) == 1
+    patience.failed(waited)
     found = [patience.left("a")]
     clock.now += TIRED
-    assert [*found, patience.left("b")] == [False, True]
+    assert [*found, patience.left("b")] == [left, True]
