@@ -16,6 +16,8 @@ import structlog
 
 from filterd import __version__
 from filterd.app.beside import Beside
+from filterd.app.bounds import NAME as FULL
+from filterd.app.bounds import Bounded, FullSign
 from filterd.app.early import policy_server
 from filterd.app.front import LiveFront, shared_state
 from filterd.app.learner import LearnerProcess, Tended, autolearn
@@ -216,7 +218,7 @@ class _Serving(LiveFront):
             nursery=nursery,
             inspectors=site.config.inspectors.per_front,
             store=store,
-            custodian=self._quarantine,
+            custodian=Bounded(self._quarantine, FullSign(site.config.state_directory / FULL)),
             journal=self._journal,
             metrics=row,
             remembers=site.config.reputation.enabled,

@@ -8,6 +8,8 @@ from typing import Final
 
 import structlog
 
+from filterd.app.bounds import NAME as FULL
+from filterd.app.bounds import FullSign
 from filterd.config import Config
 from filterd.model.custody import CustodyError
 from filterd.operations.release import Releaser
@@ -40,18 +42,22 @@ def limits_of(config: Config) -> Limits:
 def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
     """Begin, in a thread; what is given back ends it."""
     closing = threading.Event()
+    sign = FullSign(config.state_directory / FULL)
     releaser, limits = releaser_of(config, quarantine), limits_of(config)
 
     def run() -> None:
-        swept = 0.0
+        swept, full = 0.0, False
         while not closing.wait(ROUND):
             try:
                 done = retry(releaser)
                 tell(done)
                 learn_owed(config, quarantine, done)
-                if time.monotonic() - swept > SWEEP:
+                if full or time.monotonic() - swept > SWEEP:
                     swept = time.monotonic()
-                    tell(sweep(quarantine, limits, time.time()))
+                    done = sweep(quarantine, limits, time.time())
+                    full = done.full
+                    tell(done)
+                    sign.put(up=full)
             except (CustodyError, OSError) as error:
                 _log.error(Event.UPKEEP_FAILED, cause=str(error))
             except Exception:  # noqa: BLE001  # the top of this thread: one bad round must not be the last

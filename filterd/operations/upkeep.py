@@ -26,11 +26,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What one round did."""
+    """What one round did; `full` says that there is too much and nothing left that may expire."""
 
     released: tuple[Released, ...] = ()
     expired: int = 0
     removed: int = 0
+    full: bool = False
 
     @property
     def nothing(self) -> bool:
@@ -47,12 +48,11 @@ def sweep(quarantine: Quarantine, limits: Limits, now: float) -> Done:
     """Expire what is too old or too much, oldest first, and remove the files of what has ended. CustodyError."""
     expired = quarantine.expire(now - limits.keep)
     messages, size = quarantine.totals()
-    while (limits.most_messages and messages > limits.most_messages) or (
-        limits.most_bytes and size > limits.most_bytes
-    ):
+    while limits.exceeded(messages, size):
         gone = quarantine.expire(now, most=1)
         if not gone:
             break  # what is left is under legal hold
         expired += gone
         messages, size = quarantine.totals()
-    return Done(expired=expired, removed=quarantine.sweep(now - limits.undo))
+    full = limits.exceeded(messages, size)
+    return Done(expired=expired, removed=quarantine.sweep(now - limits.undo), full=full)
