@@ -37,8 +37,6 @@ class Throttle:
         self._limiter = _limiter(config, url, store, metrics) if config.rates else None
         self.greylisting = _greylisting(config, store, writes, metrics)
         gates: list[EarlyGate] = []
-        if self._limiter is not None:
-            gates.append(LimitsGate(self._limiter, patience=patience))
         if self.greylisting is not None and config.greylist.early:
             gates.append(
                 GreylistGate(
@@ -51,6 +49,9 @@ class Throttle:
                     spares=_unfiltered(policies),
                 )
             )
+        # The last one: who is told to come again by anybody else uses up nothing.
+        if self._limiter is not None:
+            gates.append(LimitsGate(self._limiter, patience=patience))
         self.gates: tuple[EarlyGate, ...] = tuple(gates)
 
     def close(self) -> None:

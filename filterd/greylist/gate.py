@@ -83,6 +83,7 @@ class GreylistGate:
             return PASS
         attempt = Attempt(facts.client.address, facts.sender, (facts.recipient,), domain)
         found = self._greylist.ask(attempt, facts.now, begin=not facts.stress)
+        self._patience.done()
         counted(found, self._count)
         if found.waits:
             return GateAnswer(Action.GREYLIST, CODE, f"score {facts.score:.1f} of {self._least:g}: {found.text}")

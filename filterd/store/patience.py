@@ -8,7 +8,7 @@ from typing import Final
 # Seconds from its first question in which a request may begin to ask. A question takes TIMEOUT (150 ms) at most, so a
 # request waits for 200 ms at most however many questions it has; a healthy store has answered all of them in 2 ms.
 BEGIN: Final = 0.05
-TIRED: Final = 0.2  # seconds in which a thread asks for no further request after a store kept it waiting
+TIRED: Final = 0.2  # seconds for which it counts what a thread has waited for in vain
 
 
 class Patience:
@@ -21,15 +21,22 @@ class Patience:
         self._local = threading.local()
 
     def left(self, request: Hashable) -> bool:
-        """Whether this request may still ask; its time begins with its first question."""
-        now = self._clock()
-        if getattr(self._local, "request", None) != request:
-            self._local.request, self._local.started = request, now
-        if now - getattr(self._local, "failed", float("-inf")) < TIRED:
-            return False
-        return bool(now - self._local.started <= self._begin)
+        """Whether this request may still ask; its time begins with its first question.
+
+        What its thread has waited for in vain before that counts: the request was what it waited for.
+        """
+        local, now = self._local, self._clock()
+        if getattr(local, "request", None) != request:
+            tired = now - getattr(local, "failed", float("-inf")) < TIRED
+            local.request, local.started = request, now - TIRED if tired else now
+            local.failed = float("-inf")
+        return bool(now - local.started <= self._begin)
 
     def failed(self, seconds: float) -> None:
         """A store has kept this thread waiting so long in vain: if that was long, its request has waited enough."""
         if seconds > self._begin:
             self._local.failed = self._clock()
+
+    def done(self) -> None:
+        """This request has asked what it may ask: what failed belongs to it, and not to the next one."""
+        self._local.failed = float("-inf")

@@ -34,7 +34,7 @@ def test_threads_are_apart() -> None:
 
 @pytest.mark.parametrize(("waited", "left"), [(0.0, True), (0.15, False)])
 def test_a_store_that_failed_was_wait_enough(waited: float, left: bool) -> None:  # noqa: FBT001  # a column above
-    """Whoever asked it in this thread: a request that waited long is asked no more, the next after a moment is."""
+    """Whoever asked it in this thread: a request that waited long asks no more, the next one does."""
     clock, memory = Clock(), MemoryStore()
     patience, store = Patience(clock=clock), GuardedStore(memory, Breaker(clock=clock))
     told: list[float] = []
@@ -44,6 +44,22 @@ def test_a_store_that_failed_was_wait_enough(waited: float, left: bool) -> None:
         store.get_many(["a"])
     assert len(told) == 1
     patience.failed(waited)
-    found = [patience.left("a")]
+    assert [patience.left(request) for request in ("a", "a", "b")] == [left, left, True]
+
+
+def test_what_failed_long_ago_does_not_count() -> None:
+    """A thread that has done other things since has not waited for this request."""
+    clock = Clock()
+    patience = Patience(clock=clock)
+    patience.failed(0.15)
     clock.now += TIRED
-    assert [*found, patience.left("b")] == [left, True]
+    assert patience.left("a")
+
+
+def test_what_a_request_has_waited_for_is_its_own() -> None:
+    """The next one begins with its whole time."""
+    patience = Patience(clock=Clock())
+    patience.left("a")
+    patience.failed(0.15)
+    patience.done()
+    assert patience.left("b")
