@@ -11,6 +11,7 @@ from filterd.model.custody import Evidence
 from filterd.model.inspection import Inspection, InspectionJob
 from filterd.model.verdict import ScoredSymbol
 from filterd.operations.scan_json import auth
+from filterd.operations.turning import turning, words
 from filterd.pipeline.body import Body
 from filterd.pipeline.case import common_domain
 from filterd.pipeline.greylisting import NOTE
@@ -39,7 +40,7 @@ def explain(evidence: Evidence, scale: Scale, shares: Sequence[Share] = ()) -> d
     """
     verdict = evidence.verdict
     answers = {answer.question: answer for answer in evidence.answers}
-    return {
+    found = {
         "id": evidence.id,
         "received": evidence.received,
         "client": evidence.client.address,
@@ -86,6 +87,7 @@ def explain(evidence: Evidence, scale: Scale, shares: Sequence[Share] = ()) -> d
         "same_configuration": evidence.config_id == scale.config_id,
         "rules_id": evidence.rule_set,
     }
+    return found | {"turning": turning(found)}
 
 
 def _classifier(facts: Inspection | None) -> dict[str, Any] | None:
@@ -142,6 +144,9 @@ def lines(explained: dict[str, Any]) -> Iterator[str]:
     yield "symbols"
     for one in sorted(explained["symbols"], key=lambda symbol: -abs(symbol["score"])):
         yield from _points(one)
+    if explained["turning"]:
+        yield "what would have changed it"
+        yield from (f"  {line}" for line in words(explained["turning"]))
     yield "authentication"
     yield from _authentication(explained["auth"])
     if (classifier := explained["classifier"]) is not None:
