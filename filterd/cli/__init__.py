@@ -29,6 +29,7 @@ app = typer.Typer(
     help="A mail filter beside Postfix or Sendmail. Example: filterd scan --client-ip 192.0.2.1 message.eml",
     no_args_is_help=True,
     add_completion=True,
+    rich_markup_mode=None,  # any markup would swallow something: names of tables in brackets, asterisks of globs
     pretty_exceptions_enable=False,
 )
 app.command()(daemon.run)
