@@ -47,6 +47,7 @@ class Throttle:
                     patience=patience,
                     knows=_acquaintance(memory),
                     spares=_unfiltered(policies),
+                    whole=config.log.addresses == "full",
                 )
             )
         # The last one: who is told to come again by anybody else uses up nothing.

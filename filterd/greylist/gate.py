@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import structlog
+
 from filterd.greylist.asking import Answer, Greylist
 from filterd.greylist.entries import State
 from filterd.greylist.excuses import spf_domain
@@ -12,10 +14,12 @@ from filterd.model.early import PASS, EarlyFacts, GateAnswer
 from filterd.model.session import TrustClass
 from filterd.model.verdict import Action
 from filterd.store.patience import Patience
+from filterd.telemetry.events import Event
 
 NAME: Final = "greylist"
 CODE: Final = "greylisted"  # the machine reason
 EXCUSED: Final = "excused"
+_log = structlog.get_logger()
 SPARED: Final = "spared"  # a first attempt while the MTA is under stress
 
 
@@ -48,7 +52,7 @@ class GreylistGate:
     name = NAME
     ahead = False
 
-    def __init__(  # the operator's two numbers, and what is live
+    def __init__(  # noqa: PLR0913  # the operator's words, and what is live
         self,
         greylist: Greylist,
         least: float,
@@ -58,8 +62,9 @@ class GreylistGate:
         patience: Patience,
         knows: Callable[[EarlyFacts], bool] = lambda _facts: False,
         spares: Callable[[str], bool] = lambda _recipient: False,
+        whole: bool = True,
     ) -> None:
-        """`patience` is shared with the other gates that ask a store."""
+        """`patience` is shared with the other gates that ask a store; not `whole`: no local part is logged."""
         self._greylist = greylist
         self._least = least
         self._below = below
@@ -67,6 +72,7 @@ class GreylistGate:
         self._patience = patience
         self._knows = knows
         self._spares = spares
+        self._whole = whole
 
     def ask(self, facts: EarlyFacts) -> GateAnswer:
         """As EarlyGate."""
@@ -87,7 +93,16 @@ class GreylistGate:
         counted(found, self._count)
         if found.waits:
             return GateAnswer(Action.GREYLIST, CODE, f"score {facts.score:.1f} of {self._least:g}: {found.text}")
+        if found.state is State.RETURNED:
+            self._tell(facts, found.since)
         return GateAnswer(Action.ACCEPT, "", found.text)
+
+    def _tell(self, facts: EarlyFacts, since: int) -> None:
+        """Leave a line in the log: what is let in has no other before its content."""
+        people = facts.sender, facts.recipient
+        sender, recipient = people if self._whole else ["@" + one.rpartition("@")[2] for one in people]
+        address = facts.client.address
+        _log.info(Event.GREYLIST_RETURNED, id=facts.id, client=address, sender=sender, recipient=recipient, since=since)
 
 
 def counted(found: Answer, count: Count) -> None:

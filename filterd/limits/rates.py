@@ -69,7 +69,7 @@ class Rate:
             case RateBy.SENDER:
                 return self._sender(request)
             case RateBy.RECIPIENT:
-                return _spelt(request.recipient)
+                return _mailbox(request.recipient)
 
     def bucket(self, subject: str) -> Bucket:
         """What this subject draws from."""
@@ -94,3 +94,9 @@ def rates_of(config: Mapping[str, RateConfig]) -> tuple[Rate, ...]:
 
 def _spelt(address: str) -> str:
     return person(address) or address.lower()[:MAX_SUBJECT]
+
+
+def _mailbox(address: str) -> str:
+    """A recipient without an extension: user+shop is user's mailbox."""
+    local, at, domain = _spelt(address).rpartition("@")
+    return f"{local.partition('+')[0] or local}{at}{domain}" if at else _spelt(address)

@@ -80,6 +80,10 @@ class Event(StrEnum):
         "classifier_behind",
         "this node was away for more lessons than the shared store keeps: it does not know what the others learnt then",
     )
+    GREYLIST_RETURNED = (
+        "greylist_returned",
+        "a recipient was asked for again in time after it was greylisted before its content; says after how long",
+    )
     RATE_LIMITED = (
         "rate_limited",
         "somebody has used up a rate and is told to come again, or would be in a dry run; once a minute for each",

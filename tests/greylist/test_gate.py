@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import structlog
 
 from filterd.greylist import Greylist, GreylistGate, Times
 from filterd.model.authentication import SpfResult, SpfScope, SpfStatus
@@ -40,7 +41,7 @@ class Counted:
 class Front:
     """A gate with everything it works with."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = True) -> None:
         """With scores from 4 to below 10, and delay 300 s; alice is known to carol."""
         self.store = MemoryStore()
         self.writes = WriteBehind(self.store, interval=3600)
@@ -53,6 +54,7 @@ class Front:
             10.0,
             self.count,
             patience=self.patience,
+            whole=whole,
             spares=lambda recipient: recipient == "abuse@local.test",
             knows=lambda facts: (facts.sender, facts.recipient) == ("alice@example.org", "carol@local.test"),
         )
@@ -79,6 +81,22 @@ def test_a_first_attempt_and_its_retry(front: Front) -> None:
     back = front.gate.ask(replace(FACTS, id="03", now=NOW + 312, client=Client("198.51.100.9")))
     assert (back.action, back.settled, back.text) == (Action.ACCEPT, False, "greylisted, came back after 312 s")
     assert front.count.results == ["new", "early", "returned"]
+
+
+@pytest.mark.parametrize(
+    ("whole", "sender", "recipient"),
+    [(True, "alice@example.org", "bob@local.test"), (False, "@example.org", "@local.test")],
+)
+def test_a_return_is_logged(whole: bool, sender: str, recipient: str) -> None:  # noqa: FBT001  # a column above
+    """Once, with names as far as the operator wants them."""
+    front = Front(whole=whole)
+    with structlog.testing.capture_logs() as logs:
+        for number, after in enumerate((0, 312, 400)):
+            front.gate.ask(replace(FACTS, id=f"{number}", now=NOW + after))
+            front.writes.flush()
+    assert [(log["event"], log["sender"], log["recipient"], log["since"]) for log in logs] == [
+        ("greylist_returned", sender, recipient, 312)
+    ]
 
 
 @pytest.mark.parametrize("score", [-3.0, 3.9, 10.0, 20.0])

@@ -39,6 +39,8 @@ class TestSubjects:
             ("sender", STRANGER, "alice@example.org from 198.51.100.0/24"),
             ("sender", replace(STRANGER, sender="", proved=True), "<> from 198.51.100.0/24"),
             ("recipient", STRANGER, "bob@local.test"),
+            ("recipient", replace(STRANGER, recipient="bob+shop@local.test"), "bob@local.test"),
+            ("recipient", replace(STRANGER, recipient="+@local.test"), "+@local.test"),
             ("recipient", replace(STRANGER, recipient="postmaster"), "postmaster"),
             ("recipient", USER, ""),
         ],
