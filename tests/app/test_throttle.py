@@ -183,3 +183,15 @@ def test_a_request_waits_once(shared: Front, server: RedisServer) -> None:
     assert shared.ask(1) == [Action.ACCEPT, Action.ACCEPT]
     assert time.monotonic() - started < 0.1  # seconds; a single question would take 0.15
     server.thaw()
+
+
+@pytest.mark.integration
+@pytest.mark.threat("POL-08")
+def test_a_full_redis(shared: Front, server: RedisServer) -> None:
+    """One that answers and takes no writes: who cannot be written down is not made to wait, for ever that would be."""
+    with server.client() as client:
+        client.config_set("maxmemory", "1")
+    assert [shared.ask(number) for number in range(6)] == [[Action.ACCEPT, Action.ACCEPT]] * 6
+    assert [shared.counted("filterd_gates_silent", gate) for gate in ("greylist", "limits")] == [6, 6]
+    assert isinstance(shared.store, GuardedStore)
+    assert not shared.store.breaker.open

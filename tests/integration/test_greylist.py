@@ -205,3 +205,17 @@ def test_many_clients_at_once(asked: Stack) -> None:
         second = list(pool.map(turn, clients))
     assert [set(codes) for codes in first] == [{450}, {250}] * 5
     assert [set(codes) for codes in second] == [{250}] * 10
+
+
+def test_by_the_milter_at_rcpt() -> None:
+    """Without the policy service the milter asks the same gates, where it is told to: as Sendmail needs it."""
+    settings: Settings = {**EARLY, "early": {"milter": True, "wait": 2.0}}
+    with Stack(settings) as stack:
+        (recipient,) = stack.recipients()
+        first = rcpt(stack, recipient)
+        assert (first.code, first.text.startswith("4.7.1 Greylisted")) == (451, True)
+        wait_until(lambda: rcpt(stack, recipient).code == 250, "greylisted recipient accepted")
+        (returned,) = stack.filterd.events("greylist_returned")
+        assert (returned["recipient"], returned["since"] >= DELAY) == (recipient, True)
+        codes = [rcpt(stack, recipient, GOOD, "alice@aligned.test").code for _ in range(3)]
+        assert codes == [250, 250, 451]
