@@ -167,6 +167,8 @@ def test_teaches(site: Site) -> None:
 
     drive(site, steps)
     assert site.learnt == [("spam", whole(b"body 2 \x1b[2J"))]
+    rows = [(row.actor, row.action, row.result) for row in site.quarantine.audit(identifier(2))]
+    assert ("me", "learn spam", "learnt") in rows
 
 
 def test_legal_hold(site: Site) -> None:

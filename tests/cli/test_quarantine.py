@@ -524,8 +524,8 @@ def test_a_ledger_that_cannot_be_read_is_said(site: Site, arguments: list[str]) 
 
 def test_files_that_are_gone_are_said(site: Site, tmp_path: Path) -> None:
     """An entry whose blob somebody removed: words, not a traceback."""
-    for path in (site.folder / "state" / "quarantine" / "blobs").rglob("*"):
-        if path.is_file():
+    for path in (site.folder / "state" / "quarantine").rglob("*"):
+        if path.is_file() and not path.name.startswith("ledger"):
             path.unlink()
     done = site.run("export", "--raw", "--output", str(tmp_path / "out"), identifier(0))
     assert done.exit_code == 1
@@ -563,6 +563,38 @@ def test_verify_finds_nothing_wrong(site: Site) -> None:
     """A sound quarantine is said to be one."""
     done = site.run("verify", "--contents")
     assert (done.exit_code, done.stdout) == (0, "all is there\n")
+
+
+@pytest.mark.threat("QUA-11")
+def test_every_act_is_in_the_audit(site: Site, tmp_path: Path) -> None:
+    """What was done, by whom and from where, in their order; what does not happen is there too."""
+    name = identifier(0)
+    for arguments in (
+        ["show", name],
+        ["export", "-o", str(tmp_path / "1"), name],
+        ["export", "--raw", "-o", str(tmp_path / "2"), name],
+        ["export", "--zip", "-o", str(tmp_path / "3"), name],
+        ["keep", name],
+        ["delete", name],
+        ["keep", "--off", name],
+        ["delete", name],
+        ["restore", name],
+    ):
+        site.run(*arguments)
+    rows = site.quarantine.audit(name)[1:]
+    assert [(row.action, row.result) for row in rows] == [
+        ("view", "done"),
+        ("export header", "done"),
+        ("export raw", "done"),
+        ("export zip", "done"),
+        ("keep", "done"),
+        ("delete", "under legal hold"),
+        ("unkeep", "done"),
+        ("delete", "done"),
+        ("restore", "done"),
+    ]
+    assert {(row.actor, row.origin) for row in rows} == {(command.actor().name, command.actor().origin)}
+    assert site.run("audit", "verify").exit_code == 0
 
 
 def test_purge_by_address(site: Site) -> None:
