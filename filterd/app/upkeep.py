@@ -52,6 +52,7 @@ def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
                 done = retry(releaser)
                 tell(done)
                 learn_owed(config, quarantine, done)
+                quarantine.index()
                 if full or time.monotonic() - swept > SWEEP:
                     swept = time.monotonic()
                     done = sweep(quarantine, limits, time.time())

@@ -41,14 +41,12 @@ class ChainState:
     cause: str = ""
 
 
-def link(before: str, row: AuditRow) -> str:
-    """The hash of a row behind another; each field is framed by its length, so that no two rows are written alike."""
-    digest = hashlib.new(ALGORITHM, before.encode())
-    for field in (str(row.seq), repr(row.time), row.actor, row.origin, row.action, row.id, row.result):
-        data = field.encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(data))
-        digest.update(data)
-    return digest.hexdigest()
+def link(before: str, row: AuditRow, seq: int) -> str:
+    """The hash of a row of this number behind another; each field is framed by its length: no two rows look alike."""
+    texts = (str(seq), repr(row.time), row.actor, row.origin, row.action, row.id, row.result)
+    fields = [text.encode("utf-8", "surrogatepass") for text in texts]
+    framed = b"".join([b"%d:%b" % (len(field), field) for field in fields])
+    return hashlib.new(ALGORITHM, before.encode() + framed).hexdigest()
 
 
 def verify(rows: Iterable[AuditRow], seq: int, last: str) -> ChainState:
@@ -61,7 +59,7 @@ def verify(rows: Iterable[AuditRow], seq: int, last: str) -> ChainState:
             return ChainState(count, uncovered, head, count, "this row is missing")
         if not row.link and not head:
             uncovered += 1
-        elif row.link != link(head, row):
+        elif row.link != link(head, row, row.seq):
             return ChainState(count, uncovered, head, count, "this row is not as it was written")
         else:
             head = row.link

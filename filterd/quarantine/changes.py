@@ -52,16 +52,17 @@ class Attempt:
     due: float = 0.0
 
 
-def append(connection: Connection, row: AuditRow) -> None:
-    """Put a row at the end of the chain."""
-    seq, before = connection.execute("SELECT seq, link FROM head").fetchone()
-    row = replace(row, seq=seq + 1)
-    end = link(before, row)
-    connection.execute(
-        f"INSERT INTO audit ({_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # constants
-        (row.seq, row.time, row.actor, row.origin, row.action, row.id, row.result, end),
-    )
-    connection.execute("UPDATE head SET seq = ?, link = ?", (row.seq, end))
+def append(connection: Connection, *rows: AuditRow) -> None:
+    """Put rows at the end of the chain."""
+    seq, end = connection.execute("SELECT seq, link FROM head").fetchone()
+    for row in rows:
+        seq += 1
+        end = link(end, row, seq)
+        connection.execute(
+            f"INSERT INTO audit ({_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # constants
+            (seq, row.time, row.actor, row.origin, row.action, row.id, row.result, end),
+        )
+    connection.execute("UPDATE head SET seq = ?, link = ?", (seq, end))
 
 
 def audit(connection: Connection, identifier: str) -> Iterator[AuditRow]:

@@ -47,8 +47,10 @@ def write_draft(folder: Path, chunks: Callable[[], Iterable[bytes]], fsync: Fsyn
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
+                at = 0
                 for chunk in chunks():
-                    _write_all(descriptor, chunk)
+                    write_all(descriptor, chunk, at)
+                    at += len(chunk)
                 synced = _synced(descriptor, fsync, last=attempt == ATTEMPTS)
             finally:
                 os.close(descriptor)
@@ -71,10 +73,13 @@ def _synced(descriptor: int, fsync: Fsync, *, last: bool) -> bool:
     return True
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes, offset: int) -> None:
+    """Write all of it there; OSError."""
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
+        written = os.pwrite(descriptor, view, offset)
+        view = view[written:]
+        offset += written
 
 
 def sync_directory(folder: Path, fsync: Fsync) -> None:
@@ -93,6 +98,15 @@ class Lock(IntEnum):
     EXCLUSIVE = fcntl.LOCK_EX
 
 
+def try_lock(descriptor: int, kind: Lock) -> bool:
+    """Take a flock on an open file, which ends when it is closed; False where another has it."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def locked(folder: Path, kind: Lock, seconds: float) -> Iterator[None]:
     """Hold a flock on the folder itself; CustodyError where it is not to be had within so many seconds.
@@ -102,14 +116,10 @@ def locked(folder: Path, kind: Lock, seconds: float) -> Iterator[None]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         deadline = time.monotonic() + seconds
-        while True:
-            try:
-                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise CustodyError("quarantine: locked by another process") from None
-                time.sleep(LOCK_POLL)
+        while not try_lock(descriptor, kind):
+            if time.monotonic() >= deadline:
+                raise CustodyError("quarantine: locked by another process")
+            time.sleep(LOCK_POLL)
         yield
     finally:
         os.close(descriptor)

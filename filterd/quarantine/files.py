@@ -7,9 +7,8 @@ from typing import BinaryIO, Protocol
 from filterd.model.custody import Evidence
 from filterd.model.message import RawMessage
 from filterd.quarantine.database import Connection
+from filterd.quarantine.entries import Entry
 from filterd.quarantine.inventory import Survey
-
-Commit = Callable[[Callable[[Connection], None] | None], None]
 
 
 class Files(Protocol):
@@ -18,10 +17,10 @@ class Files(Protocol):
     def prepare(self) -> None:
         """Make what is missing; CustodyError where what is there cannot be used."""
 
-    def hold(self, evidence: Evidence, encoded: bytes, message: RawMessage, commit: Commit) -> None:
-        """Store the encoded evidence and the message durably, then call `commit`; on any failure take them back.
+    def hold(self, evidence: Evidence, encoded: bytes, message: RawMessage, entry: Entry) -> None:
+        """Store the encoded evidence and the message durably, then commit the entry; on any failure take them back.
 
-        What `commit` is given is done in the ledger's transaction. CustodyError or OSError: nothing is visible.
+        CustodyError or OSError: nothing is visible.
         """
 
     def evidence(self, identifier: str) -> bytes:
@@ -41,3 +40,6 @@ class Files(Protocol):
 
     def inventory(self) -> Survey:
         """What looks over all files and entries."""
+
+    def close(self) -> None:
+        """Close what this process has open."""

@@ -20,13 +20,12 @@ from filterd.quarantine import changes
 from filterd.quarantine import evidence as evidence_format
 from filterd.quarantine.blobs import BlobDirectory
 from filterd.quarantine.changes import Act
-from filterd.quarantine.durable import Lock, locked
 from filterd.quarantine.entries import Actor, Entry, entry_of
 from filterd.quarantine.layout import fields_of
-from filterd.quarantine.ledger import Ledger
+from filterd.quarantine.ledger import Ledger, Pending
+from filterd.quarantine.whereabouts import LOOSE, Whereabouts, all_with_files, used
 
 CHUNK: Final = 1 << 20  # bytes read at once
-LOCK_WAIT: Final = 10.0  # seconds that a repair waits for holds under way
 
 
 class Kind(StrEnum):
@@ -47,6 +46,7 @@ class Problem:
     kind: Kind
     name: str
     text: str
+    slot: str = ""  # where it is, in a segment
 
 
 class Survey(Protocol):
@@ -59,15 +59,14 @@ class Survey(Protocol):
         """Mend it where that can be done: what was done, in words, or an empty string. CustodyError, OSError."""
 
 
-class Inventory:
-    """Looks over one quarantine and mends what can be mended."""
+class LooseInventory:
+    """Looks over what is in files of their own, and mends what can be mended."""
 
-    def __init__(self, ledger: Ledger, blobs: BlobDirectory, evidence: Path, drafts: Path) -> None:
-        """The parts of a quarantine on this host's disk."""
+    def __init__(self, ledger: Ledger, blobs: BlobDirectory, evidence: Path) -> None:
+        """The ledger, and where the files are."""
         self._ledger = ledger
         self._blobs = blobs
         self._evidence = evidence
-        self._drafts = drafts
 
     def problems(self, *, contents: bool) -> Iterator[Problem]:
         """All that is wrong; with `contents` every message is read and its hash compared. CustodyError, OSError."""
@@ -84,17 +83,24 @@ class Inventory:
             described.add(sha256)
             if problem is not None:
                 yield problem
-        for entry in self._ledger.with_files():
-            described.add(entry.sha256)
-            there = {"message": self._blobs.path(entry.sha256).exists(), "evidence": entry.id in seen}
-            if not all(there.values()):
-                missing = " and ".join([word for word, found in there.items() if not found])
+        for entry in all_with_files(self._ledger):
+            described.add(entry.sha256 if entry.body == LOOSE else "")
+            missing = self._missing(entry, seen)
+            if missing:
                 yield Problem(Kind.GONE, entry.id, f"not there: {missing}")
         for path in self._blobs.files():
             if path.name not in described:
                 yield Problem(Kind.ORPHAN, path.name, "no entry and no evidence speaks of it")
             elif contents and (found := _digest(path)) != path.name:
                 yield Problem(Kind.ALTERED, path.name, f"its bytes have sha256 {found}")
+
+    def _missing(self, entry: Whereabouts, seen: set[str]) -> str:
+        """Which of an entry's files is not there, in words."""
+        there = {
+            "message": entry.body != LOOSE or self._blobs.path(entry.sha256).exists(),
+            "evidence": entry.record != LOOSE or entry.id in seen,
+        }
+        return " and ".join([word for word, found in there.items() if not found])
 
     def _unlisted(self, identifier: str, sha256: str) -> Problem | None:
         """What the ledger says of this evidence, where that is not as it should be."""
@@ -114,39 +120,45 @@ class Inventory:
 
         No hold is under way meanwhile: what it had written looks like what a crash leaves.
         """
-        with locked(self._drafts, Lock.EXCLUSIVE, LOCK_WAIT):
-            if problem.kind is Kind.ORPHAN:
-                if self._ledger.used(problem.name) or self._speaks_of(problem.name):
-                    return ""
-                self._blobs.remove(problem.name)
-                return "removed"
-            if problem.kind not in (Kind.UNLISTED, Kind.LEFT):
+        if problem.kind is Kind.ORPHAN:
+            if used(self._ledger, problem.name) or self._speaks_of(problem.name):
                 return ""
-            path = self._evidence / f"{problem.name}.json"
-            evidence = evidence_format.decode(path.read_bytes())
-            current = self._unlisted(problem.name, evidence.sha256)
-            if current is None or current.kind is not problem.kind:
-                return ""
-            if problem.kind is Kind.UNLISTED:
-                self._list(evidence, who, now)
-                return "held again"
-            path.unlink()
-            if not self._ledger.used(evidence.sha256):
-                self._blobs.remove(evidence.sha256)
+            self._blobs.remove(problem.name)
             return "removed"
+        if problem.kind not in (Kind.UNLISTED, Kind.LEFT):
+            return ""
+        path = self._evidence / f"{problem.name}.json"
+        evidence = evidence_format.decode(path.read_bytes())
+        current = self._unlisted(problem.name, evidence.sha256)
+        if current is None or current.kind is not problem.kind:
+            return ""
+        if problem.kind is Kind.UNLISTED:
+            self._list(evidence, who, now)
+            return "held again"
+        path.unlink()
+        if not used(self._ledger, evidence.sha256):
+            self._blobs.remove(evidence.sha256)
+        return "removed"
 
     def _list(self, evidence: Evidence, who: Actor, now: float) -> None:
         """Make the entry that the evidence speaks of."""
         with self._blobs.open(evidence.sha256) as source:
             raw = source.read()
-        self._ledger.add(replace(entry_in_files(evidence, raw), changed=now))
-        with self._ledger.changing() as connection:
-            changes.append(connection, Act(evidence.id, who, now).row("repair"))
+        list_again(self._ledger, Pending(replace(entry_in_files(evidence, raw), changed=now)), who, now)
 
     def _speaks_of(self, sha256: str) -> bool:
         """Whether any evidence names this blob."""
         mark = sha256.encode()
         return any(mark in path.read_bytes() for path in self._evidence.glob("*.json"))
+
+
+def list_again(ledger: Ledger, pending: Pending, who: Actor, now: float) -> None:
+    """Commit the entry that evidence speaks of; CustodyError."""
+    ledger.add_all([pending])
+    if pending.error is not None:
+        raise pending.error
+    with ledger.changing() as connection:
+        changes.append(connection, Act(pending.entry.id, who, now).row("repair"))
 
 
 def was_purged(ledger: Ledger, identifier: str) -> bool:

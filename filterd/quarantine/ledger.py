@@ -1,32 +1,28 @@
 """The index of held messages, in whatever database it is kept: every commit is durable before it counts."""
 
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from filterd.model.custody import CustodyError
 from filterd.model.ids import new_id
+from filterd.quarantine import searching
 from filterd.quarantine.changes import DAEMON, Act, append
 from filterd.quarantine.database import Connection, Database
 from filterd.quarantine.entries import Entry, EntryFilter
-from filterd.quarantine.rows import COLUMNS, NEWEST, Conditions, entry_in, values_of
-from filterd.quarantine.threes import SAMPLE, match, rarest
+from filterd.quarantine.gathering import Awaited, Gathering, PassOn
+from filterd.quarantine.rows import COLUMNS, COPIES, NEWEST, SELECT, Conditions, entry_in, values_of
 
 MAX_PAGE: Final = 1_000  # entries per call
 # Entries that are looked through for a text before the index is asked: where it stands in many, they fill the page.
 RECENT: Final = 5_000
 
 INSERT: Final = f"INSERT INTO entries ({COLUMNS}) VALUES ({', '.join('?' * 24)}) ON CONFLICT DO NOTHING"  # noqa: S608  # constants
-_NTH_NEWEST: Final = "SELECT id FROM entries ORDER BY id DESC LIMIT 1 OFFSET ?"
-_COPIES: Final = "(SELECT count(*) FROM entries c WHERE c.digest = e.digest AND c.state = e.state)"
-_SELECT: Final = f"SELECT {COLUMNS}, {_COPIES} FROM entries e"  # noqa: S608  # constants
-# CROSS JOIN keeps the order: what the index has found is few, and looked up one by one.
-_INDEXED: Final = (
-    f"SELECT {COLUMNS}, {_COPIES} FROM (SELECT rowid AS found FROM search WHERE search MATCH ?)"  # noqa: S608  # constants
-    " CROSS JOIN entries e ON e.number = found"
+_INSERT_SLOTS: Final = (
+    f"INSERT INTO entries ({COLUMNS}, body, record) VALUES ({', '.join('?' * 26)}) ON CONFLICT DO NOTHING"  # noqa: S608  # constants
 )
+_NTH_NEWEST: Final = "SELECT id FROM entries ORDER BY id DESC LIMIT 1 OFFSET ?"
+_SELECT: Final = f"{SELECT}, {COPIES} FROM entries e"
 
 
 Within = Callable[[Connection], None]
@@ -36,16 +32,30 @@ class TakenError(CustodyError):
     """The id belongs to an earlier entry, whose files are not ours to remove."""
 
 
-class _Pending:
-    """An entry whose thread waits for the commit; `within` is done in the same transaction, before it."""
+class Pending(Awaited):
+    """An entry to be committed; `within` is done in the same transaction, before it.
 
-    __slots__ = ("done", "entry", "error", "within")
+    `slots` are those of its message and its evidence, where they are in segments.
+    """
 
-    def __init__(self, entry: Entry, within: Within | None) -> None:
+    __slots__ = ("entry", "slots", "within")
+
+    def __init__(self, entry: Entry, within: Within | None = None) -> None:
+        """Nothing is done yet."""
+        super().__init__()
         self.entry = entry
         self.within = within
-        self.done = False
-        self.error: CustodyError | None = None
+        self.slots: tuple[str, str] | None = None
+
+
+class _Group(Awaited):
+    """Entries of one caller."""
+
+    __slots__ = ("entries",)
+
+    def __init__(self, entries: Sequence[Pending]) -> None:
+        super().__init__()
+        self.entries = entries
 
 
 class Ledger:
@@ -54,8 +64,7 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         """`database` is where it is kept."""
         self._database = database
-        self._queue: deque[_Pending] = deque()
-        self._committing = threading.Lock()
+        self._gathering = Gathering(self._commit)
 
     def exists(self) -> bool:
         """As Database.exists."""
@@ -68,28 +77,42 @@ class Ledger:
         not added. Threads that come while another commits are committed together by the next of them: one fsync for
         all.
         """
-        pending = _Pending(entry, within)
-        self._queue.append(pending)
-        with self._committing:
-            if not pending.done:
-                self._commit([self._queue.popleft() for _ in range(len(self._queue))])
+        pending = Pending(entry, within)
+        self.add_all([pending])
         if pending.error is not None:
-            raise _again(pending.error) from pending.error
+            raise pending.error
 
-    def _commit(self, batch: list[_Pending]) -> None:
+    def add_all(self, entries: Sequence[Pending]) -> None:
+        """The same for several; those that are not in the ledger afterwards have an error."""
+        self._gathering.do(_Group(entries))
+
+    def _commit(self, groups: Sequence[_Group], _: PassOn) -> None:
+        """In one transaction."""
+        batch = [pending for group in groups for pending in group.entries]
         try:
             with self._database.changing() as connection:
+                rows = []
                 for pending in batch:
                     try:
-                        _add(connection, pending)
+                        _insert(connection, pending)
                     except CustodyError as error:
                         pending.error = error
+                    else:
+                        rows.append(Act(pending.entry.id, DAEMON, pending.entry.changed).row("hold"))
+                append(connection, *rows)
         except CustodyError as error:
             for pending in batch:
                 pending.error = pending.error or error
-        finally:
-            for pending in batch:
-                pending.done = True
+
+    def index(self) -> bool:
+        """Put some of the texts that came into the index; whether there was anything to do."""
+        if not self._database.trigrams or not self._database.exists():
+            return False
+        with self._database.reading() as connection:
+            if not searching.pending(connection):
+                return False
+        with self._database.changing() as connection:
+            return searching.index(connection) > 0
 
     def entries(self, wanted: EntryFilter, *, before: str | None, limit: int) -> list[Entry]:
         """As Quarantine.entries."""
@@ -104,10 +127,8 @@ class Ledger:
             found = _page(connection, recent, [*conditions.values, oldest[0] if oldest else ""], limit)
             if oldest is None or len(found) == limit:
                 return found
-            asked = _asked(connection, conditions.texts)
-            if not asked:
-                return _page(connection, where, conditions.values, limit)
-            return _page(connection, where, [asked, *conditions.values], limit, _INDEXED)
+            by_text = searching.by_text(connection, conditions.texts, where, conditions.values, limit)
+            return _page(connection, where, conditions.values, limit) if by_text is None else by_text
 
     def entry(self, identifier: str) -> Entry | None:
         """The entry, or None."""
@@ -142,12 +163,6 @@ class Ledger:
             yield from [entry_in(row) for row in rows]
             after = rows[-1][0]
 
-    def used(self, sha256: str) -> bool:
-        """Whether an entry that has its files needs this blob."""
-        with self._database.reading() as connection:
-            found = connection.execute("SELECT 1 FROM entries WHERE sha256 = ? AND files LIMIT 1", (sha256,)).fetchone()
-        return found is not None
-
     def place(self, identifier: str) -> str | None:
         """The SHA-256 of an entry's message, or None where there is no such entry: all that a removal reads."""
         with self._database.reading() as connection:
@@ -167,30 +182,18 @@ class Ledger:
         self._database.close()
 
 
-def _add(connection: Connection, pending: _Pending) -> None:
+def _insert(connection: Connection, pending: Pending) -> None:
     if pending.within is not None:
         pending.within(connection)
-    if not connection.execute(INSERT, values_of(pending.entry)).rowcount:
+    values = values_of(pending.entry)
+    if pending.slots is None:
+        done = connection.execute(INSERT, values)
+    else:
+        done = connection.execute(_INSERT_SLOTS, (*values, *pending.slots))
+    if not done.rowcount:
         raise TakenError("ledger: this id is taken")
-    append(connection, Act(pending.entry.id, DAEMON, pending.entry.changed).row("hold"))
 
 
-def _again(error: CustodyError) -> CustodyError:
-    """The same error for each of those that waited for one commit."""
-    return type(error)(str(error))
-
-
-def _page(connection: Connection, where: str, values: list[Any], limit: int, select: str = _SELECT) -> list[Entry]:
-    rows = connection.execute(f"{select} WHERE {where} ORDER BY e.id DESC LIMIT ?", (*values, limit)).fetchall()
+def _page(connection: Connection, where: str, values: list[Any], limit: int) -> list[Entry]:
+    rows = connection.execute(f"{_SELECT} WHERE {where} ORDER BY e.id DESC LIMIT ?", (*values, limit)).fetchall()
     return [entry_in(row) for row in rows]
-
-
-def _asked(connection: Connection, texts: list[tuple[str, str]]) -> str:
-    """What the index of trigrams is asked to find these texts; empty where it cannot help."""
-    found = []
-    for column, text in texts:
-        newest = connection.execute(f"SELECT {column} FROM entries ORDER BY id DESC LIMIT ?", (SAMPLE,))  # noqa: S608  # a constant
-        threes = rarest(text, [row[0] for row in newest])
-        if threes:
-            found.append(f"({match(column, threes)})")
-    return " AND ".join(found)

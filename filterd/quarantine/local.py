@@ -1,53 +1,43 @@
-"""Messages and evidence as files of this host.
-
-A hold locks the folder of its blob (flock, shared), a removal does so exclusively: no blob goes while a hold counts on
-it being there.
-"""
+"""Messages and evidence on this host's disk: small ones in segments (spool.py), large ones in files (loose.py)."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from filterd.model.custody import CustodyError, Evidence
 from filterd.model.message import RawMessage
-from filterd.quarantine.blobs import BlobDirectory
-from filterd.quarantine.database import AmbiguousCommitError, Connection
-from filterd.quarantine.durable import (
-    Draft,
-    Fsync,
-    Lock,
-    locked,
-    private_directory,
-    require_private,
-    sync_directory,
-    write_draft,
-)
-from filterd.quarantine.files import Commit
-from filterd.quarantine.inventory import Inventory
-from filterd.quarantine.ledger import Ledger, TakenError
+from filterd.quarantine import whereabouts
+from filterd.quarantine.database import Connection
+from filterd.quarantine.durable import Fsync, Lock, locked, private_directory, require_private
+from filterd.quarantine.entries import Entry
+from filterd.quarantine.inventory import Survey
+from filterd.quarantine.ledger import Ledger
+from filterd.quarantine.local_inventory import LocalInventory
+from filterd.quarantine.loose import LooseFiles
+from filterd.quarantine.segments import Kind, Slot
+from filterd.quarantine.spool import Spool
 
-LOCK_WAIT: Final = 2.0  # seconds a hold waits for a deletion under way, which takes milliseconds
-DELETE_WAIT: Final = 10.0  # seconds a deletion waits for holds under way
-DISCARD_WAIT: Final = 0.5  # seconds that taking back a failed hold's blob waits for holds beside it
+FOLDERS = ("blobs", "evidence", "drafts", "segments")
 
 
 class LocalFiles:
-    """See Files. `root` holds blobs/, evidence/ and drafts/, and the ledger."""
+    """See Files. `root` holds the folders, and the ledger."""
 
     def __init__(self, root: Path, ledger: Ledger, fsync: Fsync) -> None:
-        """The ledger says which blobs are still needed."""
+        """The ledger says where everything is, and what is still needed."""
         self._root = root
         self._ledger = ledger
         self._fsync = fsync
-        self._evidence = root / "evidence"
         self._drafts = root / "drafts"
-        self.blobs = BlobDirectory(root / "blobs", self._drafts, fsync)
+        self.loose = LooseFiles(root, ledger, fsync)
+        self.spool = Spool(root, ledger, fsync)
 
     def prepare(self) -> None:
         """As Files.prepare; what a crash left half-written is removed."""
         self._root.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self._root, self._root / "blobs", self._evidence, self._drafts):
+        for folder in (self._root, *[self._root / name for name in FOLDERS]):
             private_directory(folder, self._fsync)
         with suppress(FileNotFoundError):
             require_private(self._root / "ledger.sqlite")
@@ -55,90 +45,76 @@ class LocalFiles:
             for draft in self._drafts.iterdir():
                 draft.unlink(missing_ok=True)
 
-    def hold(self, evidence: Evidence, encoded: bytes, message: RawMessage, commit: Commit) -> None:
+    def hold(self, evidence: Evidence, encoded: bytes, message: RawMessage, entry: Entry) -> None:
         """As Files.hold."""
-        try:
-            with (
-                locked(self._drafts, Lock.SHARED, LOCK_WAIT),
-                locked(self.blobs.folder(evidence.sha256), Lock.SHARED, LOCK_WAIT),
-            ):
-                self._write(evidence, encoded, message)
-                commit(None)
-        except (CustodyError, OSError, ValueError, TypeError) as error:
-            self._discard(evidence, error)
-            raise
-
-    def _write(self, evidence: Evidence, encoded: bytes, message: RawMessage) -> None:
-        """Both files are fsynced before either is renamed: the disk's journal then commits once, not twice."""
-        target = self._path(evidence.id)
-        if target.exists():
-            raise TakenError("quarantine: this id is taken")
-        drafts: list[Draft] = []
-        try:
-            blob = self.blobs.draft(message, evidence.sha256, evidence.size)
-            if blob is not None:
-                drafts.append(blob)
-            record = write_draft(self._drafts, lambda: (encoded,), self._fsync)
-            drafts.append(record)
-            path = self.blobs.path(evidence.sha256)
-            if blob is not None:
-                blob.publish(path)
-            record.publish(target)
-        finally:
-            for draft in drafts:
-                draft.discard()
-        # A blob that was there may be another hold's, renamed but not yet durable: its folder is synced as well.
-        sync_directory(path.parent, self._fsync)
-        sync_directory(self._evidence, self._fsync)
-
-    def _discard(self, evidence: Evidence, error: Exception) -> None:
-        """Take back the files of a hold that failed, so that a full disk is not filled further by retries."""
-        if isinstance(error, AmbiguousCommitError | TakenError):
-            return
-        with suppress(OSError, CustodyError):
-            if self._ledger.entry(evidence.id) is None:
-                self._path(evidence.id).unlink(missing_ok=True)
-        with (
-            suppress(OSError, CustodyError),
-            locked(self.blobs.folder(evidence.sha256), Lock.EXCLUSIVE, DISCARD_WAIT),
-        ):
-            if not self._ledger.used(evidence.sha256):
-                self.blobs.remove(evidence.sha256)
+        place = self.spool if self.spool.takes(evidence, encoded, message) else self.loose
+        place.hold(evidence, encoded, message, entry)
 
     def evidence(self, identifier: str) -> bytes:
         """As Files.evidence."""
-        return self._path(identifier).read_bytes()
+        found = self._of_entry(identifier)
+        if found is None or not found.record:
+            return self.loose.evidence(identifier)
+        return self.spool.segments.read(Slot.of(found.record), Kind.EVIDENCE).data
 
     def open_raw(self, sha256: str) -> BinaryIO:
         """As Files.open_raw."""
-        return self.blobs.open(sha256)
+        with self._ledger.reading() as connection:
+            places = whereabouts.of_message(connection, sha256)
+        for place in places:
+            with suppress(FileNotFoundError):
+                if place:
+                    return BytesIO(self.spool.segments.read(Slot.of(place), Kind.MESSAGE).data)
+                return self.loose.open_raw(sha256)
+        raise FileNotFoundError(sha256)
 
     def restoring(self, sha256: str) -> AbstractContextManager[None]:
-        """As Files.restoring."""
-        return locked(self.blobs.folder(sha256), Lock.SHARED, LOCK_WAIT)
+        """As Files.restoring: of what is in a segment the ledger's transaction itself sees to that."""
+        return self.loose.restoring(sha256)
 
     @contextmanager
     def removing(self, identifier: str, sha256: str) -> Iterator[Callable[[Connection], None]]:
         """As Files.removing."""
+        found = self._of_entry(identifier)
+        loose = found is not None and not (found.body and found.record)
+        slots: list[str] = []
         decided: list[Connection] = []
-        with locked(self.blobs.folder(sha256), Lock.EXCLUSIVE, DELETE_WAIT):
-            yield decided.append
-            if decided:
+
+        def decide(connection: Connection) -> None:
+            decided.append(connection)
+            if found is not None:
+                slots.extend(whereabouts.give_up(connection, found))
+
+        with self.loose.removing(sha256) if loose else nullcontext():
+            yield decide
+            if decided and loose:
                 self._unlink(identifier, sha256)
+        if slots:
+            self._erase(slots)
 
     def _unlink(self, identifier: str, sha256: str) -> None:
-        """Under the lock of the blob's folder."""
-        self._path(identifier).unlink(missing_ok=True)
-        if not self._ledger.used(sha256):
-            self.blobs.remove(sha256)
+        self.loose.unlink(identifier, sha256)
+
+    def _erase(self, slots: list[str]) -> None:
+        """Erase what the ledger has given up; what fails is tried again by the next `tidy`."""
+        for slot in slots:
+            self.spool.segments.erase(Slot.of(slot))
+        whereabouts.erased(self._ledger, slots)
 
     def tidy(self) -> None:
-        """As Files.tidy: here a crash leaves nothing that is known; `verify` finds it."""
+        """As Files.tidy."""
+        if slots := whereabouts.litter(self._ledger):
+            self._erase(slots)
+        self.spool.segments.drop_empty()
 
-    def inventory(self) -> Inventory:
+    def inventory(self) -> Survey:
         """As Files.inventory."""
-        return Inventory(self._ledger, self.blobs, self._evidence, self._drafts)
+        return LocalInventory(self._ledger, self._root, self.loose.blobs, self.spool.segments)
 
-    def _path(self, identifier: str) -> Path:
-        """Callers have checked the id."""
-        return self._evidence / f"{identifier}.json"
+    def close(self) -> None:
+        """As Files.close."""
+        self.spool.segments.leave()
+
+    def _of_entry(self, identifier: str) -> whereabouts.Whereabouts | None:
+        with self._ledger.reading() as connection:
+            return whereabouts.of_entry(connection, identifier)

@@ -13,6 +13,8 @@ COLUMNS: Final = (
 )
 # Of the entries that are one message tried again, the newest stands for all.
 NEWEST: Final = "NOT EXISTS (SELECT 1 FROM entries n WHERE n.digest = e.digest AND n.state = e.state AND n.id > e.id)"
+COPIES: Final = "(SELECT count(*) FROM entries c WHERE c.digest = e.digest AND c.state = e.state)"
+SELECT: Final = f"SELECT {COLUMNS}"
 _LIKE: Final = {"sender": "sender", "recipient": "recipients", "subject": "subject"}
 _PLAIN: Final = {"code": "e.code = ?", "min_score": "e.score >= ?"}
 _FIRST: Final = bytes(10)

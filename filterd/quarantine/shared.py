@@ -20,7 +20,7 @@ from filterd.model.custody import CustodyError, Evidence
 from filterd.model.message import RawMessage
 from filterd.quarantine.blobs import SHA256, raw_chunks
 from filterd.quarantine.database import AmbiguousCommitError, Connection, Database
-from filterd.quarantine.files import Commit
+from filterd.quarantine.entries import Entry
 from filterd.quarantine.inventory import Survey
 from filterd.quarantine.ledger import Ledger, TakenError
 from filterd.quarantine.objects import ObjectStore, message_name
@@ -42,13 +42,14 @@ class SharedFiles:
     def __init__(self, database: Database, objects: ObjectStore) -> None:
         """The ledger's own database: what is said there and what is said of entries is said at once."""
         self._database = database
+        self._ledger = Ledger(database)
         self._objects = objects
 
     def prepare(self) -> None:
         """As Files.prepare."""
         self._objects.prepare()
 
-    def hold(self, evidence: Evidence, encoded: bytes, message: RawMessage, commit: Commit) -> None:
+    def hold(self, evidence: Evidence, encoded: bytes, message: RawMessage, entry: Entry) -> None:
         """As Files.hold."""
         if SHA256.fullmatch(evidence.sha256) is None:
             raise CustodyError("no SHA-256")
@@ -61,21 +62,21 @@ class SharedFiles:
             self._remove(record)
             raise
         try:
-            self._hold_message(evidence, message, commit)
+            self._hold_message(evidence, message, entry)
         except _KEEP:
             raise
         except BaseException:
             self._remove(record)
             raise
 
-    def _hold_message(self, evidence: Evidence, message: RawMessage, commit: Commit) -> None:
+    def _hold_message(self, evidence: Evidence, message: RawMessage, entry: Entry) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             known = self._known(evidence)
             name = known or message_name(evidence.sha256)
             try:
                 if known is None:
                     self._objects.put(name, lambda: _checked(message, evidence.sha256, evidence.size))
-                commit(self.claim(evidence.sha256, name, new=known is None))
+                self._ledger.add(entry, self.claim(evidence.sha256, name, new=known is None))
             except _GoneError:
                 if attempt == ATTEMPTS:
                     raise
@@ -197,9 +198,12 @@ class SharedFiles:
             with self._database.reading() as connection:
                 connection.execute("DELETE FROM litter WHERE object = ?", (name,))
 
+    def close(self) -> None:
+        """As Files.close: nothing."""
+
     def inventory(self) -> Survey:
         """As Files.inventory."""
-        return SharedInventory(Ledger(self._database), self._objects, self)
+        return SharedInventory(self._ledger, self._objects, self)
 
 
 def _checked(message: RawMessage, sha256: str, size: int) -> Iterator[bytes]:

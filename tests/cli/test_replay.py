@@ -1,6 +1,7 @@
 """filterd replay: held messages judged again, one or all, with one thing changed."""
 
 import json
+import os
 import shutil
 import unicodedata
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typer.testing import CliRunner, Result
 from filterd.cli import app
 from filterd.cli import replay as command
 from filterd.operations.replay_many import held, replay_many
+from filterd.quarantine.segments import Kind, Segments
 from tests.operations.held import NOW, Brought, Stand, stand
 from tests.support.dnsserver import DnsServer
 from tests.support.world import GOOD, SPAM, message, signed, zone
@@ -176,13 +178,17 @@ def test_a_file(site: Held, tmp_path: Path) -> None:
 
 
 def test_evidence_of_another_message(site: Held, tmp_path: Path) -> None:
-    """A blob that was changed behind the ledger's back is not replayed as if it were the message: words, exit 1."""
+    """A message that was changed behind the ledger's back is not replayed as if it were the message: words, exit 1."""
     shutil.copytree(site.folder / "state", tmp_path / "state")
     config = tmp_path / "filterd.toml"
     config.write_text(site.config.read_text().replace(f'"{site.folder}/state"', f'"{tmp_path}/state"'))
-    for blob in (tmp_path / "state" / "quarantine" / "blobs").rglob("*"):
-        if blob.is_file():
-            blob.write_bytes(blob.read_bytes() + b"x")
+    folder = tmp_path / "state" / "quarantine" / "segments"
+    segments = Segments(folder, os.fsync)
+    for slot, record in [found for name in segments.names() for found in segments.scan(name)]:
+        if record.kind is Kind.MESSAGE:
+            with (folder / slot.segment).open("r+b") as file:
+                file.seek(slot.offset + slot.length - 1)
+                file.write(b"\0")
     done = site.run(site.spam, config=config)
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == f"{site.spam}: the message is not the one that the evidence describes\n"

@@ -1,17 +1,18 @@
 """Looking at a daemon from outside while speaking milter with it."""
 
 import json
+import os
 import re
 import socket
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import psutil
 
 from filterd.model.custody import JournalRow
 from filterd.quarantine import Journal, JournalFilter
+from filterd.quarantine.segments import Kind, Segments
 from tests.support.daemon import Filterd
 from tests.support.dnsserver import Records
 from tests.support.miltertalk import Answer, Mail, Offer, Session, split_message
@@ -93,6 +94,8 @@ def metric(daemon: Filterd, name: str) -> float:
     return float(found[1])
 
 
-def quarantined(daemon: Filterd) -> list[Path]:
-    """The evidence files of held messages."""
-    return sorted((daemon.folder / "state" / "quarantine" / "evidence").iterdir())
+def quarantined(daemon: Filterd) -> list[str]:
+    """The ids of held messages, as their evidence is stored."""
+    segments = Segments(daemon.folder / "state" / "quarantine" / "segments", os.fsync)
+    records = [record for name in segments.names() for _, record in segments.scan(name)]
+    return sorted(record.name for record in records if record.kind is Kind.EVIDENCE)

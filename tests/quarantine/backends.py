@@ -17,6 +17,7 @@ from filterd.model.ids import is_id
 from filterd.quarantine import Quarantine
 from filterd.quarantine.opening import Place, open_quarantine
 from filterd.quarantine.s3 import S3Place
+from tests.quarantine.kept import kept
 from tests.quarantine.samples import BODY, evidence, raw, whole
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,8 +57,7 @@ class Backend:
                 client_options={"allow_http": True},
             )
             return {one["path"] for page in obstore.list(store, prefix=prefix) for one in page}
-        found = {str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file()}
-        return {name for name in found if not name.startswith("ledger.sqlite")}
+        return kept(self.folder)
 
     def run(self, module: str, *arguments: str) -> None:
         """Run one of the tests' programs to its end, which must be a good one."""

@@ -20,9 +20,12 @@ from filterd.model.custody import CustodyError
 from filterd.model.message import RawMessage
 from filterd.quarantine import Actor, EntryFilter, Quarantine, State
 from filterd.quarantine.local import LocalFiles
+from filterd.quarantine.spool import SMALL
+from tests.quarantine.kept import kept
 from tests.quarantine.samples import BODY, FIELDS, evidence, identifier, raw, whole
 
 ME = Actor("me", "tty1")
+LARGE = b"x" * (SMALL + 1)
 
 
 @pytest.fixture
@@ -37,12 +40,6 @@ def hold(quarantine: Quarantine, number: int = 0, body: bytes = BODY, sender: st
     """Hold a sample message."""
     with raw(body) as message:
         return quarantine.hold(evidence(number, whole(body), sender=sender), message)
-
-
-def files(root: Path) -> set[str]:
-    """Relative names of all files but the database."""
-    found = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-    return {name for name in found if not name.startswith("ledger.sqlite")}
 
 
 def read(quarantine: Quarantine, identifier: str) -> bytes:
@@ -224,7 +221,7 @@ def test_delete(quarantine: Quarantine, tmp_path: Path) -> None:
     assert (quarantine.delete(first, ME), quarantine.delete(first, ME)) == (None, "was deleted")
     assert (quarantine.entries(), read(quarantine, second)) == ([], whole())
     assert quarantine.sweep(time.time() + 1) == 2
-    assert files(tmp_path / "quarantine") == set()
+    assert kept(tmp_path / "quarantine") == set()
     entry = quarantine.entry(first)
     assert entry is not None
     assert (entry.state, entry.files) == (State.DELETED, False)
@@ -308,24 +305,24 @@ def test_wrong_evidence(quarantine: Quarantine, tmp_path: Path, body: bytes) -> 
     """Evidence of another message is refused, and nothing is left."""
     with raw(body) as message, pytest.raises(CustodyError):
         quarantine.hold(evidence(), message)
-    assert files(tmp_path / "quarantine") == set()
+    assert kept(tmp_path / "quarantine") == set()
 
 
 def test_short_body(quarantine: Quarantine, tmp_path: Path) -> None:
     """A body that ends before its size is refused."""
     with raw() as message, pytest.raises(CustodyError, match="ends at"):
         quarantine.hold(evidence(), replace(message, body_size=len(BODY) + 1))
-    assert files(tmp_path / "quarantine") == set()
+    assert kept(tmp_path / "quarantine") == set()
 
 
 def test_damaged_blob_replaced(quarantine: Quarantine) -> None:
-    """A blob of the wrong size is written anew by the next hold of the same bytes."""
-    held = hold(quarantine)
+    """A file of the wrong size is written anew by the next hold of the same bytes."""
+    held = hold(quarantine, body=LARGE)
     assert isinstance(quarantine._files, LocalFiles)
-    path = quarantine._files.blobs.path(evidence().sha256)
+    path = quarantine._files.loose.blobs.path(evidence(0, whole(LARGE)).sha256)
     path.write_bytes(b"cut")
-    hold(quarantine, 1)
-    assert read(quarantine, held) == whole()
+    hold(quarantine, 1, LARGE)
+    assert read(quarantine, held) == whole(LARGE)
 
 
 def test_empty(tmp_path: Path) -> None:
@@ -353,21 +350,22 @@ class FailingFsync:
 
 @pytest.mark.threat("RES-04")
 @pytest.mark.parametrize("number", range(1, 6))
-def test_fsync_fails(tmp_path: Path, number: int) -> None:
-    """Whichever fsync of a hold fails: a file is written anew and held, or a folder's failure leaves nothing behind."""
+@pytest.mark.parametrize("body", [BODY, LARGE], ids=["small", "large"])
+def test_fsync_fails(tmp_path: Path, number: int, body: bytes) -> None:
+    """Whichever fsync of a hold fails: it is written anew and held, or a folder's failure leaves nothing behind."""
     with closing(Quarantine(tmp_path / "quarantine")) as sound:
-        held = hold(sound)  # the folders exist
+        held = hold(sound, body=body)  # the folders exist
         sound.delete(held, ME)
         sound.sweep(time.time() + 1)
     fsync = FailingFsync(number)
     with closing(Quarantine(tmp_path / "quarantine", fsync=fsync)) as quarantine:
         try:
-            hold(quarantine, 1)
+            hold(quarantine, 1, body)
         except CustodyError:
-            assert (files(tmp_path / "quarantine"), quarantine.entries()) == (set(), [])
+            assert (kept(tmp_path / "quarantine"), quarantine.entries()) == (set(), [])
         else:
-            assert read(quarantine, identifier(1)) == whole()
-        assert read(quarantine, hold(quarantine, 2)) == whole()
+            assert read(quarantine, identifier(1)) == whole(body)
+        assert read(quarantine, hold(quarantine, 2, body)) == whole(body)
 
 
 @pytest.mark.threat("RES-04")
@@ -401,7 +399,7 @@ def test_disk_full(tmp_path: Path) -> None:
             with pytest.raises(CustodyError):
                 hold(quarantine, 8, b"small")
             assert [entry.id for entry in quarantine.entries()] == [first]
-            assert len(files(mount / "quarantine")) == 2
+            assert len(kept(mount / "quarantine")) == 2
             filler.unlink()
             assert read(quarantine, hold(quarantine, 9, b"small")) == whole(b"small")
     finally:
@@ -421,7 +419,7 @@ def test_locked(quarantine: Quarantine, tmp_path: Path) -> None:
         assert time.monotonic() - start < 60  # two waits of 0.2 s; without a bound it would hang until the test dies
         other.execute("ROLLBACK")
     assert len(quarantine.entries()) == 1
-    assert len(files(tmp_path / "quarantine")) == 2
+    assert len(kept(tmp_path / "quarantine")) == 2
     assert read(quarantine, hold(quarantine, 20)) == whole()
 
 

@@ -1,5 +1,6 @@
 """Finding and mending what crashes and strange hands leave in a quarantine."""
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -9,21 +10,42 @@ from pathlib import Path
 import pytest
 
 from filterd.quarantine import Actor, EntryFilter, Quarantine, State
+from filterd.quarantine.evidence import encode
 from filterd.quarantine.inventory import Kind
+from filterd.quarantine.local import LocalFiles
+from filterd.quarantine.segments import Kind as Content
+from filterd.quarantine.segments import Record, Slot
+from filterd.quarantine.spool import SMALL
+from tests.quarantine.kept import kept
 from tests.quarantine.samples import evidence, identifier, raw, whole
 
 ME = Actor("me")
 
 
+def body(size: str, number: int) -> bytes:
+    """A small one is in a segment, a large one in a file."""
+    return b"%d" % number * (1 if size == "small" else SMALL + 1)
+
+
+def digest(size: str, number: int) -> str:
+    """Of the whole message."""
+    return evidence(number, whole(body(size, number))).sha256
+
+
+@pytest.fixture(params=["small", "large"])
+def size(request: pytest.FixtureRequest) -> str:
+    """Of both messages."""
+    return str(request.param)
+
+
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, size: str) -> Path:
     """A quarantine with two held messages."""
     folder = tmp_path / "quarantine"
     with closing(Quarantine(folder)) as made:
         for number in range(2):
-            body = b"%d" % number
-            with raw(body) as message:
-                made.hold(evidence(number, whole(body)), message)
+            with raw(body(size, number)) as message:
+                made.hold(evidence(number, whole(body(size, number))), message)
     return folder
 
 
@@ -43,9 +65,28 @@ def found(quarantine: Quarantine, *, contents: bool = False, mend: bool = False)
     ]
 
 
-def blob(root: Path, number: int) -> Path:
-    """The file of a message."""
-    return next(root.glob(f"blobs/*/{evidence(number, whole(b'%d' % number)).sha256}"))
+def wreck(quarantine: Quarantine, what: str) -> None:
+    """Take away, or alter, the message or the evidence of the first entry."""
+    files = quarantine._files
+    assert isinstance(files, LocalFiles)
+    found = files._of_entry(identifier(0))
+    assert found is not None
+    slot = found.record if what == "evidence" else found.body
+    if slot:
+        at = Slot.of(slot)
+        path, offset = files._root / "segments" / at.segment, at.offset + at.length - 1
+    else:
+        path, offset = files.loose.blobs.path(found.sha256), 0
+        if what == "evidence":
+            path = files._root / "evidence" / f"{identifier(0)}.json"
+    if what == "altered":
+        with path.open("r+b") as file:
+            file.seek(offset)
+            file.write(b"X")
+    elif slot:
+        files.spool.segments.erase(Slot.of(slot))
+    else:
+        path.unlink()
 
 
 def test_nothing_wrong(quarantine: Quarantine) -> None:
@@ -82,46 +123,71 @@ def test_crash_before_the_commit(quarantine: Quarantine, root: Path) -> None:
 
 @pytest.mark.threat("QUA-12")
 @pytest.mark.parametrize("way", ["purge", "sweep"])
-def test_crash_in_a_removal(quarantine: Quarantine, root: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    """A removal that died between its commit and its files is finished: nothing comes back."""
-
-    class DiedError(Exception):
-        """As a kill."""
-
-    def dies(*_: object) -> None:
-        raise DiedError
-
+@pytest.mark.parametrize("after", ["verify", "sweep"])
+def test_crash_in_a_removal(quarantine: Quarantine, root: Path, size: str, way: str, after: str) -> None:
+    """A removal that died between its commit and its files is finished: nothing comes back, no record stays."""
     quarantine.delete(identifier(0), ME)
     acts: dict[str, Callable[[], object]] = {
         "purge": lambda: quarantine.purge(identifier(0), ME, "address sha256 00"),
         "sweep": lambda: quarantine.sweep(time.time() + 1),
     }
-    with monkeypatch.context() as patch:
-        patch.setattr(quarantine._files, "_unlink", dies)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("_unlink", "_erase"):
+            patch.setattr(quarantine._files, name, dies)
         with pytest.raises(DiedError):
             acts[way]()
-    path = blob(root, 0)
-    assert found(quarantine, mend=True) == [(Kind.LEFT, identifier(0), "removed")]
-    assert not path.exists()
+    if size == "large":
+        assert found(quarantine, mend=True) == [(Kind.LEFT, identifier(0), "removed")]
+    elif after == "sweep":
+        assert quarantine.sweep(0) == 0
+    else:
+        assert found(quarantine, mend=True) == []  # the ledger knows that it is to go
+        quarantine.sweep(0)
+    assert len(kept(root)) == 2
     assert [one.id for one in quarantine.entries(EntryFilter(state=State.HELD))] == [identifier(1)]
     assert found(quarantine) == []
 
 
+class DiedError(Exception):
+    """As a kill."""
+
+
+def dies(*_: object) -> None:
+    """In place of what removes files."""
+    raise DiedError
+
+
 @pytest.mark.parametrize("what", ["evidence", "message"])
-def test_files_taken_away(quarantine: Quarantine, root: Path, what: str) -> None:
+def test_files_taken_away(quarantine: Quarantine, what: str) -> None:
     """An entry whose files somebody has taken is said, and cannot be mended."""
-    path = root / "evidence" / f"{identifier(0)}.json" if what == "evidence" else blob(root, 0)
-    path.unlink()
+    wreck(quarantine, what)
     assert found(quarantine, mend=True) == [(Kind.GONE, identifier(0), "")]
 
 
-def test_altered(quarantine: Quarantine, root: Path) -> None:
+def test_altered(quarantine: Quarantine, size: str) -> None:
     """A message whose bytes have changed is found where contents are read."""
-    path = blob(root, 0)
-    with path.open("r+b") as file:
-        file.write(b"X")
+    wreck(quarantine, "altered")
     assert found(quarantine) == []
-    assert found(quarantine, contents=True) == [(Kind.ALTERED, path.name, "")]
+    assert found(quarantine, contents=True) == [(Kind.ALTERED, digest(size, 0), "")]
+
+
+@pytest.mark.threat("QUA-01")
+def test_crash_before_the_commit_of_a_small_one(quarantine: Quarantine, root: Path) -> None:
+    """Records that were written and never committed: with both the message is held, a message alone goes."""
+    files = quarantine._files
+    assert isinstance(files, LocalFiles)
+    given = evidence(7, whole(b"7"))
+    message = Record(Content.MESSAGE, "", bytes.fromhex(given.sha256), whole(b"7"))
+    files.spool.segments.write([message])
+    assert found(quarantine, mend=True) == [(Kind.ORPHAN, given.sha256, "removed")]
+    encoded = encode(given)
+    files.spool.segments.write([message, Record(Content.EVIDENCE, given.id, hashlib.sha256(encoded).digest(), encoded)])
+    assert found(quarantine, mend=True) == [(Kind.UNLISTED, given.id, "held again")]
+    assert found(quarantine, contents=True) == []
+    assert quarantine.evidence(given.id) == given
+    with quarantine.open_raw(given.id) as stored:
+        assert stored.read() == whole(b"7")
+    assert len(kept(root)) == 6
 
 
 def test_strange_files(quarantine: Quarantine, root: Path) -> None:

@@ -237,9 +237,11 @@ def test_nothing_of_the_state_is_open_to_others(daemon: Filterd) -> None:
             allowed = 0o711 if stat.S_ISDIR(mode) else 0o600
             # The folder that inspectors enter as their root is empty.
             assert not stat.S_IMODE(mode) & ~allowed or path.name == "empty", (path, oct(mode))
-    assert seen >= {"journal.sqlite", "quarantine", "ledger.sqlite", "blobs", "evidence", "filterd.lock", "status.json"}
+    assert seen >= {"journal.sqlite", "quarantine", "ledger.sqlite", "segments", "filterd.lock", "status.json"}
     held = daemon.folder / "state" / "quarantine"
-    assert {stat.S_IMODE(folder.stat().st_mode) for folder in (held, held / "blobs", held / "evidence")} == {0o700}
+    assert any((held / "segments").iterdir())
+    folders = (held, *[held / name for name in ("blobs", "evidence", "segments")])
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
     assert stat.S_IMODE((daemon.folder / "milter.sock").stat().st_mode) == 0o666
 
 
