@@ -13,6 +13,7 @@ from filterd.milter.sessions import Sessions
 from filterd.model.session import Client
 from filterd.pipeline.finish import finish
 from filterd.pipeline.parts import Parts
+from filterd.pipeline.policies import is_plain
 from filterd.pipeline.transaction import Peer, Transaction
 
 ACTIONS: Final[int] = milter.ADDHDRS | milter.CHGHDRS | milter.DELRCPT | milter.SETSYMLIST
@@ -182,6 +183,15 @@ class Session:
         self._begun = True
         self._judged = 0
         return self._transaction
+
+    def _resolved(self, exact: str) -> str:
+        """What the MTA takes a recipient for that is spelt oddly, where it matters whose mail it is."""
+        if self._parts.policies is None or is_plain(exact):
+            return ""
+        try:
+            return self._context.getsymval("{rcpt_addr}") or ""
+        except UnicodeDecodeError:
+            return ""
 
     def _drop(self) -> None:
         self._begun = False

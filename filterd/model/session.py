@@ -28,10 +28,14 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One RCPT TO: `exact` is the MTA's own spelling with brackets, which removing the recipient needs."""
+    """One RCPT TO: `exact` is the MTA's own spelling with brackets, which removing the recipient needs.
+
+    `resolved` is the mailbox that the MTA takes an odd spelling for, where it says so and it matters.
+    """
 
     address: str
     exact: str
+    resolved: str = ""
 
 
 @dataclass(frozen=True, slots=True)

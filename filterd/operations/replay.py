@@ -126,7 +126,7 @@ def _brought(parts: Parts, evidence: Evidence, fields: tuple[HeaderField, ...]) 
         transaction.hello(helo)
     transaction.mail(evidence.envelope.sender, evidence.envelope.parameters, evidence.macros)
     for recipient in evidence.envelope.recipients:
-        transaction.rcpt(recipient.address, recipient.exact)
+        transaction.rcpt(recipient.address, recipient.exact, recipient.resolved)
     for name, value in fields:
         transaction.header(name, value)
     transaction.end_of_headers()

@@ -6,14 +6,19 @@ does not matter, in local parts neither: no MTA of today gives User and user to 
 extension (`user+shop`) is looked for as it stands first, then without.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from filterd.domains import MAX_NAME, normalise
+from filterd.model.session import Recipient
 from filterd.pipeline.decide import DecisionPolicy
 from filterd.score import ScoreRules
 
+_ATOM: Final = r'[^\x00-\x20\x7f\ud800-\udfff"<>()\[\]:;,\\@%!]+'
+_LOCAL: Final = rf'(?:{_ATOM}|"(?:[^\x00-\x1f\x7f\ud800-\udfff"\\@%!:]|\\[\x20-\x7e])*")'
+_PLAIN: Final = re.compile(rf"<{_LOCAL}@{_ATOM}>|{_LOCAL}@{_ATOM}")
 _EXPECTED: Final = "expected user@example.org, user@, example.org or .example.org"
 
 
@@ -31,6 +36,15 @@ class Policy:
         return self.decision.name
 
 
+def is_plain(exact: str) -> bool:
+    """Whether a recipient is spelt as an address alone, in brackets or not: no MTA reads anything else from it.
+
+    Postfix takes `<@relay:user@example.org>`, `<<user@example.org>>` and `<user@example.org;>` for that user, and
+    does not find them again when they are to be removed.
+    """
+    return _PLAIN.fullmatch(exact) is not None
+
+
 class EntryError(ValueError):
     """No recipient is named so; the text says what was expected."""
 
@@ -42,6 +56,10 @@ class Policies:
         """`delimiter`: the characters behind which a name is only an extension."""
         self._by_entry = dict(by_entry)
         self._delimiter = delimiter
+
+    def for_recipient(self, recipient: Recipient) -> Policy | None:
+        """The policy for a recipient; of one that is spelt oddly the mailbox counts that the MTA takes it for."""
+        return self.of(recipient.resolved if "@" in recipient.resolved else recipient.address)
 
     def of(self, address: str) -> Policy | None:
         """The policy for mail to an address; None where the site's own decisions apply."""

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     POISON = "poison"  # it has ended two inspectors and is held unread
     GREYLISTED = "greylisted"  # nobody answers for it: it is asked to come again
     RATE_LIMITED = "rate-limited"  # somebody has sent enough for now
+    RECIPIENT = "recipient"  # it is held for somebody else, whom the MTA may not find to take out
     CUSTODY = "custody"  # it should be held and could not be stored
     DEFERRED_TOO_LONG = "deferred-too-long"  # it could not be checked for hours and is held instead
 

@@ -5,6 +5,7 @@ A milter has one word for all recipients, and can take recipients out. So:
 - Where one share is to come again, all are: nobody has got anything, so nobody gets it twice.
 - A refusal is one only where all recipients are refused; else it is held for those who would not have got it.
 - What is held or thrown away for some is delivered to the others, without them.
+- Where the MTA may not find one of those (the client has spelt an address oddly), it is held for all.
 - Header fields are the message's: those of the strictest share that is delivered.
 """
 
@@ -15,7 +16,8 @@ from typing import Final
 from filterd.model.ids import sibling
 from filterd.model.session import Recipient
 from filterd.model.verdict import Action, Verdict
-from filterd.pipeline.policies import Policies, Policy
+from filterd.pipeline.policies import Policies, Policy, is_plain
+from filterd.pipeline.reasons import Reason
 
 NOT_YET: Final = frozenset({Action.DEFER, Action.GREYLIST})
 DELIVERED: Final = frozenset({Action.ACCEPT, Action.ADD_HEADER})
@@ -38,7 +40,7 @@ def by_policy(
         return [(None, tuple(recipients))]
     groups: dict[str, tuple[Policy | None, list[Recipient]]] = {}
     for recipient in recipients:
-        policy = policies.of(recipient.address)
+        policy = policies.for_recipient(recipient)
         groups.setdefault("" if policy is None else policy.name, (policy, []))[1].append(recipient)
     return [(policy, tuple(those)) for policy, those in groups.values()]
 
@@ -53,13 +55,17 @@ def combined(shares: Sequence[Share]) -> tuple[Verdict, tuple[Share, ...]]:
         return told, (whole(shares, told),)
     if all(share.verdict.action is Action.REJECT for share in shares):
         return shares[0].verdict, tuple(shares)
-    each = _named([_held_instead(share) for share in shares])
-    delivered = [share.verdict for share in each if share.verdict.action in DELIVERED]
+    each = [_held_instead(share) for share in shares]
+    kept_from = [one for share in each if share.verdict.action not in DELIVERED for one in share.recipients]
+    if not all(is_plain(one.exact) for one in kept_from):
+        each = [_held_too(share) for share in each]
+    named = _named(each)
+    delivered = [share.verdict for share in named if share.verdict.action in DELIVERED]
     if delivered:
         # Whoever only observes gets the fields that the others get: they are on the same message.
-        return max(delivered, key=lambda one: (one.action.rank, one.observed is None, one.score)), each
-    held = [share.verdict for share in each if share.verdict.action is Action.QUARANTINE]
-    return (held or [share.verdict for share in each])[0], each
+        return max(delivered, key=lambda one: (one.action.rank, one.observed is None, one.score)), named
+    held = [share.verdict for share in named if share.verdict.action is Action.QUARANTINE]
+    return (held or [share.verdict for share in named])[0], named
 
 
 def whole(shares: Sequence[Share], verdict: Verdict) -> Share:
@@ -90,6 +96,17 @@ def _held_instead(share: Share) -> Share:
         return share
     text = f"held, for not all recipients are refused: {verdict.text}"
     return replace(share, verdict=replace(verdict, action=Action.QUARANTINE, text=text, reply=None))
+
+
+def _held_too(share: Share) -> Share:
+    """What would be delivered if others could be taken out: of two errors a hold is the one that can be undone."""
+    verdict = share.verdict
+    if verdict.action not in DELIVERED:
+        return share
+    text = "held, for the MTA may not find a recipient to take out who must not get it; else: "
+    text += f"{verdict.observed or verdict.action}, {verdict.text}"
+    held = replace(verdict, action=Action.QUARANTINE, code=Reason.RECIPIENT, text=text, observed=None)
+    return replace(share, verdict=held)
 
 
 def _named(shares: Sequence[Share]) -> tuple[Share, ...]:

@@ -102,9 +102,10 @@ class Transaction:
             self.runner.skip(self.parts.trust.skipped(self.trust))
         self._reach(Stage.MAIL)
 
-    def rcpt(self, address: str, exact: str) -> None:
-        """Take one more recipient."""
-        self.envelope = replace(self.envelope, recipients=(*self.envelope.recipients, Recipient(address, exact)))
+    def rcpt(self, address: str, exact: str, resolved: str = "") -> None:
+        """Take one more recipient, as `Recipient` has it."""
+        recipient = Recipient(address, exact, resolved)
+        self.envelope = replace(self.envelope, recipients=(*self.envelope.recipients, recipient))
         self._reach(Stage.RCPT)
 
     def header(self, name: bytes, value: bytes) -> None:

@@ -43,10 +43,10 @@ class Crashing(Transaction):
         crash("mail", sender)
         super().mail(sender, parameters, macros)
 
-    def rcpt(self, address: str, exact: str) -> None:
+    def rcpt(self, address: str, exact: str, resolved: str = "") -> None:
         """For RCPT."""
         crash("rcpt", self.envelope.sender)
-        super().rcpt(address, exact)
+        super().rcpt(address, exact, resolved)
 
     def header(self, name: bytes, value: bytes) -> None:
         """For every field of the header."""

@@ -14,6 +14,7 @@ from filterd.model.report import Stage
 from filterd.model.session import Client, TrustClass
 from filterd.model.verdict import Action, SmtpReply, Verdict
 from filterd.pipeline.finish import Decision
+from filterd.pipeline.policies import Policies
 from filterd.pipeline.transaction import Transaction
 from tests.milter.context import MODERN, OLD, STRANGER, FakeContext, greet, opened, send
 from tests.pipeline.fakes import FakeCheck, Front
@@ -309,6 +310,43 @@ def test_addresses_lose_their_brackets(front: Front, raw: bytes, address: str) -
     assert session._transaction.envelope.sender == address
     recipient = session._transaction.envelope.recipients[0]
     assert (recipient.address, recipient.exact) == (address, raw.decode())
+
+
+@pytest.mark.threat("MTA-19")
+@pytest.mark.parametrize(
+    ("raw", "policies", "resolved"),
+    [
+        (b"<@relay.test:user@local.test>", Policies({}, "+"), "user@local.test"),
+        (b"<user@local.test;>", Policies({}, "+"), "user@local.test"),
+        (b"<user@local.test>", Policies({}, "+"), ""),
+        (b"<@relay.test:user@local.test>", None, ""),
+    ],
+)
+def test_the_mta_is_asked_what_an_odd_spelling_means(
+    front: Front, raw: bytes, policies: Policies | None, resolved: str
+) -> None:
+    """Only where it is odd, and only where it matters whose mail it is."""
+    context = FakeContext({"{rcpt_addr}": "user@local.test"})
+    session = opened(replace(front, policies=policies).parts(), context)
+    greet(session)
+    session.envelope_from(b"<anna@sender.test>")
+    session.envelope_recipient(raw)
+    assert session._transaction is not None
+    assert session._transaction.envelope.recipients[0].resolved == resolved
+
+
+@pytest.mark.threat("MTA-19")
+@pytest.mark.parametrize("known", [False, True])
+def test_an_mta_that_does_not_say_is_believed_as_it_spells(front: Front, known: bool) -> None:  # noqa: FBT001  # a parameter
+    """No such macro, or one that is no UTF-8: nothing is known, nothing is raised."""
+    context = FakeContext({"{rcpt_addr}": "x"} if known else {})
+    context.undecodable = {"{rcpt_addr}"} if known else set()
+    session = opened(replace(front, policies=Policies({}, "+")).parts(), context)
+    greet(session)
+    session.envelope_from(b"<anna@sender.test>")
+    assert session.envelope_recipient(b"<<user@local.test>>") == milter.CONTINUE
+    assert session._transaction is not None
+    assert session._transaction.envelope.recipients[0].resolved == ""
 
 
 # --- verdicts

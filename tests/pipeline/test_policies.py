@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterd.pipeline.policies import EntryError, Policies, Policy, entry_key, parted
+from filterd.pipeline.policies import EntryError, Policies, Policy, entry_key, is_plain, parted
 from tests.pipeline.fakes import POLICY, SCORES
 
 # From the most specific on: each entry fits user+shop@mx.example.org.
@@ -128,6 +128,43 @@ def test_what_names_nobody_is_refused(entry: str) -> None:
     """With what was expected."""
     with pytest.raises(EntryError, match=r"expected user@example\.org, user@, example\.org or \.example\.org"):
         entry_key(entry)
+
+
+PLAIN = (
+    "<user@example.org>",
+    "user@example.org",
+    "<User+tag@Example.ORG.>",
+    '<"user"@example.org>',
+    '<"a b\\"c"@example.org>',
+    "<.a..b.@example.org>",
+    "<us\u00e4r@b\u00fccher.example>",
+)
+ODD = (
+    "<@relay:user@example.org>",
+    "<<user@example.org>>",
+    "<user@example.org",
+    "user@example.org>",
+    "<user@example.org;>",
+    "<user @example.org>",
+    "<us\\er@example.org>",
+    "<user%example.org@relay>",
+    "<relay!user@example.org>",
+    '<"a@b"@example.org>',
+    "<user@[192.0.2.1]>",
+    "<user@a,b@c>",
+    "<us\udcffer@example.org>",
+    "<user>",
+    "<>",
+    "",
+    "<user@example.org>\n",
+)
+
+
+@pytest.mark.threat("MTA-19")
+@pytest.mark.parametrize(("exact", "plain"), [*[(one, True) for one in PLAIN], *[(one, False) for one in ODD]])
+def test_plain_is_what_every_mta_reads_alike(exact: str, plain: bool) -> None:  # noqa: FBT001  # a parameter
+    """An address alone; routes, second brackets, ends of groups and whatever else an MTA takes away are odd."""
+    assert is_plain(exact) is plain
 
 
 @given(st.text(max_size=200))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterd.model.ids import is_id, new_id, public_id
+from filterd.model.ids import is_id, new_id, public_id, sibling
 from filterd.model.session import Recipient
 from filterd.model.verdict import Action, SmtpReply, Verdict
 from filterd.pipeline.policies import Policies, Policy, entry_key
@@ -45,6 +45,15 @@ def test_recipients_are_shared_out_in_their_order() -> None:
     people = [_recipient(one) for one in ("x@a.test", "y@b.test", "z@A.test", "x@c.test")]
     found = [("" if policy is None else policy.name, those) for policy, those in by_policy(people, policies)]
     assert found == [("a", (people[0], people[2])), ("", (people[1], people[3]))]
+
+
+@pytest.mark.threat("MTA-19")
+def test_an_odd_spelling_has_the_policy_of_the_mailbox_it_is_taken_for() -> None:
+    """Where the MTA says which; a name without a domain (as Sendmail says) is none."""
+    policies = Policies({entry_key("a.test"): Policy(replace(POLICY, name="a"), SCORES)}, "+")
+    for resolved, name in (("x@a.test", "a"), ("", ""), ("x", ""), ('"x y"@A.test', "a")):
+        ((policy, _),) = by_policy([Recipient("x@a.test;", "<x@a.test;>", resolved)], policies)
+        assert ("" if policy is None else policy.name) == name
 
 
 def test_without_policies_there_is_one_share() -> None:
@@ -116,6 +125,29 @@ def test_what_is_to_come_again_comes_again_for_all(first: Action, second: Action
     assert len(shares) == 1
     assert told.action is (Action.DEFER if Action.DEFER in (first, second) else Action.GREYLIST)
     assert shares[0].verdict is told
+
+
+@pytest.mark.threat("MTA-19")
+@pytest.mark.parametrize("action", [Action.QUARANTINE, Action.DISCARD, Action.REJECT])
+def test_who_may_not_be_found_again_keeps_the_message_from_all(action: Action) -> None:
+    """Who is spelt oddly cannot be taken out for sure: then nobody gets the message, and each share has an entry."""
+    first, tagged, plain = _shares(action, Action.ADD_HEADER, Action.ACCEPT)
+    odd = replace(first, recipients=(*first.recipients, Recipient("@r:x@local.test", "<@r:x@local.test>")))
+    told, shares = combined([odd, tagged, plain])
+    held = [share for share in shares if share.verdict.action is Action.QUARANTINE]
+    assert told.action is Action.QUARANTINE
+    assert [share.verdict.code for share in held[-2:]] == ["recipient", "recipient"]
+    assert [share.id for share in held] == [sibling(ID, number) for number in range(len(held))]
+    assert "else: add_header, text" in held[-2].verdict.text
+    assert all(share.verdict.action in KEPT for share in shares)
+
+
+@pytest.mark.threat("MTA-19")
+def test_an_odd_spelling_of_somebody_who_gets_it_does_not_matter() -> None:
+    """Nobody has to find that one."""
+    held, plain = _shares(Action.QUARANTINE, Action.ACCEPT)
+    odd = replace(plain, recipients=(Recipient("@r:x@local.test", "<@r:x@local.test>"),))
+    assert combined([held, odd])[0].action is Action.ACCEPT
 
 
 def test_fields_are_those_of_the_strictest_who_gets_it() -> None:
