@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from filterd.quarantine import EntryFilter
 from tests.support.process import open_folder, refuse
 from tests.support.stack import Outcome, Stack
 from tests.support.world import STRANGER, message
@@ -35,7 +36,9 @@ def disk() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def stack(disk: Path) -> Iterator[Stack]:
     """A daemon whose held mail lives on that disk; one front, so that no other keeps room in deleted files."""
-    with Stack({"quarantine": {"url": f"sqlite:///{disk}/held"}, "milter": {"workers": 1}}) as running:
+    policies = {"open": {"recipients": ["open@local.test"], "off": True}}
+    settings = {"quarantine": {"url": f"sqlite:///{disk}/held"}, "milter": {"workers": 1}, "policies": policies}
+    with Stack(settings) as running:
         yield running
 
 
@@ -132,3 +135,22 @@ def test_damaged_ledger(stack: Stack, disk: Path) -> None:
     assert stack.send(PLAIN).action == "accept"
     ledger.rename(ledger.with_name("damaged"))
     taken(stack, mail)
+
+
+@pytest.mark.threat("RES-04")
+@pytest.mark.threat("MTA-18")
+def test_full_disk_for_some(stack: Stack, disk: Path) -> None:
+    """Where a part that must be held cannot be stored nobody gets anything; the retry delivers and holds once each."""
+    mail, (held,) = spoof(100_000), stack.recipients()
+    people = [held, f"open+{next(NUMBERS)}@local.test"]
+    with no_room(disk):
+        outcome = stack.send(mail, STRANGER, "x@elsewhere.test", recipients=people)
+        assert (outcome.code, outcome.event["code"]) == (451, "custody")
+        stack.postfix.wait_empty()
+        assert stack.copies(people) == []
+    assert stack.send(mail, STRANGER, "x@elsewhere.test", recipients=people).code == 250
+    stack.postfix.wait_empty()
+    assert [copy.recipients for copy in stack.copies(people)] == [(people[1],)]
+    with closing(stack.quarantine()) as quarantine:
+        (entry,) = quarantine.entries(EntryFilter(recipient=held))
+    assert (entry.recipients, entry.copies) == ((held,), 1)
