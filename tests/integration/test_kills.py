@@ -20,7 +20,7 @@ from filterd.quarantine import Quarantine
 from tests.support.daemon import Filterd, Settings
 from tests.support.dnsserver import DnsServer
 from tests.support.load import account, load, wait_for_load
-from tests.support.miltertalk import DISCARD, Mail, MilterGoneError, Offer, Session, split_message
+from tests.support.miltertalk import ACCEPT, DISCARD, Mail, MilterGoneError, Offer, Session, split_message
 from tests.support.process import READY_WITHIN, open_folder, wait_until
 from tests.support.processes import fronts, inspectors, nurseries, send_signal, stopped
 from tests.support.stack import Stack
@@ -93,7 +93,7 @@ def greeted(filterd: Filterd) -> Session:
     return session
 
 
-def caught(filterd: Filterd, ledger: sqlite3.Connection, mail: Mail) -> bool:
+def caught(filterd: Filterd, ledger: sqlite3.Connection, mail: Mail, code: bytes = DISCARD) -> bool:
     """Send the message and stop its front once the entry is committed; killed where it had not replied by then."""
     count = "SELECT count(*) FROM entries"
     (before,) = ledger.execute(count).fetchone()
@@ -110,7 +110,7 @@ def caught(filterd: Filterd, ledger: sqlite3.Connection, mail: Mail) -> bool:
         replied = bool(select.select([session._socket], [], [], 0)[0])
         os.kill(front, signal.SIGCONT if replied else signal.SIGKILL)
         if replied:
-            assert session.answer().code == DISCARD
+            assert session.answer().code == code
         else:
             with pytest.raises(MilterGoneError):
                 session.answer()
@@ -137,3 +137,28 @@ def test_killed_between_custody_and_reply() -> None:
             assert entries[0].copies == 2
             with quarantine.open_raw(entries[0].id) as source:
                 assert source.read().endswith(spoof(number).body)
+
+
+@pytest.mark.threat("MTA-02")
+@pytest.mark.threat("MTA-18")
+def test_killed_between_custody_of_a_part_and_reply() -> None:
+    """Held for one of two: the MTA hears nothing, so nobody has got it; the retry is the same entry, for that one."""
+    policies = {"open": {"recipients": ["open@local.test"], "off": True}}
+
+    def two(number: int) -> Mail:
+        return Mail("<x@elsewhere.test>", ["<u@local.test>", "<open@local.test>"], SPOOF_FIELDS, b"%d\r\n" % number)
+
+    with open_folder() as folder, DnsServer(zone()) as dns:
+        settings = {"dns": {"nameservers": [f"127.0.0.1:{dns.port}"]}, "milter": {"workers": 1}, "policies": policies}
+        with Filterd(folder, settings) as filterd:
+            with greeted(filterd) as session:
+                assert session.message(two(0)).removed == [b"<u@local.test>"]
+            with closing(sqlite3.connect(folder / "state/quarantine/ledger.sqlite")) as ledger:
+                number = next(n for n in range(1, ATTEMPTS) if caught(filterd, ledger, two(n), ACCEPT))
+            wait_until(lambda: fronts(filterd), "another front")
+            with greeted(filterd) as session:
+                answer = session.message(two(number))
+                assert (answer.code, answer.removed) == (ACCEPT, [b"<u@local.test>"])
+        with closing(Quarantine(Path(folder / "state" / "quarantine"))) as quarantine:
+            newest = quarantine.entries()[0]
+            assert (newest.recipients, newest.copies) == (("u@local.test",), 2)
