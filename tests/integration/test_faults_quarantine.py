@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from filterd.quarantine import EntryFilter
+from tests.support.daemon import Settings
 from tests.support.process import open_folder, refuse
 from tests.support.stack import Outcome, Stack
 from tests.support.world import STRANGER, message
@@ -37,7 +38,11 @@ def disk() -> Iterator[Path]:
 def stack(disk: Path) -> Iterator[Stack]:
     """A daemon whose held mail lives on that disk; one front, so that no other keeps room in deleted files."""
     policies = {"open": {"recipients": ["open@local.test"], "off": True}}
-    settings = {"quarantine": {"url": f"sqlite:///{disk}/held"}, "milter": {"workers": 1}, "policies": policies}
+    settings: Settings = {
+        "quarantine": {"url": f"sqlite:///{disk}/held"},
+        "milter": {"workers": 1},
+        "policies": policies,
+    }
     with Stack(settings) as running:
         yield running
 
@@ -94,10 +99,15 @@ def no_inodes(disk: Path) -> Iterator[None]:
 
 
 @pytest.mark.threat("RES-04")
-@pytest.mark.parametrize("fault", [no_room, no_inodes], ids=["full", "no inodes"])
-def test_full_disk(stack: Stack, disk: Path, fault: Callable[[Path], AbstractContextManager[None]]) -> None:
+@pytest.mark.parametrize(
+    ("fault", "size"),
+    # A small message needs no name of its own where others have been held before it.
+    [(no_room, 100_000), (no_room, 300_000), (no_inodes, 300_000)],
+    ids=["full", "full, large", "no inodes"],
+)
+def test_full_disk(stack: Stack, disk: Path, fault: Callable[[Path], AbstractContextManager[None]], size: int) -> None:
     """A full disk: 451 for what must be held and never an acceptance; with room again the retry is held."""
-    mails = [spoof(100_000) for _ in range(3)]
+    mails = [spoof(size) for _ in range(3)]
     with fault(disk):
         outcomes = [refused(stack, mail) for mail in mails]
         assert stack.send(PLAIN).action == "accept"
