@@ -149,7 +149,11 @@ def test_killed_between_custody_of_a_part_and_reply() -> None:
         return Mail("<x@elsewhere.test>", ["<u@local.test>", "<open@local.test>"], SPOOF_FIELDS, b"%d\r\n" % number)
 
     with open_folder() as folder, DnsServer(zone()) as dns:
-        settings = {"dns": {"nameservers": [f"127.0.0.1:{dns.port}"]}, "milter": {"workers": 1}, "policies": policies}
+        settings: Settings = {
+            "dns": {"nameservers": [f"127.0.0.1:{dns.port}"]},
+            "milter": {"workers": 1},
+            "policies": policies,
+        }
         with Filterd(folder, settings) as filterd:
             with greeted(filterd) as session:
                 assert session.message(two(0)).removed == [b"<u@local.test>"]
