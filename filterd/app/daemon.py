@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ from filterd.app.front import LiveFront, shared_state
 from filterd.app.learner import LearnerProcess, Tended, autolearn
 from filterd.app.lists import protection
 from filterd.app.nursery import nursery_settings
+from filterd.app.releasing import door_of, keys_of, uses_tokens
 from filterd.app.site import Site, load_config, load_site
 from filterd.app.upkeep import begin_upkeep
 from filterd.checks.registry import ALL
@@ -35,6 +36,7 @@ from filterd.milter.listener import close_listener, open_listener
 from filterd.model.custody import CustodyError
 from filterd.policy.listener import PolicyListener
 from filterd.quarantine import Journal, Place, Quarantine, open_quarantine
+from filterd.quarantine.keys import KeyFileError
 from filterd.supervisor.generation import Plan
 from filterd.supervisor.supervisor import Supervisor
 from filterd.telemetry import Metrics, configure
@@ -57,6 +59,7 @@ FIXED: Final = (
     "metrics.listen",
     "paths",
     "quarantine",
+    "digest",
 )
 _log = structlog.get_logger()
 
@@ -225,6 +228,8 @@ class _Serving(LiveFront):
             throttles=True,
             pupil=autolearn(site.config, store),
         )
+        door = door_of(site.config, self._quarantine)
+        self.parts = replace(self.parts, door=door, mta_hold=site.config.quarantine.mode == "mta-hold")
         self.lists.start()
         self._policy = policy_server(site.config, self.parts, row, self.loop, asked)
         if self._policy is not None:
@@ -344,9 +349,11 @@ def _prepare(config: Config) -> int:
         _take(descriptor)
         quarantine = quarantine_of(config)
         quarantine.prepare()
+        if uses_tokens(config):
+            keys_of(config).make()
     except BlockingIOError:
         raise StartRefusedError(f"another filterd runs with the folder {runtime}: stop it first") from None
-    except (OSError, CustodyError) as error:
+    except (OSError, CustodyError, KeyFileError) as error:
         raise StartRefusedError(f"{error}") from None
     _clean(config)
     return descriptor

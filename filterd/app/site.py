@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
+from filterd.app.digests import template_problems
 from filterd.app.policies import INSPECTOR, load_policies
 from filterd.app.scores import COMPOSITES, REGEX, load_basis, site_scores
 from filterd.checks.dnsbl import DnsblCheck
@@ -76,6 +77,7 @@ def load_site(config: Config, path: Path | None = None) -> Site:
         *_unscored(zones, scores),
         *_late(config, zones, path or DEFAULT_PATH),
         *misled,
+        *[f"{path or DEFAULT_PATH}: {problem}" for problem in template_problems(config)],
     ]
     if not (folder / "yara").is_dir():
         found.append(f"{folder}/yara: expected a directory with YARA rules (it may be empty)")

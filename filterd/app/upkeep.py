@@ -10,6 +10,8 @@ import structlog
 
 from filterd.app.bounds import NAME as FULL
 from filterd.app.bounds import FullSign
+from filterd.app.digests import post_of, tell_digests
+from filterd.app.releasing import deliver_of
 from filterd.config import Config
 from filterd.model.custody import CustodyError
 from filterd.operations.release import Releaser
@@ -17,7 +19,6 @@ from filterd.operations.teaching import owed, teach
 from filterd.operations.upkeep import DAY, Done, Limits, retry, sweep
 from filterd.quarantine import Quarantine, State
 from filterd.quarantine.changes import DAEMON
-from filterd.quarantine.relay import Relay
 from filterd.telemetry import Event
 
 ROUND: Final = 15.0  # seconds between two looks for releases that are due
@@ -28,9 +29,7 @@ _log = structlog.get_logger()
 
 def releaser_of(config: Config, quarantine: Quarantine) -> Releaser:
     """What gives mail of this quarantine back to the MTA."""
-    listener = config.quarantine.listener
-    relay = Relay(listener.host, listener.port, config.authserv_id, config.quarantine.release_timeout)
-    return Releaser(quarantine, relay.deliver, config.authserv_id)
+    return Releaser(quarantine, deliver_of(config), config.authserv_id)
 
 
 def limits_of(config: Config) -> Limits:
@@ -43,7 +42,7 @@ def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
     """Begin, in a thread; what is given back ends it."""
     closing = threading.Event()
     sign = FullSign(config.state_directory / FULL)
-    releaser, limits = releaser_of(config, quarantine), limits_of(config)
+    releaser, limits, post = releaser_of(config, quarantine), limits_of(config), post_of(config, quarantine)
 
     def run() -> None:
         swept, full = 0.0, False
@@ -52,6 +51,7 @@ def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
                 done = retry(releaser)
                 tell(done)
                 learn_owed(config, quarantine, done)
+                tell_digests(post)
                 quarantine.index()
                 if full or time.monotonic() - swept > SWEEP:
                     swept = time.monotonic()
@@ -59,6 +59,7 @@ def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
                     full = done.full
                     tell(done)
                     sign.put(up=full)
+                    quarantine.redeemed.forget(time.time() - DAY)
             except (CustodyError, OSError) as error:
                 _log.error(Event.UPKEEP_FAILED, cause=str(error))
             except Exception:  # noqa: BLE001  # the top of this thread: one bad round must not be the last

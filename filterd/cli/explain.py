@@ -1,15 +1,17 @@
 """filterd explain: why a message got its verdict."""
 
+import sqlite3
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from filterd.app import Site, StartError, open_scanner
-from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, safe, site
+from filterd.app import Site, StartError, open_journal, open_scanner
+from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, safe, site
 from filterd.cli.quarantine import actor, opened
 from filterd.cli.session import ClientIp, ClientName, Helo, MailFrom, NameServer, Rcpt, session
 from filterd.inspectors import InspectorFailure
@@ -17,9 +19,11 @@ from filterd.model.custody import Evidence
 from filterd.model.ids import is_id
 from filterd.operations.explain import REASONS, Scale, lines, with_reasons
 from filterd.operations.explain import explain as explained
+from filterd.operations.explain_journal import evidence_of_row
 from filterd.operations.scan import MAX_FILE, Session, scan
 from filterd.pipeline.records import evidence_of
 from filterd.pipeline.shares import Share
+from filterd.quarantine import JournalFilter
 
 STDIN: Final = "-"
 
@@ -37,7 +41,8 @@ def explain(  # one option for each thing a session has
 ) -> None:
     """Say in words why a message was, or would be, treated as it is: points, authentication, checks, lookups.
 
-    A held message is explained from what was kept of it; a file is judged now, with the options as its SMTP session.
+    A held message is explained from what was kept of it; of others, and of what the MTA holds, the journal has the
+    points alone. A file is judged now, with the options as its SMTP session.
 
     Example: filterd explain 01JD3W7Q4Z5S8V1N2M3K4P5R6T
 
@@ -87,7 +92,7 @@ def _held(config: Path | None, identifier: str, rules: Site) -> Evidence:
         try:
             evidence = quarantine.evidence(identifier)
         except KeyError:
-            fail(f"{identifier} is not held: only of held messages everything is kept; explain the file instead")
+            return _remembered(config, identifier)
         quarantine.note(actor(), "view", identifier)
         if evidence.inspection is None or evidence.inspection.classified is None:
             return evidence
@@ -99,6 +104,19 @@ def _held(config: Path | None, identifier: str, rules: Site) -> Evidence:
     except (StartError, InspectorFailure) as error:
         typer.echo(safe(f"why the classifier thinks so cannot be said: {error}"), err=True)
         return evidence
+
+
+def _remembered(config: Path | None, identifier: str) -> Evidence:
+    """What the journal has of a message that is not held here, or the end of this command."""
+    try:
+        with closing(open_journal(configuration(config))) as journal:
+            rows = journal.search(JournalFilter(identifier=identifier), limit=1)
+    except (OSError, sqlite3.Error) as error:
+        fail(f"journal: {error}")
+    evidence = evidence_of_row(rows[0]) if rows else None
+    if evidence is None:
+        fail(f"{identifier} is not held, and the journal does not know it; explain the file instead")
+    return evidence
 
 
 def _say_judged(rules: Site, name: str, came: Session, *, json: bool) -> None:

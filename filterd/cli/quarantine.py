@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -34,6 +34,11 @@ from filterd.quarantine import Actor, Entry, EntryFilter, EvidenceError, Quarant
 
 app = typer.Typer(help="Look after held mail. Example: filterd quarantine list", no_args_is_help=True)
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id that list shows.")]
+ELSEWHERE: Final = (
+    'held mail is in the MTA\'s hold queue ([quarantine] mode = "mta-hold"): postqueue -p lists it, postsuper -H'
+    " releases a message, -d deletes it; filterd trace and filterd explain know why. Here is what was held for some of"
+    " several recipients only, and what was held before"
+)
 StateOption = Annotated[
     list[State] | None, typer.Option("--state", help="What has become of them, default held; may be repeated.")
 ]
@@ -136,8 +141,14 @@ def show(
 
 @contextmanager
 def opened(config: Path | None) -> Iterator[Quarantine]:
-    """The quarantine; what goes wrong with it ends the command in words."""
-    quarantine = open_quarantine(configuration(config))
+    """The quarantine; what goes wrong with it ends the command in words.
+
+    Where the site leaves held mail with the MTA, that is said, on standard error: no script reads it there.
+    """
+    settings = configuration(config)
+    if settings.quarantine.mode == "mta-hold":
+        typer.echo(ELSEWHERE, err=True)
+    quarantine = open_quarantine(settings)
     try:
         yield quarantine
     except KeyError as error:

@@ -1,12 +1,12 @@
 """The table of filterd.toml that says where held mail is kept, and for how long."""
 
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import field_validator, model_validator
 
-from filterd.config.fields import ListenField, Section, key
+from filterd.config.fields import ListenField, PathField, Section, key
 from filterd.config.listen import Listen, ListenKind, parse_listen
 from filterd.config.secrets import readable
 
@@ -41,9 +41,27 @@ class Quarantine(Section):
     region: str = key("us-east-1", "The S3 store's region, as its requests are signed.")
     access_key: str = key("", "The id of the key that the S3 store knows.")
     secret_file: Path | None = key(None, "File whose first line is the secret that belongs to `access_key`.")
+    mode: Literal["store", "mta-hold"] = key(
+        "store",
+        "`store`: held mail is kept here. `mta-hold`: the MTA keeps it, in its hold queue, until postsuper -H lets it"
+        " go or -d deletes it; nothing but the journal's row is kept here then, and what is held for some of several"
+        " recipients only still comes here (docs/quarantine.md).",
+    )
     release: ListenField = key(
         "inet:10026@127.0.0.1",
-        "The MTA's listener that takes released mail and does not filter it again (deploy/postfix/master.cf).",
+        "The MTA's listener that takes released mail: one that does not filter it again (deploy/postfix/master.cf), or,"
+        " with `release_by` token, any other.",
+    )
+    release_by: Literal["listener", "token"] = key(
+        "listener",
+        "Why released mail is not filtered again. `listener`: it comes in where nothing filters. `token`: through the"
+        " milter, with a signed token of 15 minutes for one message and its recipients, good once, which filterd checks"
+        " and takes out; for clients of [trust] networks and relays alone.",
+    )
+    token_file: PathField | None = key(
+        None,
+        "The keys of those tokens, made by the daemon, mode 0600; a copy on each node that releases for others. Empty:"
+        " release.key under [paths] state.",
     )
     release_timeout: float = key(
         60.0, "How long that listener may take for one answer; it is asked again later.", "s", gt=0, le=600

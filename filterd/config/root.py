@@ -12,6 +12,7 @@ from filterd.config.classifier import Classifier
 from filterd.config.content import Content
 from filterd.config.custody import Quarantine
 from filterd.config.decisions import Actions, Limits, Replies
+from filterd.config.digest import Digest
 from filterd.config.early import Early, PolicyService
 from filterd.config.fields import Section, key
 from filterd.config.greylist import Greylist
@@ -46,6 +47,7 @@ class Config(Section):
     dns: Dns = key(Dns(), "")
     redis: Redis = key(Redis(), "")
     quarantine: Quarantine = key(Quarantine(), "")
+    digest: Digest = key(Digest(), "")
     paths: Paths = key(Paths(), "")
     rules: Rules = key(Rules(), "")
     inspectors: Inspectors = key(Inspectors(), "")

@@ -40,6 +40,9 @@ class Context(Protocol):
     def setreply(self, code: str, enhanced: str, text: str) -> None:
         """Choose the reply to a refusal."""
 
+    def quarantine(self, reason: str) -> None:
+        """Have the MTA hold the message."""
+
 
 def carry_out(context: Context, decision: Decision, *, leading_space: bool) -> int:
     """Make the edits in order, set the reply, and return what libmilter is told.
@@ -48,6 +51,9 @@ def carry_out(context: Context, decision: Decision, *, leading_space: bool) -> i
     """
     for edit in decision.edits:
         _edit(context, edit, " " if leading_space else "")
+    if decision.hold:
+        context.quarantine(decision.hold)
+        return int(milter.ACCEPT)  # into the hold queue: the MTA has it, and whoever sent it hears 250
     if decision.verdict.reply is not None:
         set_reply(context, decision.verdict.reply)
     return int(_CODES[decision.verdict.action])

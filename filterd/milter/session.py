@@ -16,7 +16,7 @@ from filterd.pipeline.parts import Parts
 from filterd.pipeline.policies import is_plain
 from filterd.pipeline.transaction import Peer, Transaction
 
-ACTIONS: Final[int] = milter.ADDHDRS | milter.CHGHDRS | milter.DELRCPT | milter.SETSYMLIST
+ACTIONS: Final[int] = milter.ADDHDRS | milter.CHGHDRS | milter.DELRCPT | milter.QUARANTINE | milter.SETSYMLIST
 QUIET: Final[int] = milter.P_NR_HDR | milter.P_NR_EOH | milter.P_NR_BODY
 STEPS: Final[int] = QUIET | milter.P_HDR_LEADSPC | milter.P_NODATA | milter.P_NOUNKNOWN
 MACROS: Final = {  # the MTA sends five at most for each stage

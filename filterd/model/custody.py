@@ -54,7 +54,8 @@ class JournalRow:
     """One message's fate without its body. `symbols` are name=weight pairs; `header_from` is an address.
 
     Of a message that was shared out by policies there is one for each; `policy` as `Verdict.policy`. `note` is what
-    there is to say beside the reason: how long it had waited that was greylisted.
+    there is to say beside the reason: how long it had waited that was greylisted. `place` says who keeps a held one:
+    empty where we do, `mta` where the MTA has it in its hold queue.
     """
 
     id: str
@@ -77,6 +78,7 @@ class JournalRow:
     observed: str = ""
     policy: str = ""
     note: str = ""
+    place: str = ""
 
 
 class Custodian(Protocol):

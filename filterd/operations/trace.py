@@ -9,10 +9,12 @@ import msgspec
 from filterd.model.custody import CustodyError, JournalRow
 from filterd.model.ids import public_id
 from filterd.model.verdict import Action
+from filterd.pipeline.hold import PLACE
 from filterd.quarantine import Entry, State
 
 UNREADABLE: Final = "unknown"  # the state of a held message whose ledger cannot be read
 GONE: Final = "gone"  # of one that the ledger does not know
+ELSEWHERE: Final = "mta"  # of one that the MTA keeps
 _BECAME: Final = {
     Action.ACCEPT: "handed on",
     Action.ADD_HEADER: "handed on with a tag",
@@ -28,6 +30,7 @@ _HELD: Final = {
     State.FAILED: "held, and refused by the MTA when it was released",
     State.DELETED: "held, then deleted",
     State.EXPIRED: "held until its time was over",
+    ELSEWHERE: "held by the MTA",
     GONE: "held, and in the ledger no more",
     UNREADABLE: "held; the ledger cannot be read",
 }
@@ -50,6 +53,9 @@ def traced(row: JournalRow, entry: Callable[[str], Entry | None]) -> dict[str, A
 
 
 def _look(plain: dict[str, Any], entry: Callable[[str], Entry | None]) -> None:
+    if plain["place"] == PLACE:
+        plain["state"] = ELSEWHERE
+        return
     try:
         found = entry(plain["id"])
     except CustodyError:
@@ -70,6 +76,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         ("id", f"{found['id']}  (the sender was told {found['public_id']})"),
         ("received", time_of(found)),
         ("became", found["became"]),
+        *([("kept", where_held(found["queue_id"]))] if found["state"] == ELSEWHERE else []),
         *([("released", f"to {', '.join(release['to'])}: {release['outcome']}")] if release else []),
         ("reason", found["code"]),
         *([("note", found["note"])] if found["note"] else []),
@@ -86,6 +93,12 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         ("symbols", " ".join(found["symbols"])),
     ]
     yield from (f"{name:<{_WIDTH}}{text}" for name, text in rows)
+
+
+def where_held(queue_id: str) -> str:
+    """What to do about a message that the MTA holds."""
+    name = queue_id or "ID (its log has it)"
+    return f"postqueue -p shows whether it still is; postsuper -H {name} lets it go, postsuper -d {name} deletes it"
 
 
 def time_of(found: dict[str, Any]) -> str:

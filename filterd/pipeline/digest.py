@@ -20,3 +20,11 @@ def identify(message: RawMessage) -> tuple[str, int]:
         with mmap.mmap(message.body_fd, message.body_size, prot=mmap.PROT_READ) as body:
             digest.update(body)
     return digest.hexdigest(), len(block) + message.body_size
+
+
+def body_sha256(message: RawMessage) -> bytes:
+    """SHA-256 over the body alone. Reads it in place."""
+    if message.body_size <= READ_UP_TO:
+        return hashlib.sha256(os.pread(message.body_fd, message.body_size, 0)).digest()
+    with mmap.mmap(message.body_fd, message.body_size, prot=mmap.PROT_READ) as body:
+        return hashlib.sha256(body).digest()

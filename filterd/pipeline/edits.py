@@ -14,9 +14,11 @@ from filterd.model.message import HeaderField
 from filterd.model.report import CheckReport
 from filterd.model.session import Envelope, Recipient
 from filterd.model.verdict import Action, DeleteHeader, DeleteRecipient, Edit, InsertHeader, Verdict
+from filterd.quarantine.tokens import FIELD
 
 OWN_PREFIX: Final = b"x-filterd-"
 SPAM_FLAG: Final = b"x-spam-flag"
+TOKEN: Final = FIELD.lower().encode()
 MAX_SYMBOLS: Final = 40  # named in X-Filterd-Score; the journal has them all
 RECEIVED_SPF: Final = "Received-SPF"
 _FIRST_LETTERS: Final = frozenset({b"x", b"X", b"a", b"A", b"r", b"R"})  # of all names that speak in our name
@@ -81,15 +83,31 @@ def edits(
     fields: Sequence[HeaderField],
     ours: Sequence[InsertHeader],
     authserv_id: str,
+    *,
+    kept: bool = False,
 ) -> tuple[Edit, ...]:
     """All edits in the order they must be applied: deletions by index before insertions shift anything.
 
-    A message that is not delivered now is not edited; in observe-only mode none is.
+    A message that is not delivered now is not edited, unless the MTA has it `kept` as it is; in observe-only mode none
+    is, but that tokens of releases never pass.
     """
-    if verdict.observed is not None or verdict.action not in {Action.ACCEPT, Action.ADD_HEADER}:
+    if verdict.observed is not None:
+        return tokens(fields)
+    if not kept and verdict.action not in {Action.ACCEPT, Action.ADD_HEADER}:
         return ()
     writes = any(edit.name == RECEIVED_SPF for edit in ours)
     return (*forged(fields, authserv_id, writes_received_spf=writes), *ours)
+
+
+def unflagged(ours: Sequence[InsertHeader]) -> tuple[InsertHeader, ...]:
+    """Our fields of a message that is delivered only when a person has said that it is no spam."""
+    return tuple([edit for edit in ours if edit.name.lower().encode() != SPAM_FLAG])
+
+
+def tokens(fields: Sequence[HeaderField]) -> tuple[DeleteHeader, ...]:
+    """Deletions of every field that looks like a token of a release, highest index first."""
+    names = [name for name, _ in fields if name.strip().lower() == TOKEN]
+    return tuple([DeleteHeader(name.decode("latin-1"), number) for number, name in enumerate(names, 1)][::-1])
 
 
 def removed(recipients: Iterable[Recipient]) -> tuple[DeleteRecipient, ...]:

@@ -14,12 +14,14 @@ from filterd.model.message import RawMessage
 from filterd.model.report import Stage
 from filterd.model.scanning import Scanned
 from filterd.model.verdict import Action, Edit, InsertHeader, Verdict
+from filterd.pipeline.admission import admitted, not_again, token_edits
 from filterd.pipeline.body import Body
 from filterd.pipeline.case import Case, common_domain
 from filterd.pipeline.decide import Facts, decide
 from filterd.pipeline.digest import identify
-from filterd.pipeline.edits import added, edits, removed, traced
+from filterd.pipeline.edits import added, edits, removed, traced, unflagged
 from filterd.pipeline.greylisting import come_again
+from filterd.pipeline.hold import PLACE, hold_reason, in_hold_queue
 from filterd.pipeline.lessons import learn
 from filterd.pipeline.notes import DEFERRED, POISON, note_failure, note_job, note_suspended
 from filterd.pipeline.reasons import Reason
@@ -39,12 +41,14 @@ _log = structlog.get_logger()
 class Decision:
     """The verdict and the edits to make, in order. `edits` is empty where the message is not delivered now.
 
-    `shares` say what becomes of it for whom, where recipients have different policies; else it is one, of all.
+    `shares` say what becomes of it for whom, where recipients have different policies; else it is one, of all. `hold`
+    is what the MTA is told where it is to hold the message itself; empty where it is not.
     """
 
     verdict: Verdict
     edits: tuple[Edit, ...]
     shares: tuple[Share, ...] = ()
+    hold: str = ""
 
 
 @dataclass(slots=True)
@@ -77,6 +81,8 @@ def finish(transaction: Transaction) -> Decision:
     message = RawMessage(tuple(transaction.fields), transaction.body.fd, transaction.body.size)
     digest, transaction.size = identify(message)
     end = _End(transaction, message, digest, started, started + parts.limits.deadline)
+    if (known := admitted(transaction, message)) is not None:
+        return _given_back(end, known)
     scanned = _scanned(end)
     failure, hold = _inspect(end)
     end.lap("inspect")
@@ -95,6 +101,17 @@ def finish(transaction: Transaction) -> Decision:
     return _conclude(end, verdict, shares)
 
 
+def _given_back(end: _End, verdict: Verdict) -> Decision:
+    """A message that comes back from the quarantine: as it was handed over, and nobody learns from it."""
+    transaction, parts = end.transaction, end.transaction.parts
+    shares = (Share(transaction.id, transaction.envelope.recipients, verdict),)
+    seconds = parts.monotonic() - end.started
+    _trace(end, verdict, shares, seconds)
+    parts.counters.message(verdict.action.value, seconds)
+    changes = token_edits(end.message.fields, parts.authserv_id) if verdict.action in DELIVERED else ()
+    return Decision(verdict, changes, shares)
+
+
 def _decided(end: _End, facts: Facts) -> tuple[Share, ...]:
     """From the same results, what each policy makes of them."""
     transaction, parts = end.transaction, end.transaction.parts
@@ -106,7 +123,7 @@ def _decided(end: _End, facts: Facts) -> tuple[Share, ...]:
             known = replace(facts, score=score(list(facts.reports.values()), policy.scores, hits))
         rules = parts.policy if policy is None else policy.decision
         verdict = decide(known, rules, lambda action, code: parts.replies.reply(action, code, transaction.id))
-        found.append(Share(transaction.id, recipients, verdict))
+        found.append(Share(transaction.id, recipients, not_again(transaction, verdict)))
     return tuple(found)
 
 
@@ -222,6 +239,8 @@ def _too_long(verdict: Verdict) -> Verdict:
 def _hold(end: _End, shares: Sequence[Share]) -> None:
     """Put what is held into custody, an entry for each policy: fsynced before anybody is told. CustodyError."""
     transaction, parts = end.transaction, end.transaction.parts
+    if in_hold_queue(parts, shares):
+        return  # the MTA has it, and keeps it
     for share in shares:
         if share.verdict.action is not Action.QUARANTINE:
             continue
@@ -234,19 +253,13 @@ def _hold(end: _End, shares: Sequence[Share]) -> None:
 def _conclude(end: _End, verdict: Verdict, shares: tuple[Share, ...]) -> Decision:
     """Say what to change in the message, and leave its traces: journal, log line, counters."""
     transaction, parts = end.transaction, end.transaction.parts
-    ours: tuple[InsertHeader, ...] = ()
-    if verdict.action in DELIVERED and verdict.observed is None:
-        ours = added(
-            verdict, transaction.id, parts.authserv_id, transaction.reports, transaction.envelope, transaction.helo
-        )
-        if parts.received_spf:
-            spf, client = transaction.reports.get("spf"), transaction.client.address
-            ours = traced(ours, spf, parts.authserv_id, client, transaction.envelope, transaction.helo)
-    changes = edits(verdict, end.message.fields, ours, parts.authserv_id)
+    kept = in_hold_queue(parts, shares)
+    ours = _ours(transaction, verdict, kept=kept) if verdict.observed is None else ()
+    changes = edits(verdict, end.message.fields, ours, parts.authserv_id, kept=kept)
     if len(shares) > 1 and verdict.action in DELIVERED:
         others = [share for share in shares if share.verdict.action not in DELIVERED]
         changes += removed([recipient for share in others for recipient in share.recipients])
-    decision = Decision(verdict, changes, shares)
+    decision = Decision(verdict, changes, shares, hold_reason(transaction.id, verdict) if kept else "")
     seconds = parts.monotonic() - end.started
     _trace(end, verdict, shares, seconds)
     counters = parts.counters
@@ -258,10 +271,25 @@ def _conclude(end: _End, verdict: Verdict, shares: tuple[Share, ...]) -> Decisio
     return decision
 
 
+def _ours(transaction: Transaction, verdict: Verdict, *, kept: bool) -> tuple[InsertHeader, ...]:
+    """Our fields in a message that is delivered: now or, where the MTA has it `kept`, once somebody has seen it."""
+    parts = transaction.parts
+    if verdict.action not in DELIVERED and not kept:
+        return ()
+    spf, client = transaction.reports.get("spf"), transaction.client.address
+    envelope, helo = transaction.envelope, transaction.helo
+    ours = added(verdict, transaction.id, parts.authserv_id, transaction.reports, envelope, helo)
+    if kept:
+        ours = unflagged(ours)
+    return traced(ours, spf, parts.authserv_id, client, envelope, helo) if parts.received_spf else ours
+
+
 def _trace(end: _End, verdict: Verdict, shares: Sequence[Share], seconds: float) -> None:
     """One log line of the message; in the journal a row for each share, so that each recipient's is found."""
     transaction, journal = end.transaction, end.transaction.parts.journal
     row = journal_row(transaction, verdict, end.digest, seconds)
+    if in_hold_queue(transaction.parts, shares):
+        row = replace(row, place=PLACE)
     if len(shares) == 1:
         journal.record(row)
         log_message(transaction, row, end.stages)

@@ -14,6 +14,7 @@ from filterd.model.scanning import Scanned
 from filterd.pipeline.case import Pupil
 from filterd.pipeline.decide import DecisionPolicy
 from filterd.pipeline.deferral import Deferrals
+from filterd.pipeline.door import Door
 from filterd.pipeline.early import Early
 from filterd.pipeline.policies import Policies
 from filterd.pipeline.replies import Replies
@@ -108,6 +109,8 @@ class Parts:
     greylisting: Greylisting | None = None  # what mail that nobody answers for is to come again by; None: it need not
     reasons: int = 0  # features that the classifier is to name, for who asks why
     policies: Policies | None = None  # other decisions for some recipients; None: `policy` is everybody's
+    door: Door | None = None  # what admits mail that we give back; None: it comes in where nothing filters it
+    mta_hold: bool = False  # whether held mail stays with the MTA, in its hold queue
     early: Early | None = None  # judges recipients before their content; None: nobody does
     early_wait: float | None = None  # seconds that the milter waits with that for lookups; None: it does not judge so
     received_spf: bool = False  # whether Received-SPF is written beside Authentication-Results

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     INSPECTION_FAILED = "inspection-failed"  # no inspector, or one that died or overran
     CHECK_CRASHED = "check-crashed"  # our bug
     POISON = "poison"  # it has ended two inspectors and is held unread
+    RELEASED = "released"  # given back by us, with a token of ours
+    RELEASE_REFUSED = "release-refused"  # with a token of ours that does not fit, and it would be held again
     GREYLISTED = "greylisted"  # nobody answers for it: it is asked to come again
     RATE_LIMITED = "rate-limited"  # somebody has sent enough for now
     RECIPIENT = "recipient"  # it is held for somebody else, whom the MTA may not find to take out

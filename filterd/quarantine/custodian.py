@@ -14,12 +14,14 @@ from filterd.quarantine import evidence as evidence_format
 from filterd.quarantine.chain import AuditRow, ChainState
 from filterd.quarantine.changes import Act, Attempt, Lease
 from filterd.quarantine.database import BUSY, Database, SqliteDatabase
+from filterd.quarantine.digests import Digests
 from filterd.quarantine.durable import Fsync
 from filterd.quarantine.entries import ENDED, WAITING, Actor, Entry, EntryFilter, State, entry_of, storable
 from filterd.quarantine.files import Files
 from filterd.quarantine.inventory import Survey
 from filterd.quarantine.ledger import Ledger
 from filterd.quarantine.local import LocalFiles
+from filterd.quarantine.redeemed import Redeemed
 
 SWEPT: Final = 1_000  # entries expired or swept at once: a commit each
 
@@ -251,6 +253,16 @@ class Quarantine:
             return ChainState(0, 0, "")
         with self._ledger.reading() as connection:
             return changes.verify_audit(connection)
+
+    @property
+    def digests(self) -> Digests:
+        """Who was told what is held."""
+        return Digests(self._ledger)
+
+    @property
+    def redeemed(self) -> Redeemed:
+        """Which tokens of releases were used."""
+        return Redeemed(self._ledger)
 
     def close(self) -> None:
         """Close this process's connections and files."""

@@ -31,7 +31,7 @@ _FIRST_COLUMNS: Final = (
     "id, public_id, received, action, code, score, client, helo, sender, recipients, header_from, subject, message_id,"
     " queue_id, size, sha256, symbols, ms, observed"
 )
-_COLUMNS: Final = f"{_FIRST_COLUMNS}, policy, note"
+_COLUMNS: Final = f"{_FIRST_COLUMNS}, policy, note, place"
 _TABLE: Final = (
     "CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, public_id TEXT NOT NULL,"
     " received REAL NOT NULL, action TEXT NOT NULL, code TEXT NOT NULL, score REAL NOT NULL, client TEXT NOT NULL,"
@@ -45,9 +45,10 @@ _INDEXES: Final = (
 )
 _POLICY: Final = "ALTER TABLE journal ADD COLUMN policy TEXT NOT NULL DEFAULT ''"
 _NOTE: Final = "ALTER TABLE journal ADD COLUMN note TEXT NOT NULL DEFAULT ''"
+_PLACE: Final = "ALTER TABLE journal ADD COLUMN place TEXT NOT NULL DEFAULT ''"
 _SCHEMA: Final = Schema(
-    4,
-    (_TABLE, _POLICY, _NOTE, *_INDEXES, *journal_index.SCHEMA),
+    5,
+    (_TABLE, _POLICY, _NOTE, _PLACE, *_INDEXES, *journal_index.SCHEMA),
     {
         1: (
             "ALTER TABLE journal RENAME TO journal_1",
@@ -64,9 +65,10 @@ _SCHEMA: Final = Schema(
         ),
         2: (_POLICY,),
         3: (_NOTE,),
+        4: (_PLACE,),
     },
 )
-_INSERT: Final = f"INSERT INTO journal ({_COLUMNS}) VALUES ({', '.join('?' * 21)})"  # noqa: S608  # constants
+_INSERT: Final = f"INSERT INTO journal ({_COLUMNS}) VALUES ({', '.join('?' * 22)})"  # noqa: S608  # constants
 _PURGE: Final = (
     "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received < ? ORDER BY received LIMIT ?)"
 )
@@ -242,6 +244,7 @@ def _values(row: JournalRow) -> tuple[Any, ...]:
         row.observed,
         row.policy,
         row.note,
+        row.place,
     )
 
 

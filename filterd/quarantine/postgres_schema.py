@@ -7,7 +7,9 @@ still to be removed.
 from collections.abc import Mapping
 from typing import Final
 
-VERSION: Final[int] = 1
+from filterd.quarantine.once import ONCE
+
+VERSION: Final[int] = 2
 _ID: Final = 'TEXT COLLATE "C"'  # ids begin with the time: compared as bytes, whatever the database's language is
 
 # What makes an empty database; the version is written by who runs it.
@@ -39,9 +41,10 @@ SCRIPT: Final[tuple[str, ...]] = (
     "CREATE TABLE litter (object TEXT PRIMARY KEY)",
     "CREATE TABLE ledger_version (version INTEGER NOT NULL)",
     "INSERT INTO ledger_version VALUES (0)",
+    *ONCE,
 )
 # Statements that lead from an earlier version to the next one.
-UPGRADES: Final[Mapping[int, tuple[str, ...]]] = {}
+UPGRADES: Final[Mapping[int, tuple[str, ...]]] = {1: ONCE}
 EXTENSION: Final = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
 SEARCH: Final = (
     "CREATE INDEX IF NOT EXISTS entries_search ON entries USING gin (sender gin_trgm_ops, recipients gin_trgm_ops,"

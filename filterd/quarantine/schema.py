@@ -10,6 +10,7 @@ for may stand anywhere in a field, among a million. `searched` is the number of 
 
 from typing import Final
 
+from filterd.quarantine.once import ONCE
 from filterd.store.embedded import Schema
 
 _ENTRIES: Final = (
@@ -59,7 +60,7 @@ _LITTER: Final = "CREATE TABLE litter (slot TEXT PRIMARY KEY) WITHOUT ROWID"
 _HEAD: Final = "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, link TEXT NOT NULL)"
 
 SCHEMA: Final = Schema(
-    3,
+    4,
     (
         _ENTRIES.format(name="entries", more="".join([f", {column}" for column in _SLOTS])),
         *_INDEXES,
@@ -74,6 +75,7 @@ SCHEMA: Final = Schema(
         "CREATE INDEX audit_id ON audit (id)",
         _HEAD,
         "INSERT INTO head VALUES (1, 0, '')",
+        *ONCE,
     ),
     {
         1: (
@@ -96,5 +98,6 @@ SCHEMA: Final = Schema(
             *_SEARCHED,
             _LITTER,
         ),
+        3: ONCE,
     },
 )

@@ -96,6 +96,9 @@ class Event(StrEnum):
         "release_ended",
         "a release that was put off has been delivered or has failed; says what the MTA said",
     )
+    RELEASE_KEY_FAILED = "release_key_failed", "the keys of release tokens cannot be read: no token is believed"
+    DIGEST_SENT = "digest_sent", "somebody was told what is held; says to how many, of what time, how many failed"
+    DIGEST_FAILED = "digest_failed", "a digest of held mail could not be sent; says to whom, why, and what follows"
     METRICS_FAILED = "metrics_failed", "the metrics address cannot be served"
     BESIDE_FAILED = (
         "beside_failed",

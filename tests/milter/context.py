@@ -48,6 +48,10 @@ class FakeContext:
         """Remove."""
         self.edits.append(("remove", recipient))
 
+    def quarantine(self, reason: str) -> None:
+        """Hold."""
+        self.edits.append(("hold", reason))
+
     def setreply(self, code: str, enhanced: str, text: str) -> None:
         """As pymilter hands it to libmilter, which formats: a lone per cent sign is an error there."""
         if text.replace("%%", "").count("%"):

@@ -10,7 +10,7 @@ import pytest
 
 from filterd.model.custody import JournalRow
 from filterd.quarantine import Journal, JournalFilter, journal_index
-from filterd.quarantine.journal import _FIRST_COLUMNS, _INDEXES, _POLICY, _TABLE, KEEP, _values
+from filterd.quarantine.journal import _FIRST_COLUMNS, _INDEXES, _NOTE, _POLICY, _TABLE, KEEP, _values
 from filterd.quarantine.journal_index import BLOCK, last_block, spelt, threes
 from tests.quarantine.samples import NOW, identifier, journal_row
 
@@ -253,6 +253,24 @@ def test_a_journal_without_notes_is_read_on(tmp_path: Path) -> None:
         journal.flush()
         found = journal.search(JournalFilter())
     assert [(row.policy, row.note) for row in found] == [("", "greylisted, came back after 312 s"), ("sales", "")]
+
+
+def test_a_journal_without_places_is_read_on(tmp_path: Path) -> None:
+    """Rows of the fourth schema did not say who keeps a message; new ones do."""
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database:
+        for statement in (_TABLE, _POLICY, _NOTE, *_INDEXES, *journal_index.SCHEMA):
+            database.execute(statement)
+        columns, marks = f"{_FIRST_COLUMNS}, policy, note", f"{_MARKS}, ?, ?"
+        values = _values(journal_row(0, note="greylisted"))[:21]
+        database.execute(f"INSERT INTO journal ({columns}) VALUES ({marks})", values)  # noqa: S608  # constants
+        database.execute("PRAGMA user_version = 4")
+        database.commit()
+    (tmp_path / "journal.sqlite").chmod(0o600)
+    with closing(Journal(tmp_path / "journal.sqlite", interval=60, clock=lambda: NOW)) as journal:
+        journal.record(journal_row(1, place="mta"))
+        journal.flush()
+        found = journal.search(JournalFilter())
+    assert [(row.note, row.place) for row in found] == [("", "mta"), ("greylisted", "")]
 
 
 _MARKS = ", ".join("?" * 19)

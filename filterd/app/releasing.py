@@ -1,0 +1,46 @@
+"""How mail is given back to the MTA: to whom, and with which right to pass unfiltered."""
+
+import secrets
+import time
+from collections.abc import Callable
+
+from filterd.config import Config, Listen
+from filterd.operations.release import Deliver
+from filterd.operations.stamped import Stamped
+from filterd.pipeline.door import Door
+from filterd.quarantine import Quarantine
+from filterd.quarantine.keys import Keys
+from filterd.quarantine.relay import Relay
+from filterd.quarantine.tokens import Stamp
+
+
+def keys_of(config: Config) -> Keys:
+    """The keys of release tokens."""
+    return Keys(config.quarantine.token_file or config.state_directory / "release.key")
+
+
+def uses_tokens(config: Config) -> bool:
+    """Whether anything is given back with a token: released mail, or digests that do not go the way of it."""
+    return config.quarantine.release_by == "token" or config.digest.listener is not None
+
+
+def door_of(config: Config, quarantine: Quarantine) -> Door | None:
+    """What lets tokens of ours pass; None where there are none."""
+    return Door(keys_of(config).find, quarantine.redeemed.redeem) if uses_tokens(config) else None
+
+
+def deliver_of(config: Config) -> Deliver:
+    """What hands released mail over."""
+    return _deliver(config, config.quarantine.listener, tokens=config.quarantine.release_by == "token")
+
+
+def deliver_digest_of(config: Config) -> Deliver:
+    """What hands digests over."""
+    listener = config.digest.listener
+    return deliver_of(config) if listener is None else _deliver(config, listener, tokens=True)
+
+
+def _deliver(config: Config, listener: Listen, *, tokens: bool) -> Deliver:
+    relay = Relay(listener.host, listener.port, config.authserv_id, config.quarantine.release_timeout)
+    clock: Callable[[], float] = time.time
+    return Stamped(relay.deliver, Stamp(keys_of(config), clock, secrets.token_bytes)) if tokens else relay.deliver
