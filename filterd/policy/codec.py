@@ -6,7 +6,6 @@ from typing import Final
 MAX_LINE: Final = 8_192  # bytes; Postfix itself cuts attributes at 2,048 characters (line_length_limit)
 MAX_LINES: Final = 100  # of one request; Postfix 3.10 sends some 35
 MAX_REQUEST: Final = 65_536  # bytes
-MAX_WAITING: Final = 100  # requests read and not yet answered; Postfix waits for each answer before it asks again
 KIND: Final = "smtpd_access_policy"  # the one kind of request there is
 _ENCODING: Final = ("utf-8", "surrogateescape")  # as addresses come from the milter
 
@@ -64,8 +63,6 @@ class Decoder:
         line = line.removesuffix(b"\r")  # Postfix ends lines by LF alone; who talks by hand may not
         if not line:
             found.append(self._end())
-            if len(found) > MAX_WAITING:
-                raise PolicyProtocolError(f"more than {MAX_WAITING} requests without waiting for an answer")
             return
         self._lines += 1
         self._size += len(line) + 1

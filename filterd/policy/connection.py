@@ -7,12 +7,13 @@ from typing import Final, cast
 
 import structlog
 
-from filterd.policy.codec import MAX_WAITING, Decoder, PolicyProtocolError, Request
+from filterd.policy.codec import Decoder, PolicyProtocolError, Request
 from filterd.policy.messages import Messages
 from filterd.policy.service import PolicyService
 from filterd.telemetry.events import Event
 
 READ_SECONDS: Final = 10.0  # from a request's first byte to its last; Postfix writes it at once
+MAX_WAITING: Final = 100  # requests read and not yet answered; Postfix waits for each answer before it asks again
 IDLE_SECONDS: Final = 1_200.0  # without a request; Postfix itself closes after 300 s, and any after 1,000 s
 _log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from typing import Any
 from filterd.model.early import PASS, EarlyFacts, EarlyGate, GateAnswer
 from filterd.model.identity import Identities
 from filterd.model.report import Stage
-from filterd.pipeline.early import Early, EarlyPolicy
+from filterd.pipeline.early import Early, EarlyPolicy, early_checks
 from filterd.pipeline.parts import Parts
 from filterd.policy.codec import Decoder, Request
 from filterd.policy.messages import Messages
@@ -88,7 +88,7 @@ class FakeGate:
     said: GateAnswer = PASS
     name: str = "gate"
     ahead: bool = False
-    does: Callable[[EarlyFacts], None] = lambda _facts: None
+    does: Callable[[EarlyFacts], object] = lambda _facts: None
     saw: list[EarlyFacts] = field(default_factory=list)
 
     def ask(self, facts: EarlyFacts) -> GateAnswer:
@@ -98,7 +98,12 @@ class FakeGate:
         return self.said
 
 
-SPF_FAILS = FakeCheck("spf", Stage.MAIL, symbols=frozenset({"SPF_FAIL"}))
+def failing(front: Front) -> Front:
+    """The front, with an SPF check that finds a failure for everybody."""
+    front.checks = (FakeCheck("spf", Stage.MAIL, symbols=frozenset({"SPF_FAIL"})),)
+    return front
+
+
 REFUSING = EarlyPolicy(reject=frozenset({"SPF_FAIL"}), spared=frozenset({"postmaster"}))
 
 
@@ -119,7 +124,7 @@ class Desk:
         """Build it."""
         self.front.counters = self.counters
         parts = self.front.parts()
-        names = frozenset([check.name for check in self.front.checks])
+        names = frozenset([check.name for check in early_checks(self.front.checks)])
         self.early = Early(
             self.policy,
             parts.scores,
@@ -133,9 +138,9 @@ class Desk:
         self.parts: Parts = replace(parts, early=self.early)
         self.service = PolicyService(self.parts, self.early, self.counters, self.front.loop.loop, self.seconds)
 
-    def ask(self, messages: Messages | None = None, **changes: str) -> bytes | None:
+    def ask(self, /, **changes: str) -> bytes | None:
         """The answer to one request."""
-        return self.answer(request(**changes), messages)
+        return self.answer(request(**changes))
 
     def answer(self, asked: Request, messages: Messages | None = None) -> bytes | None:
         """The same for a request as it is."""
@@ -151,6 +156,10 @@ class Desk:
         assert told.wait(10), "no answer"
         assert len(found) == 1
         return found[0]
+
+    def journalled(self) -> list[tuple[str, str]]:
+        """Action and code of the journal's rows."""
+        return [(row.action, row.code) for row in self.front.journal.rows]
 
     def counted(self, name: str) -> list[tuple[Any, ...]]:
         """What was counted under a name."""
