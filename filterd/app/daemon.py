@@ -231,6 +231,7 @@ class _Serving(LiveFront):
         door = door_of(site.config, self._quarantine)
         self.parts = replace(self.parts, door=door, mta_hold=site.config.quarantine.mode == "mta-hold")
         self.lists.start()
+        self.own_lists.start()
         self._policy = policy_server(site.config, self.parts, row, self.loop, asked)
         if self._policy is not None:
             self._policy.start()

@@ -34,6 +34,7 @@ from filterd.model.custody import Custodian, JournalWriter
 from filterd.model.dns import Answer, AnswerStatus, Question
 from filterd.model.early import EarlyGate
 from filterd.model.identity import Identities
+from filterd.ownlists import ListsGate, OwnLists
 from filterd.pipeline.autolearn import Autolearn
 from filterd.pipeline.deferral import Deferrals
 from filterd.pipeline.parts import Counters, Limits, Parts
@@ -106,6 +107,11 @@ def shared_state(config: Config) -> BatchStore:
     return open_store(redis_url(config) or None, config.state_directory)
 
 
+def lists_copy(config: Config) -> Path:
+    """Where fronts keep the last good copy of the allow and block lists."""
+    return config.state_directory / "lists.json"
+
+
 def redis_url(config: Config) -> str:
     """Where Redis is, with its password; empty where none is configured."""
     url = config.redis.url
@@ -166,6 +172,7 @@ class LiveFront:
         self._replays = ReplayCounter(store)
         self._scanners = _scanners(site.config)
         self.lists = ListsWatch(site.zones, store, self._resolving.ask, self._resolving.resolver.forget, metrics)
+        self.own_lists = OwnLists(store, lists_copy(site.config), failed=metrics.store_failed)
         self.tools = Tools(
             selectors,
             site.zones,
@@ -181,6 +188,7 @@ class LiveFront:
             memory=memory,
             replays=self._replays,
             indicators=site.indicators,
+            book=self.own_lists.book,
         )
         schedule = Schedule.of(make_all(self.tools))
         self.parts = _parts(
@@ -208,7 +216,8 @@ class LiveFront:
 
     def _gates(self, site: Site) -> tuple[EarlyGate, ...]:  # noqa: ARG002  # those that are built ask the site
         """Who else is asked about a recipient before its content, in this order; those that are `ahead` come first."""
-        return () if self._throttle is None else self._throttle.gates
+        throttle = () if self._throttle is None else self._throttle.gates
+        return (ListsGate(self.own_lists), *throttle)
 
     @property
     def loop(self) -> AbstractEventLoop:
@@ -235,6 +244,7 @@ class LiveFront:
     def close(self) -> None:
         """End what runs and write what is queued."""
         self.lists.close()
+        self.own_lists.close()
         self._pool.close()
         for scanner in self._scanners.values():
             scanner.close()

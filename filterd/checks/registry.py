@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from filterd.checks.allow import AllowCheck
+from filterd.checks.allow import AllowCheck, nothing_listed
 from filterd.checks.arc import ArcCheck
 from filterd.checks.clamd import ClamdCheck
 from filterd.checks.classifier import ClassifierCheck
@@ -29,6 +29,7 @@ from filterd.dmarc import OverridePolicy
 from filterd.dnsbl.zones import Zone
 from filterd.indicators import Indicators
 from filterd.model.identity import Identity
+from filterd.ownlists import Book
 from filterd.reputation import Memory
 
 
@@ -50,6 +51,7 @@ class Tools:
     replays: Counter = field(default_factory=Uncounted)
     memory: Memory | None = None
     indicators: Indicators = field(default_factory=Indicators)
+    book: Callable[[], Book] = nothing_listed  # the entries of `filterd list`
 
 
 Make: TypeAlias = Callable[[Tools], Check]
@@ -67,7 +69,7 @@ ALL: Final[dict[str, Make]] = {
         known=tools.memory.in_good_standing if tools.known_lists and tools.memory else None,
     ),
     "replay": lambda tools: ReplayCheck(tools.replays),
-    "allow": lambda tools: AllowCheck(tools.allow),
+    "allow": lambda tools: AllowCheck(tools.allow, tools.book),
     "uribl": lambda tools: UriblCheck(tools.zones, tools.suspended, tools.observe, tools.url_hosts),
     "dkimbl": lambda tools: DkimblCheck(tools.zones, tools.suspended, tools.observe),
     "indicators": lambda tools: IndicatorsCheck(tools.indicators),

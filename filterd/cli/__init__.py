@@ -14,6 +14,7 @@ from filterd.cli import (
     export,
     learn,
     limits,
+    lists,
     quarantine,
     release,
     replay,
@@ -63,6 +64,7 @@ quarantine.app.add_typer(custody.audit, name="audit")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(dnsbl.app, name="dnsbl")
 app.add_typer(limits.app, name="limits")
+app.add_typer(lists.app, name="list")
 app.add_typer(rules.app, name="rules")
 app.add_typer(learn.app, name="learn")
 

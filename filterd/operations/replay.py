@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from filterd.checks.allow import recalled
 from filterd.checks.contract import Check, View
 from filterd.checks.listing import suspension_note
 from filterd.checks.registry import ALL, Tools
@@ -180,7 +181,8 @@ def _schedule(tools: Tools, memory: RecalledMemory | None, evidence: Evidence, *
     """The checks, each told what it was told then; one that was not done in time is not done again."""
     state = evidence.state
     late = set() if live else {one.check for one in evidence.reports if one.cause == LATE}
-    common = replace(tools, selectors=_NoSelectors(), memory=memory, replays=_Counted(state))
+    book = recalled(state)
+    common = replace(tools, selectors=_NoSelectors(), memory=memory, replays=_Counted(state), book=lambda: book)
     checks: list[Check] = []
     for name, make in ALL.items():
         suspended = _suspended(state, name, tools) if name in _LISTS else ()

@@ -99,6 +99,9 @@ class Event(StrEnum):
     RELEASE_KEY_FAILED = "release_key_failed", "the keys of release tokens cannot be read: no token is believed"
     DIGEST_SENT = "digest_sent", "somebody was told what is held; says to how many, of what time, how many failed"
     DIGEST_FAILED = "digest_failed", "a digest of held mail could not be sent; says to whom, why, and what follows"
+    OWN_LISTS_CHANGED = "own_lists_changed", "the allow and block lists are others now; says version and entries"
+    OWN_LISTS_UNREAD = "own_lists_unread", "the allow and block lists cannot be read: the last good ones stay in force"
+    OWN_LISTS_RESTORED = "own_lists_restored", "the shared state had lost the allow and block lists and has them again"
     METRICS_FAILED = "metrics_failed", "the metrics address cannot be served"
     BESIDE_FAILED = (
         "beside_failed",
