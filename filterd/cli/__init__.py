@@ -58,7 +58,7 @@ for command in (
     quarantine.app.command()(command)
 quarantine.app.command("explain")(explain.explain_held)
 quarantine.app.command()(digest.digest)
-quarantine.app.command("rotate-key")(digest.rotate_key)
+quarantine.app.command("rotate")(digest.rotate_key)
 quarantine.app.command()(review.review)
 quarantine.app.add_typer(custody.audit, name="audit")
 app.add_typer(quarantine.app, name="quarantine")

@@ -1,4 +1,4 @@
-"""filterd quarantine digest: tell people what is held, by hand; filterd quarantine rotate-key."""
+"""filterd quarantine digest: tell people what is held, by hand; filterd quarantine rotate."""
 
 from pathlib import Path
 from typing import Annotated
@@ -62,7 +62,7 @@ def rotate_key(config: ConfigOption = None) -> None:
     Where several nodes have a copy of the file, copy it again: tokens live for 15 minutes, so twice in that time is too
     often.
 
-    Example: filterd quarantine rotate-key
+    Example: filterd quarantine rotate
     """
     keys = keys_of(configuration(config))
     try:

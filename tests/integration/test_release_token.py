@@ -212,7 +212,7 @@ def test_command(stack: Stack) -> None:
     before, stamped = hashlib.sha256(key.read_bytes()).digest(), b""
     with releaser(stack) as (_, release):
         stamped = stamp(stack).on("alice@aligned.test", outcome.recipients, release.outgoing(entry))
-    done = run("rotate-key", "--config", str(config))
+    done = run("rotate", "--config", str(config))
     assert (done.returncode, key.stat().st_mode & 0o777) == (0, 0o600), done.stderr
     assert hashlib.sha256(key.read_bytes()).digest() != before
     assert taken(stack, stamped, outcome).text.startswith("250")
