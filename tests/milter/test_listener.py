@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from filterd.config.listen import MAX_UNIX_PATH
-from filterd.milter.listener import ListenError, open_listener
+from filterd.ipc.listening import ListenError
+from filterd.milter.listener import open_listener
 from tests.support.process import open_folder
 
 pytestmark = pytest.mark.integration
