@@ -70,5 +70,6 @@ def _sketches(config: Config, quarantine: Quarantine, entries: list[Entry]) -> d
     used = {entry.sha256: known[entry.sha256] for entry in entries}
     if missing:
         with suppress(OSError):  # who may look need not be allowed to write: it is made again then
-            campaigns.keep(path, used)
+            # What could not be read has none. It is tried again: the store may have been away.
+            campaigns.keep(path, {sha256: sketch for sha256, sketch in used.items() if sketch})
     return used

@@ -278,10 +278,8 @@ def test_hostile_texts_in_a_pipe(site: Site) -> None:
     assert len(site.run("list").stdout.splitlines()) == 4
 
 
-@pytest.mark.threat("QUA-08")
-def test_hostile_texts_on_a_terminal(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The table keeps its width, and what looks like markup or a link stays text."""
-    _hostile(site)
+def _on_a_terminal(site: Site, monkeypatch: pytest.MonkeyPatch, kind: str) -> str:
+    """What list prints where somebody looks."""
 
     class Terminal(io.TextIOWrapper):
         def isatty(self) -> bool:
@@ -289,10 +287,30 @@ def test_hostile_texts_on_a_terminal(site: Site, monkeypatch: pytest.MonkeyPatch
 
     screen = io.BytesIO()
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("TERM", kind)
     monkeypatch.setattr(sys, "stdout", Terminal(screen, "utf-8", write_through=True))
-    command.list_(site.config)
-    text = screen.getvalue().decode()
+    command.list_(site.config, every=True)
+    return screen.getvalue().decode()
+
+
+def test_rows_stand_out_on_a_terminal(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What scores as high as refused mail in red, what was deleted dim; not where nobody wants colours."""
+    site.run("delete", identifier(0))
+    with site.changing() as ledger:
+        ledger.execute("UPDATE entries SET score = 30 WHERE id = ?", (identifier(1),))
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+    coloured = _on_a_terminal(site, monkeypatch, "xterm-256color")
+    assert ("\x1b[31m" in coloured, "\x1b[2m" in coloured) == (True, True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[31m" not in _on_a_terminal(site, monkeypatch, "xterm-256color")
+
+
+@pytest.mark.threat("QUA-08")
+def test_hostile_texts_on_a_terminal(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table keeps its width, and what looks like markup or a link stays text."""
+    _hostile(site)
+    text = _on_a_terminal(site, monkeypatch, "dumb")
     _harmless(text)
     assert max(len(line) for line in text.splitlines()) <= 100
     assert "[bold]" in text.replace("\n", "")

@@ -13,10 +13,13 @@ from typer.testing import CliRunner, Result
 from filterd.app import load_config
 from filterd.app.upkeep import learn_owed
 from filterd.cli import app
+from filterd.model.inspection import Shown
+from filterd.operations import campaigns as operations
 from filterd.operations.release import Released
 from filterd.operations.teaching import WISH, owed
 from filterd.operations.upkeep import Done
-from filterd.quarantine import EntryFilter, Quarantine, State
+from filterd.pipeline.parts import Inspect
+from filterd.quarantine import Entry, EntryFilter, Quarantine, State
 from tests.quarantine.samples import evidence, identifier, raw, whole
 from tests.support.sink import Sink
 
@@ -131,6 +134,21 @@ def test_campaigns_are_messages_that_are_alike(site: Site) -> None:
     assert len(site.rows("campaigns", "--least", "1")) == 3
     kept.write_bytes(b"nothing of ours")
     assert site.rows("campaigns") == [found]
+
+
+def test_what_cannot_be_read_is_no_campaign_and_is_tried_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is away for a moment must not part a message from its campaign for ever."""
+    whole_look = operations.look
+
+    def broken(quarantine: Quarantine, inspect: Inspect, entry: Entry) -> Shown:
+        if entry.id == identifier(0):
+            raise OSError("told to fail")
+        return whole_look(quarantine, inspect, entry)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(operations, "look", broken)
+        assert [one["messages"] for one in site.rows("campaigns")] == [3]
+    assert [one["messages"] for one in site.rows("campaigns")] == [4]
 
 
 def test_a_campaign_is_listed_and_narrowed(site: Site) -> None:

@@ -1,6 +1,10 @@
 """A message as a person would see it: texts, links, containers; bounded, and nothing of it runs."""
 
 from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
 
 from filterd.inspection.rendering import MAX_LINKS, MAX_TEXT, render
 from filterd.mime.header import split
@@ -60,6 +64,18 @@ def test_undecodable_bytes_do_no_harm() -> None:
     found = shown(b"Subject: \xff\r\nContent-Type: text/plain; charset=no-such\r\n\r\n\xff\xfe\0 x\r\n")
     found.texts[0][1].encode()
     assert shown(b"").texts in ((), (("1", ""),))
+
+
+@pytest.mark.parametrize("folder", ["stalwart", "hide-filename"])
+def test_mail_that_is_made_to_be_misread(shared: Path, folder: str) -> None:
+    """None of it ends the reading, and what is shown can be encoded."""
+    count = 0
+    for path in sorted((shared / "data" / "mime" / folder).rglob("*")):
+        if path.is_file() and path.stat().st_size < 1 << 20:
+            found = shown(path.read_bytes())
+            msgspec.json.encode(found)
+            count += 1
+    assert count > 100
 
 
 def test_it_is_linear() -> None:
