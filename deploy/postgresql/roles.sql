@@ -13,7 +13,8 @@
 --   filterd_purge     Removes entries by their ids, and messages that none needs. Reads no subject, no text, no symbol.
 --                     It sees names of objects: give it a key of the object store that may delete and not get. `filterd
 --                     quarantine purge ADDRESS` lists what it finds, and so needs filterd_upkeep.
---   filterd_upkeep    `[quarantine] upkeep_url`: releases what is due, expires, sweeps. Both of the above.
+--   filterd_upkeep    `[quarantine] upkeep_url`: releases what is due, expires, sweeps, sends digests. Both of the
+--                     above, and the tables of who was told what.
 --
 -- All append to the audit, whose chain's head they lock and move: a row put in front of the head breaks the chain, and
 -- `filterd quarantine audit verify` says where. The version's table is read by all. This file may be run again.
@@ -31,7 +32,7 @@ BEGIN
     END LOOP;
 END $$;
 
-REVOKE ALL ON entries, audit, head, blobs, litter, ledger_version
+REVOKE ALL ON entries, audit, head, blobs, litter, ledger_version, digest_rounds, digests, tokens
     FROM PUBLIC, filterd_milter, filterd_reviewer, filterd_purge, filterd_upkeep;
 
 GRANT SELECT ON ledger_version TO filterd_milter, filterd_reviewer, filterd_purge;
@@ -41,6 +42,8 @@ GRANT INSERT ON audit TO filterd_milter, filterd_reviewer, filterd_purge;
 -- A message that is there already is not stored again: that is all the milter reads.
 GRANT INSERT ON entries TO filterd_milter;
 GRANT SELECT, INSERT ON blobs TO filterd_milter;
+-- A token of a release is used once: who cannot add its row was not the first.
+GRANT INSERT ON tokens TO filterd_milter;
 
 GRANT SELECT ON entries, audit, blobs TO filterd_reviewer;
 GRANT UPDATE (state, changed, attempts, due, lease, outcome, targets, kept) ON entries TO filterd_reviewer;
@@ -52,5 +55,8 @@ GRANT SELECT, DELETE ON blobs TO filterd_purge;
 GRANT SELECT, INSERT, DELETE ON litter TO filterd_purge;
 
 GRANT filterd_reviewer, filterd_purge TO filterd_upkeep;
+-- Tells people what is held, and forgets old tokens.
+GRANT SELECT, INSERT, UPDATE, DELETE ON digest_rounds, digests TO filterd_upkeep;
+GRANT SELECT, DELETE ON tokens TO filterd_upkeep;
 
 COMMIT;
