@@ -58,7 +58,8 @@ class Session:
             if offered[0] & milter.SETSYMLIST:
                 for stage, names in MACROS.items():
                     self._context.setsymlist(stage, " ".join(names))
-            offered[:] = [offered[0] & ACTIONS, offered[1] & STEPS, 0, 0]
+            actions = ACTIONS if self._parts.mta_hold else ACTIONS & ~milter.QUARANTINE
+            offered[:] = [offered[0] & actions, offered[1] & STEPS, 0, 0]
             self._steps = offered[1]
             self._leading_space = bool(self._steps & milter.P_HDR_LEADSPC)
             self._after_header = int(milter.NOREPLY) if self._steps & milter.P_NR_HDR else CONTINUE

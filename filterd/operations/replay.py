@@ -36,7 +36,7 @@ from filterd.pipeline.finish import finish
 from filterd.pipeline.notes import DEFERRED, POISON, SPF, RecalledRules, failure_of
 from filterd.pipeline.parts import Inspect, Parts, Scan
 from filterd.pipeline.runner import LATE
-from filterd.pipeline.schedule import Schedule
+from filterd.pipeline.schedule import STAGES, Schedule
 from filterd.pipeline.shares import Share, concerning, severest
 from filterd.pipeline.transaction import Peer, Transaction
 from filterd.quarantine.layout import fields_of
@@ -188,7 +188,8 @@ def _schedule(tools: Tools, memory: RecalledMemory | None, evidence: Evidence, *
         suspended = _suspended(state, name, tools) if name in _LISTS else ()
         check = make(replace(common, suspended=lambda suspended=suspended: suspended))  # type: ignore[misc]  # bound here
         checks.append(_Late(check) if name in late else check)
-    return Schedule.of(checks)
+    # Guesses only have answers asked for ahead. One that came too late was never used, so that it is not recorded.
+    return replace(Schedule.of(checks), guessing=dict.fromkeys(STAGES, ()))
 
 
 def _suspended(state: Mapping[str, str], check: str, tools: Tools) -> frozenset[str]:

@@ -63,7 +63,7 @@ def test_the_same_for_a_script(config: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        (identifier(7), "is not held: only of held messages everything is kept"),
+        (identifier(7), "is not held, and the journal does not know it; explain the file instead"),
         ("/nonexistent/x.eml", "expected the id of a held message or a message file"),
     ],
 )

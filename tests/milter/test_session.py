@@ -38,6 +38,16 @@ def test_of_the_offer_only_what_is_used_is_taken(front: Front) -> None:
     assert max(len(names) for names in MACROS.values()) <= 5
 
 
+def test_the_mta_is_asked_to_hold_only_where_it_shall(front: Front) -> None:
+    """Quarantine in the MTA's own queue is taken of the offer with `mode = "mta-hold"`."""
+    taken = []
+    for wanted in (False, True):
+        offered = [*MODERN, 0, 0]
+        Session(FakeContext(), replace(front.parts(), mta_hold=wanted), Sessions()).negotiate(offered)
+        taken.append(bool(offered[0] & milter.QUARANTINE))
+    assert taken == [False, True]
+
+
 @pytest.mark.threat("MTA-29")
 def test_a_version_2_mta_is_answered_each_time(front: Front) -> None:
     """Without no-reply flags every callback continues; without leading space the blank is neither lost nor doubled."""

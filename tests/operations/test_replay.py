@@ -249,6 +249,17 @@ def test_what_is_not_recorded_is_named(front: Front) -> None:
         assert words in text
 
 
+def test_a_guess_that_came_too_late_is_not_missed(front: Front) -> None:
+    """What was only asked ahead, as if the sender were the author, and never used is no gap of the record."""
+    case = Case.of(front)
+    evidence = case.held(Brought.of(RAW, client="198.51.100.7", sender="x@elsewhere.test"))
+    guessed = "_dmarc.elsewhere.test"
+    assert guessed in {one.question.name for one in evidence.answers}
+    left = tuple([one for one in evidence.answers if one.question.name != guessed])
+    again = case.again(replace(evidence, answers=left))
+    assert again.missing == ()
+
+
 OPEN = DecisionPolicy(reject=1_000.0, quarantine=900.0, add_header=800.0, on_unknown={})
 
 
