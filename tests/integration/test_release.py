@@ -13,13 +13,15 @@ import dkim
 import pytest
 
 from filterd.operations.release import LEASE, RELEASED, Releaser
-from filterd.quarantine import Actor, Quarantine, State
+from filterd.quarantine import Actor, EntryFilter, Quarantine, State
 from filterd.quarantine.relay import Answer, Fate, Relay
+from tests.quarantine.samples import evidence, raw, whole
 from tests.support.process import wait_until
-from tests.support.signing import key_record
+from tests.support.signing import key_record, split
 from tests.support.sink import Sink
+from tests.support.smtp import SmtpClient
 from tests.support.stack import Outcome, Stack
-from tests.support.world import signed, with_attachment
+from tests.support.world import GOOD, signed, with_attachment
 
 ME = Actor("reviewer", "tty1")
 NUMBERS = itertools.count()
@@ -32,8 +34,9 @@ FORGED = (
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """A daemon, and Postfix with a listener that does not filter."""
-    with Stack({"milter": {"authserv_id": "mx.local.test"}}) as running:
+    """A daemon, and Postfix as it comes, which completes what local clients send, with the shipped listener."""
+    postfix = {"local_header_rewrite_clients": "permit_inet_interfaces"}  # Postfix' own default
+    with Stack({"milter": {"authserv_id": "mx.local.test"}}, postfix=postfix) as running:
         yield running
 
 
@@ -81,6 +84,34 @@ def test_release(stack: Stack) -> None:
     assert len(copy.values("X-Filterd-Score")) == 1
     record = key_record().encode()
     assert dkim.verify(copy.data, dnsfunc=lambda *_, **__: record)
+
+
+@pytest.mark.threat("QUA-03", "QUA-05")
+def test_incomplete_fields(stack: Stack) -> None:
+    """A From without a domain and a message without Date and Message-ID are given back byte for byte, not completed."""
+    fields, body = split(with_attachment("alice@aligned.test", f"Minutes {next(NUMBERS)}", "i.zip", BROKEN))
+    lacking = (b"from", b"to", b"date", b"message-id")
+    short = ((b"From", b" alice"), (b"To", b" bob, carol@sales"))
+    kept = short + tuple([field for field in fields if field[0].lower() not in lacking])
+    data, to = whole(body, kept), stack.recipients()
+    with releaser(stack) as (quarantine, release), raw(body, kept) as source:
+        quarantine.hold(evidence(next(NUMBERS), data, sender="alice@aligned.test", recipients=to), source)
+        (entry,) = quarantine.entries(EntryFilter(recipient=to[0]))
+        assert release.release(entry.id, ME).state is State.DELIVERED
+    wait_until(lambda: len(stack.copies(to)) == 1, "the message")
+    (copy,) = stack.copies(to)
+    assert copy.data.endswith(b"\r\n" + data)
+    assert [copy.values(name) for name in ("Date", "Message-ID", "From")] == [[], [], [b"alice"]]
+
+
+@pytest.mark.threat("QUA-06")
+def test_listener_refuses_by_peer(stack: Stack) -> None:
+    """At the shipped listener nobody passes for another host: it judges who connects, whatever fields say."""
+    pose = f"XCLIENT {GOOD.arguments()}"
+    with SmtpClient(stack.postfix.release_port) as client:
+        assert client.command(pose).code // 100 == 5
+    with SmtpClient(stack.postfix.port) as client:  # the filtered one lets tests pose
+        assert client.command(pose).code == 220
 
 
 @pytest.mark.threat("QUA-05")

@@ -1,6 +1,7 @@
 """A private Postfix: own configuration, queue and ports on loopback; no service of the system is touched.
 
-Two listeners: `port` passes the milter, `release_port` does not. Mail for local.test goes on to a sink.
+Two listeners: `port` passes the milter; `release_port` does not, and is made of the very lines that deploy/postfix
+ships. Mail for local.test goes on to a sink.
 """
 
 import grp
@@ -10,11 +11,13 @@ import pwd
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from tests.support.process import Process, free_port, refuse, require_program, wait_until
 from tests.support.smtp import SmtpClient
 
+SHIPPED: Final = Path(__file__).resolve().parents[2] / "deploy" / "postfix" / "master.cf"  # what operators append
+SHIPPED_LISTENER: Final = "127.0.0.1:10026 inet "  # as it stands there
 MASTER = "/usr/lib/postfix/sbin/master"
 QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace")
 LONG_AGO = (1, 1)  # a main.cf changed within the last seconds makes every Postfix process sleep
@@ -47,13 +50,19 @@ def master_cf(port: int, release_port: int) -> str:
     """Services as Debian has them, none in a chroot, and the two listeners."""
     lines = [
         f"127.0.0.1:{port} inet n - n - 100 smtpd",
-        f"127.0.0.1:{release_port} inet n - n - 100 smtpd",
-        "  -o smtpd_milters= -o smtpd_recipient_restrictions= -o syslog_name=postfix/release",
+        release_stanza(release_port),
     ]
     for service in SERVICES.strip().splitlines():
         name, kind, private, unprivileged, wakeup, processes, program = service.split()
         lines.append(f"{name} {kind} {private} {unprivileged} n {wakeup} {processes} {program}")
     return "\n".join(lines) + "\n"
+
+
+def release_stanza(port: int) -> str:
+    """The listener for released mail as it is shipped, on another port."""
+    text = SHIPPED.read_text()
+    assert text.count(SHIPPED_LISTENER) == 1, f"expected one {SHIPPED_LISTENER!r} in {SHIPPED}"
+    return text.replace(SHIPPED_LISTENER, f"127.0.0.1:{port} inet ").rstrip("\n")
 
 
 class Postfix:
