@@ -17,13 +17,12 @@ from filterd.quarantine import Actor, Lease, Quarantine
 from filterd.quarantine.digests import Round, Told
 from filterd.quarantine.relay import Answer, Fate
 
-GIVE_UP: Final = 12  # attempts at one mail: six hours. What it would have said stands in the next one
-_NEVER: Final = 0.0  # the time that the first digest begins with
+GIVE_UP: Final = 12  # attempts at one mail: eight hours. What it would have said stands in the next one
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of one mail: `state` failed, sent, or sending where it was put off; `text` is what the MTA said."""
+    """What became of one mail: `state` is sending where it was put off; `text` is what the MTA said."""
 
     mail: Mail
     state: Told
@@ -100,4 +99,6 @@ class Post:
 def _state(answer: Answer, attempt: int) -> Told:
     if answer.fate is Fate.DELIVERED:
         return Told.SENT
-    return Told.FAILED if answer.fate is Fate.REFUSED or attempt >= GIVE_UP else Told.SENDING
+    if answer.fate is Fate.REFUSED:
+        return Told.FAILED
+    return Told.GIVEN_UP if attempt >= GIVE_UP else Told.SENDING

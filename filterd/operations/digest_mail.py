@@ -25,8 +25,9 @@ MAX_HEAD: Final = 200  # characters of our own Subject
 CUT: Final = "…"
 # No programme shall make a link of what a stranger wrote: not of a scheme, not of a name with a dot.
 _SCHEME: Final = re.compile(r"(?<=[A-Za-z]):(?=\S)")
-_DOT: Final = re.compile(r"(?<=\w)[.\u3002\uff0e\uff61](?=\w)")
-_PLAIN: Final = re.compile(r"(?!www\.)[a-z0-9_+=-]+(?:\.[a-z0-9_+=-]+)*@[a-z0-9.-]+", re.IGNORECASE)
+_DOTS: Final = ".\u2024\u3002\ufe52\uff0e\uff61"  # UTS 46 4: what is a full stop in a name, or becomes one
+_DOT: Final = re.compile(rf"(?<=[^\s{_DOTS}])[{_DOTS}](?=[^\s{_DOTS}])")
+_PLAIN: Final = re.compile(r"(?!www\.)[a-z0-9_+=-]+(?:\.[a-z0-9_+=-]+)*@[a-z0-9.-]+", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def compose(sheet: Sheet, period: Period, letterhead: Letterhead, now: float) ->
     text = fill(f"{kind}.txt", {**head, "items": "".join([fill(f"{kind}-item.txt", line) for line in lines])})
     rows = "".join([fill(f"{kind}-item.html", _escaped(line)) for line in lines])
     page = fill(f"{kind}.html", {**_escaped(head), "items": rows})
-    subject = shown(fill(f"{kind}.subject", head), MAX_HEAD)
+    subject = one_line(fill(f"{kind}.subject", head), MAX_HEAD)  # what is not our own in it is cleaned already
     message = EmailMessage(policy=SMTP if sheet.address.isascii() else SMTPUTF8)
     message["From"] = letterhead.sender
     message["To"] = sheet.address
@@ -86,7 +87,12 @@ def compose(sheet: Sheet, period: Period, letterhead: Letterhead, now: float) ->
 
 
 def shown(text: str, most: int) -> str:
-    """One line of what a person can see, at most so many characters, that no programme makes a link of."""
+    """One line of what a person can see, of so many characters and some brackets, that no programme makes a link of."""
+    return defanged(one_line(text, most))
+
+
+def one_line(text: str, most: int) -> str:
+    """One line of what a person can see, at most so many characters."""
     kept, marks = [], 0
     for letter in text[: most * 4]:
         kind = unicodedata.category(letter)
@@ -98,7 +104,7 @@ def shown(text: str, most: int) -> str:
         if marks <= MAX_MARKS:
             kept.append(letter)
     line = " ".join("".join(kept).split())
-    return defanged(line if len(line) <= most else line[: most - 1] + CUT)
+    return line if len(line) <= most else line[: most - 1] + CUT
 
 
 def defanged(text: str) -> str:

@@ -31,8 +31,8 @@ class Schedule:
             period = self.every * HOUR
             return int(now // period) * period
         day = datetime.fromtimestamp(now, self.zone).date()
-        today = self._on(day)
-        return today if today <= now else self._on(day - timedelta(days=1))
+        # Today's, else yesterday's; a zone may have skipped a whole day, which is due with the one behind it.
+        return next(due for due in (self._on(day - timedelta(days=back)) for back in range(3)) if due <= now)
 
     def _on(self, day: date) -> int:
         """A time that clocks show twice is the first; one that they skip is as if they had not been put forward."""

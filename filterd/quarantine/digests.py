@@ -5,7 +5,8 @@ order is that of the commits, so that no message is left out that came in slowly
 taken by one of them, with a lease, before it is handed to the MTA. Who dies between the MTA's 250 and our commit leaves
 it to be sent again when the lease is over: at least once, with the same Message-ID.
 
-Somebody who could not be told in one round is told of its messages in the next. Names are hashes of addresses.
+Somebody whom the MTA put off until one round was over is told of its messages in the next, those of the last CARRIED
+seconds; whom it refused for good is not. Names are hashes of addresses.
 """
 
 from collections.abc import Iterator
@@ -15,12 +16,14 @@ from typing import Final
 
 from filterd.quarantine.chain import AuditRow
 from filterd.quarantine.changes import Lease, append
+from filterd.quarantine.database import Connection
 from filterd.quarantine.entries import WAITING, Actor, Entry
 from filterd.quarantine.ledger import Ledger
 from filterd.quarantine.rows import COLUMNS, NEWEST, entry_in
 
 PAGE: Final = 500  # holds read at once
 KEPT: Final = 30 * 86_400  # seconds that rows of old rounds stay
+CARRIED: Final = 7 * 86_400  # seconds that a round reaches back for somebody who could not be told
 _ROUND: Final = "until, since, upto, done"
 
 
@@ -30,6 +33,7 @@ class Told(StrEnum):
     SENDING = "sending"  # somebody is at it, or it was put off
     SENT = "sent"  # the MTA has said 250
     FAILED = "failed"  # the MTA has refused it for good
+    GIVEN_UP = "given up"  # the MTA has put it off too often: the next round tells of the same
     VOID = "void"  # it was put off, and nothing of it waits any more
 
 
@@ -63,7 +67,7 @@ class Digests:
             return None
         with self._ledger.reading() as connection:
             last = _newest(connection.execute(_NEWEST).fetchone())
-            return _following(last, until, connection.execute("SELECT seq FROM head").fetchone()[0])
+            return _following(connection, last, until)
 
     def begin(self, until: int) -> Round | None:
         """The round that is due then: begun now, or by another node before. None: nothing was ever held."""
@@ -73,7 +77,7 @@ class Digests:
             last = _newest(connection.execute(_NEWEST).fetchone())
             if last is not None and last.until >= until:
                 return last
-            made = _following(last, until, connection.execute("SELECT seq FROM head").fetchone()[0])
+            made = _following(connection, last, until)
             connection.execute(
                 f"INSERT INTO digest_rounds ({_ROUND}) VALUES (?, ?, ?, 0)",  # noqa: S608  # constants
                 (made.until, made.since, made.upto),
@@ -116,7 +120,10 @@ class Digests:
     def told(self, covered: Round) -> dict[str, int]:
         """Up to which hold each was told who was told of some of this round's holds already."""
         with self._ledger.reading() as connection:
-            query = "SELECT name, max(upto) FROM digests WHERE upto > ? AND state <> 'sending' GROUP BY name"
+            query = (
+                "SELECT name, max(upto) FROM digests WHERE upto > ? AND state NOT IN ('sending', 'given up')"
+                " GROUP BY name"
+            )
             return {str(name): int(upto) for name, upto in connection.execute(query, (covered.since,))}
 
     def take(self, covered: Round, name: str, lease: Lease, now: float) -> int:
@@ -171,7 +178,14 @@ def _newest(row: tuple[int, int, int, int] | None) -> Round | None:
     return None if row is None else Round(row[0], row[1], row[2], bool(row[3]))
 
 
-def _following(last: Round | None, until: int, upto: int) -> Round:
-    """What a round that was not done has not told is told by the next one; the first tells of all that waits."""
-    since = 0 if last is None else last.upto if last.done else last.since
-    return Round(until, since, upto)
+def _following(connection: Connection, last: Round | None, until: int) -> Round:
+    """What one round has not told somebody is told by the next one; the first tells of all that waits."""
+    upto = connection.execute("SELECT seq FROM head").fetchone()[0]
+    if last is None:
+        return Round(until, 0, upto)
+    query = "SELECT count(*) FROM digests WHERE until = ? AND state = 'given up'"
+    if last.done and not connection.execute(query, (last.until,)).fetchone()[0]:
+        return Round(until, last.upto, upto)
+    query = "SELECT coalesce(max(upto), 0) FROM digest_rounds WHERE until <= ?"
+    longest = connection.execute(query, (until - CARRIED,)).fetchone()[0]
+    return Round(until, max(last.since, int(longest)), upto)
