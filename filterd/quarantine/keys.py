@@ -83,6 +83,8 @@ class Keys:
             if facts.st_mode & _OTHERS:
                 raise KeyFileError(f"{self.path} must be private: chmod go= {self.path}")
             text = os.read(descriptor, MAX_FILE).decode("ascii", "replace")
+        except OSError as error:
+            raise KeyFileError(f"{self.path}: {error.strerror}") from None
         finally:
             os.close(descriptor)
         found = [_LINE.fullmatch(line) for line in text.splitlines()]
