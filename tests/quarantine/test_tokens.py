@@ -45,9 +45,7 @@ def test_no_byte_can_be_changed(data: st.DataObject) -> None:
     value = issue(TOKEN, KEY).encode()
     place = data.draw(st.integers(0, len(value) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda one: one != value[place]))
-    assert read(value[:place] + bytes([byte]) + value[place + 1 :], known) in (None, TOKEN)
-    changed = value[:place] + bytes([byte]) + value[place + 1 :]
-    assert read(changed, known) is None or changed.strip() != value.strip()
+    assert read(value[:place] + bytes([byte]) + value[place + 1 :], known) is None
 
 
 @given(st.binary(max_size=700))
