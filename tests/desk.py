@@ -83,7 +83,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, closing(Quarantine(Path(folder) / "quarantine")) as quarantine:
         _fill(quarantine)
         releaser = Releaser(quarantine, lambda *_: Answer(Fate.LATER, ""), "mx.example.org")
-        desk = Desk(Reviewer(quarantine, releaser, _words, lambda *_: "", Actor("reviewer")))
+        desk = Desk(Reviewer(quarantine, releaser, _words, lambda *_: "", Actor("reviewer"), lambda _: ""))
         Path(sys.argv[1]).write_text(asyncio.run(_picture(desk)))
 
 

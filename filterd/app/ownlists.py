@@ -1,13 +1,18 @@
 """The allow and block lists as the commands see them."""
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from filterd.app.front import lists_copy, shared_state
 from filterd.config import Config
 from filterd.model.store import StoreError
+from filterd.operations.allowing import Allower
+from filterd.operations.ownlists import ListError, Who
 from filterd.ownlists import ChangeError, Document, DocumentError, change, read
 from filterd.ownlists.keeper import read_copy
+from filterd.quarantine import Quarantine
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +52,25 @@ def change_own_lists(config: Config, make: Callable[[Document], Document]) -> Do
         store.close()
 
 
-__all__ = ["ChangeError", "Shown", "change_own_lists", "own_lists"]
+def freemail_domains(config: Config) -> frozenset[str]:
+    """Domains where anybody gets an address, as the rules name them. ListError where they cannot be read.
+
+    Were there none then, an entry for one address would become one for a million.
+    """
+    path = config.rules_directory / "freemail.toml"
+    try:
+        found = tomllib.loads(path.read_text())["domains"]
+        return frozenset([str(name).lower() for name in found])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ListError(f"{path}: expected a list of domains: {type(error).__name__}: {error}") from None
+
+
+def open_allower(config: Config, quarantine: Quarantine, who: Who) -> Allower:
+    """What makes allow entries of released messages. ListError where that cannot be done safely now."""
+    shown = own_lists(config)
+    if shown.trouble:
+        raise ListError(shown.trouble)
+    return Allower(quarantine, shown.document, partial(change_own_lists, config), freemail_domains(config), who)
+
+
+__all__ = ["ChangeError", "Shown", "change_own_lists", "freemail_domains", "open_allower", "own_lists"]

@@ -42,6 +42,7 @@ class Desk(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         ("r", "act('release')", "Release"),
+        ("w", "act('allow')", "Release, allow"),
         ("d", "act('delete')", "Delete"),
         ("u", "act('restore')", "Undo delete"),
         ("k", "act('keep')", "Legal hold"),
@@ -154,6 +155,7 @@ class Desk(App[None]):
     def _do(self, name: str, entry: Entry) -> None:
         acts: dict[str, Callable[[], str]] = {
             "release": lambda: self._reviewer.release(entry.id),
+            "allow": lambda: self._reviewer.release_allowed(entry.id),
             "delete": lambda: self._reviewer.delete(entry.id),
             "restore": lambda: self._reviewer.restore(entry.id),
             "keep": lambda: self._reviewer.keep(entry),

@@ -9,6 +9,8 @@ from typing import Annotated, Final
 import typer
 
 from filterd.app import open_journal, releaser_of
+from filterd.cli.allowing import Allow, AllowClient, Expires, planned
+from filterd.cli.allowing import wanted as allowing
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
 from filterd.cli.likeness import CampaignOption, members
 from filterd.cli.quarantine import actor, opened
@@ -51,6 +53,9 @@ def release(
     learn: Annotated[
         bool, typer.Option("--learn", help="Have the classifier learn each as good mail, once it is delivered.")
     ] = False,
+    allow: Allow = False,
+    allow_client: AllowClient = False,
+    expires: Expires = "",
     dry_run: DryRun = False,
     yes: Yes = False,
     config: ConfigOption = None,
@@ -64,15 +69,23 @@ def release(
     Example: filterd quarantine release --from newsletter.example --since 2d
 
     Example: filterd quarantine release --learn 01JD3W7Q4Z5S8V1N2M3K4P5R6T
+
+    Example: filterd quarantine release --allow --expires 90d 01JD3W7Q4Z5S8V1N2M3K4P5R6T
     """
+    how = allowing(allow=allow, client=allow_client, expires=expires)
     wanted = filter_of(sender, recipient, subject, reason, rule, since, score)
     settings = configuration(config)
     with opened(config) as quarantine:
         within = members(settings, quarantine, campaign).entries if campaign else None
         entries = chosen(quarantine, identifiers, wanted, within)
+        allowed = planned(settings, quarantine, entries, how, again=again) if how else None
         if dry_run or not entries or not sure("release", entries, yes=yes or bool(identifiers)):
             show_chosen(entries)
+            if allowed:
+                allowed.tell("would allow", json=False)
             return
+        if allowed:
+            allowed.put(json=json)
         releaser = releaser_of(settings, quarantine)
         done = []
         for one in entries:

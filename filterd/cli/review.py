@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from filterd.app import releaser_of
+from filterd.cli.allowing import allowed
 from filterd.cli.common import ConfigOption, fail, site
 from filterd.cli.explain import scale_of
 from filterd.cli.quarantine import actor, opened
@@ -36,7 +37,14 @@ def review(config: ConfigOption = None) -> None:
 
     with opened(config) as quarantine:
         releaser = releaser_of(rules.config, quarantine)
-        Desk(Reviewer(quarantine, releaser, words, lambda label, raw: _learn(config, label, raw), actor())).run()
+
+        def learn(label: str, raw: bytes) -> str:
+            return _learn(config, label, raw)
+
+        def allow(identifier: str) -> str:
+            return allowed(rules.config, quarantine, identifier)
+
+        Desk(Reviewer(quarantine, releaser, words, learn, actor(), allow)).run()
 
 
 def _learn(config: Path | None, label: str, raw: bytes) -> str:

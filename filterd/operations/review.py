@@ -17,17 +17,22 @@ MAX_RAW: Final = 1 << 20  # bytes read of a message for that
 
 Explain = Callable[[Evidence], Iterator[str]]
 Learn = Callable[[str, bytes], str]
+Allow = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """One reviewer at one quarantine. `explain` gives a verdict in words, `learn` teaches "spam" or "ham"."""
+    """One reviewer at one quarantine. `explain` gives a verdict in words, `learn` teaches "spam" or "ham".
+
+    `allow` puts the author of a message on the allow list, ValueError says why not.
+    """
 
     quarantine: Quarantine
     releaser: Releaser
     explain: Explain
     learn: Learn
     who: Actor
+    allow: Allow
 
     def page(self, sought: str, *, waiting: bool, before: str | None = None) -> list[Entry]:
         """Entries with the text in sender, recipient or subject, newest first; those that wait, or all."""
@@ -77,6 +82,14 @@ class Reviewer:
         """Give it back to its recipients; what came of it, in words."""
         done = self.releaser.release(identifier, self.who)
         return f"{done.state}: {done.text}"
+
+    def release_allowed(self, identifier: str) -> str:
+        """The same, and let in whoever proved to be its author; ValueError where nobody did: nothing is done then."""
+        entry = self.quarantine.entry(identifier)
+        if entry is None or entry.state not in WAITING:
+            return self.release(identifier)  # which says why not
+        allowed = self.allow(identifier)
+        return f"{self.release(identifier)}; allowed: {allowed}"
 
     def delete(self, identifier: str) -> str:
         """Delete it and its copies; in words."""

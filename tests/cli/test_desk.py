@@ -35,6 +35,8 @@ class Site:
     quarantine: Quarantine
     handed: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     learnt: list[tuple[str, bytes]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    unproved: bool = False
 
     def deliver(self, sender: str, recipients: tuple[str, ...], message: bytes) -> Answer:
         """Stands for the MTA."""
@@ -47,14 +49,17 @@ class Site:
         self.learnt.append((label, message))
         return "learnt"
 
+    def allow(self, identifier: str) -> str:
+        """Stands for the allow list."""
+        self.asked.append(identifier)
+        if self.unproved:
+            raise ValueError("nothing proves it")
+        return "domain:a.test"
+
     def desk(self) -> Desk:
         """The desk."""
         releaser = Releaser(self.quarantine, self.deliver, "mx.local.test")
-        return Desk(
-            Reviewer(
-                self.quarantine, releaser, lambda found: iter([f"reason {found.verdict.code}"]), self.learn, Actor("me")
-            )
-        )
+        return Desk(Reviewer(self.quarantine, releaser, words, self.learn, Actor("me"), self.allow))
 
     def state(self, number: int) -> State:
         """What has become of a message."""
@@ -128,6 +133,20 @@ def test_decides(site: Site, key: str, state: State) -> None:
     assert [site.state(number) for number in range(3)] == [State.HELD, state, State.HELD]
     assert len(site.handed) == (key == "r")
     assert site.quarantine.audit(identifier(1))[-1].actor == "me"
+
+
+@pytest.mark.parametrize("unproved", [False, True])
+def test_allows(site: Site, unproved: bool) -> None:  # noqa: FBT001  # a case
+    """One key releases and lets the sender in; where nothing proves him neither is done."""
+    site.unproved = unproved
+
+    async def steps(pilot: Pilot[None], desk: Desk) -> None:
+        await pilot.press("w")
+        await until(pilot, lambda: bool(site.asked) and desk.query_one(DataTable).row_count == 2 + unproved)
+
+    drive(site, steps)
+    assert site.state(2) is (State.HELD if unproved else State.DELIVERED)
+    assert site.asked == [identifier(2)]
 
 
 def test_undoes(site: Site) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -102,6 +103,26 @@ def test_taken_back(stack: Stack) -> None:
     assert stack.send(SPAM, GOOD, "eve@bulk.test").code == 550
     changed(stack, "block", "remove", "domain:bulk.test")
     assert stack.send(SPAM, GOOD, "eve@bulk.test").code == 250
+
+
+def test_released_and_allowed(stack: Stack, tmp_path: Path) -> None:
+    """What a held message has proved lets its sender in from then on; who only writes the same name stays out."""
+    spam = message("alice@aligned.test", "You have WON $$$ 1,000,000", "Claim it: http://pills.test/claim?id=1\r\n")
+    held = stack.send(signed(spam, now=int(time.time())), STRANGER, "x@elsewhere.test")
+    assert held.action == "quarantine", held.event
+    (entry,) = stack.held(held)
+    before = len(stack.filterd.events("own_lists_changed"))
+    config = tmp_path / "filterd.toml"
+    listener = f'[quarantine]\nrelease = "inet:{stack.postfix.release_port}@127.0.0.1"\n'
+    config.write_text(f"{stack.filterd.config.read_text()}\n{listener}")
+    argv = [*COMMAND, "quarantine", "release", "--allow", entry.id, "--config", str(config)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, f"{entry.id} allowed: domain:aligned.test until" in done.stdout) == (0, True), done.stderr
+    wait_until(lambda: len(stack.filterd.events("own_lists_changed")) >= before + 2, "both fronts know", WITHIN)
+    assert stack.delivered(held).sender == "x@elsewhere.test"
+    proved = stack.send(signed(spam, now=int(time.time())), STRANGER, "x@elsewhere.test")
+    claimed = stack.send(spam, STRANGER, "alice@aligned.test")
+    assert (proved.action, claimed.action == "accept") == ("accept", False)
 
 
 @pytest.mark.threat("RES-03")
