@@ -20,6 +20,7 @@ from psycopg.pq import TransactionStatus
 from filterd.model.custody import CustodyError
 from filterd.quarantine.database import AmbiguousCommitError
 from filterd.quarantine.postgres_schema import EXTENSION, SCRIPT, SEARCH, UPGRADES, VERSION
+from filterd.store.embedded import foreign
 
 CONNECT: Final = 2  # seconds for connecting to one address of the server
 ANSWER: Final = 8.0  # seconds that we wait for any one answer, a frozen server's too
@@ -202,8 +203,11 @@ def _ensure_schema(raw: _Connection) -> None:
         version = _version(raw)
         if version == VERSION:
             return
-        for statement in _missing(version):
-            raw.execute(statement)
+        try:
+            for statement in _missing(version):
+                raw.execute(statement)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise CustodyError(f"{_words(error)}: {_who_may(version)}") from error
         _index_texts(raw)
         raw.execute("UPDATE ledger_version SET version = %s", (VERSION,))
 
@@ -215,9 +219,16 @@ def _missing(version: int | None) -> Iterator[str]:
         return
     while version != VERSION:
         if version not in UPGRADES:
-            raise CustodyError(f"ledger: schema {version} is not {VERSION}, which this release reads")
+            raise CustodyError(f"ledger: {foreign(version, VERSION)}")
         yield from UPGRADES[version]
         version += 1
+
+
+def _who_may(version: int | None) -> str:
+    """What to do where a role that may make no tables is the first to come."""
+    found = "there are no tables" if version is None else f"schema {version} is to be brought to {VERSION}"
+    remedy = "use it once as their owner (filterd quarantine list), then run deploy/postgresql/roles.sql"
+    return f"{found}, which this user may not: {remedy}"
 
 
 def _version(raw: _Connection) -> int | None:

@@ -100,9 +100,15 @@ def _missing(version: int, schema: Schema) -> Iterator[str]:
         return
     while version != schema.version:
         if version not in schema.upgrades:
-            raise SchemaVersionError(f"schema {version} is not {schema.version}, which this release reads")
+            raise SchemaVersionError(foreign(version, schema.version))
         yield from schema.upgrades[version]
         version += 1
+
+
+def foreign(version: int, known: int) -> str:
+    """What is said of a schema that no upgrade leads from."""
+    remedy = "go back to the release that wrote it, or to a backup made before"
+    return f"schema {version} is not one that this release reads (up to {known}): nothing was changed; {remedy}"
 
 
 def _version(connection: sqlite3.Connection) -> int:
