@@ -173,9 +173,12 @@ def keep_rule_costs(config: Config, files: Mapping[str, float], rules: Mapping[s
     return True
 
 
-def open_quarantine(config: Config) -> Quarantine:
-    """The quarantine, for looking and for deleting; nothing is made before something is held."""
-    return quarantine_of(config)
+def open_quarantine(config: Config, *, upkeep: bool = False) -> Quarantine:
+    """The quarantine, for looking and for deleting; nothing is made before something is held.
+
+    `upkeep` as in quarantine_of.
+    """
+    return quarantine_of(config, upkeep=upkeep)
 
 
 def open_journal(config: Config) -> Journal:

@@ -40,7 +40,7 @@ def digest(
         _write(templates)
         return
     settings = configuration(config)
-    with opened(config) as quarantine:
+    with opened(config, upkeep=True) as quarantine:
         try:
             post = post_of(settings, quarantine)
         except TemplateError as error:

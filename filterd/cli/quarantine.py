@@ -140,15 +140,15 @@ def show(
 
 
 @contextmanager
-def opened(config: Path | None) -> Iterator[Quarantine]:
-    """The quarantine; what goes wrong with it ends the command in words.
+def opened(config: Path | None, *, upkeep: bool = False) -> Iterator[Quarantine]:
+    """The quarantine, with `upkeep` as the user of that; what goes wrong with it ends the command in words.
 
     Where the site leaves held mail with the MTA, that is said, on standard error: no script reads it there.
     """
     settings = configuration(config)
     if settings.quarantine.mode == "mta-hold":
         typer.echo(ELSEWHERE, err=True)
-    quarantine = open_quarantine(settings)
+    quarantine = open_quarantine(settings, upkeep=upkeep)
     try:
         yield quarantine
     except KeyError as error:

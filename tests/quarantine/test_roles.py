@@ -1,25 +1,57 @@
 """The roles of deploy/postgresql/roles.sql in a real server: what each may do, and that it may do no more."""
 
+import json
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from filterd.cli import app
 from filterd.model.custody import CustodyError
+from filterd.operations.digest import Post
+from filterd.operations.digest_mail import Letterhead
+from filterd.operations.digest_sheets import Audience, Schedule
+from filterd.operations.digest_templates import load_templates
 from filterd.quarantine import Actor, Attempt, Lease, Quarantine, State
+from filterd.quarantine.digests import Told
 from filterd.quarantine.opening import Place, open_quarantine
+from filterd.quarantine.relay import Answer, Fate
 from tests.quarantine.backends import ROOT, hold, read
 from tests.quarantine.samples import evidence, identifier, raw, whole
 from tests.support.postgres import PostgresServer, postgres_server
 
 pytestmark = [pytest.mark.integration, pytest.mark.threat("QUA-17")]
 ME = Actor("me", "tty1")
-TABLES = ("entries", "audit", "head", "blobs", "litter", "ledger_version")
+TABLES = (
+    "entries",
+    "audit",
+    "head",
+    "blobs",
+    "litter",
+    "ledger_version",
+    "digest_rounds",
+    "digests",
+    "tokens",
+)
+USERS = ("mx_milter", "mx_reviewer", "mx_purge", "mx_upkeep")
+# What each may do with the tables of what is done once: no more than that.
+ONCE = {
+    "mx_milter": {("tokens", "INSERT")},
+    "mx_reviewer": set(),
+    "mx_purge": set(),
+    "mx_upkeep": {
+        *[(table, act) for table in ("digest_rounds", "digests") for act in ("SELECT", "INSERT", "UPDATE", "DELETE")],
+        ("tokens", "SELECT"),
+        ("tokens", "DELETE"),
+    },
+}
 SQL = "'; DROP TABLE entries; --"
 
 
@@ -57,6 +89,10 @@ class Site:
         self.opened.append(made)
         return made
 
+    def url(self, user: str) -> str:
+        """How that user names the ledger."""
+        return self._server.url(self._database, user)
+
     def refuses(self, user: str, statement: str) -> bool:
         """Whether the server lets that user not do this."""
         with psycopg.connect(self._server.url(self._database, user), autocommit=True) as connection:
@@ -65,6 +101,20 @@ class Site:
             except psycopg.errors.InsufficientPrivilege:
                 return True
         return False
+
+    def may(self, user: str, table: str, act: str) -> bool:
+        """Whether the server says that this user may do this with a table, or with a column of it."""
+        columns = act in {"SELECT", "INSERT", "UPDATE"}
+        check = "has_any_column_privilege" if columns else "has_table_privilege"
+        with psycopg.connect(self._server.url(self._database)) as owner:
+            row = owner.execute(f"SELECT {check}(%s, %s, %s)".encode(), (user, table, act)).fetchone()
+        assert row is not None
+        return bool(row[0])
+
+    def tables(self) -> set[str]:
+        """All there are."""
+        with psycopg.connect(self._server.url(self._database)) as owner:
+            return {row[0] for row in owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
 
 
 @pytest.fixture
@@ -95,7 +145,7 @@ def test_milter(site: Site) -> None:
     assert site.refuses("mx_milter", "SELECT * FROM audit")
 
 
-@pytest.mark.parametrize("user", ["mx_milter", "mx_reviewer", "mx_purge", "mx_upkeep"])
+@pytest.mark.parametrize("user", USERS)
 def test_audit_is_nobodys(site: Site, user: str) -> None:
     """No role alters or removes an audit row, or any table."""
     assert site.refuses(user, "DELETE FROM audit")
@@ -142,6 +192,71 @@ def test_purge(site: Site) -> None:
     with pytest.raises(KeyError):
         owner.evidence(identifier(1))
     assert owner.verify_audit().broken is None
+
+
+def test_every_table_is_thought_of(site: Site) -> None:
+    """roles.sql takes each table there is from everybody first: a new one cannot be forgotten."""
+    text = (ROOT / "deploy" / "postgresql" / "roles.sql").read_text()
+    named = set(text.partition("REVOKE ALL ON ")[2].partition("\n")[0].replace(" ", "").split(","))
+    assert site.tables() == named == set(TABLES)
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_what_is_done_once(site: Site, user: str) -> None:
+    """Digests are the upkeep's; a token's row is added by the milter, removed by the upkeep, and changed by nobody."""
+    acts = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
+    tables = ("digest_rounds", "digests", "tokens")
+    assert {(table, act) for table in tables for act in acts if site.may(user, table, act)} == ONCE[user]
+
+
+def test_tokens(site: Site) -> None:
+    """The milter uses a token once, sees none, and takes none back; the upkeep forgets the old ones alone."""
+    milter = site.as_("mx_milter")
+    assert [milter.redeemed.redeem(nonce, 50.0) for nonce in ("a", "b", "a")] == [True, True, False]
+    assert site.refuses("mx_milter", "SELECT nonce FROM tokens")
+    assert site.refuses("mx_milter", "DELETE FROM tokens")
+    assert site.refuses("mx_milter", "UPDATE tokens SET nonce = 'c'")
+    assert site.refuses("mx_milter", "INSERT INTO tokens VALUES ('a', 9) ON CONFLICT (nonce) DO UPDATE SET expires = 9")
+    with pytest.raises(CustodyError, match="permission denied"):
+        site.as_("mx_reviewer").redeemed.redeem("c", 50.0)
+    upkeep = site.as_("mx_upkeep")
+    assert (upkeep.redeemed.forget(50.0), upkeep.redeemed.forget(51.0)) == (0, 2)
+    assert site.refuses("mx_upkeep", "INSERT INTO tokens VALUES ('a', 9)")
+
+
+def test_digests(site: Site) -> None:
+    """The upkeep tells people, once; nobody else learns who was told, and none of them is needed for it."""
+    hold(site.as_("mx_milter"), 1)
+    upkeep = site.as_("mx_upkeep")
+    told: list[str] = []
+
+    def deliver(sender: str, recipients: tuple[str, ...], message: bytes) -> Answer:
+        assert (sender, identifier(1).encode() in message) == ("", True)
+        told.extend(recipients)
+        return Answer(Fate.DELIVERED, "250 ok")
+
+    letterhead = Letterhead("filterd@mx.test", "", "mx.test", UTC, load_templates(None))
+    post = Post(upkeep, deliver, Audience(("r@c.test",)), letterhead, Schedule(0, 7, 0, UTC))
+    assert [mail.count for mail in post.preview()] == [2]
+    assert [one.state for one in post.due(ME)] == [Told.SENT]
+    assert (list(post.due(ME)), told) == ([], ["r@c.test"])
+    for user in USERS[:3]:
+        with pytest.raises(CustodyError, match="permission denied"):
+            site.as_(user).digests.newest()
+    assert site.as_("filterd").verify_audit().broken is None
+
+
+def test_digests_by_command(site: Site, tmp_path: Path) -> None:
+    """`filterd quarantine digest` works as the upkeep's user where there is one: who holds or reviews may not."""
+    config = tmp_path / "filterd.toml"
+    digest = '[digest]\nreviewers = ["r@c.test"]\nsender = "filterd@mx.test"\n'
+    urls = f'[quarantine]\nurl = "{site.url("mx_reviewer")}"\n'
+    config.write_text(f'[paths]\nstate = "{tmp_path}"\n{digest}{urls}')
+    command = ["quarantine", "digest", "--dry-run", "--json", "--config", str(config)]
+    refused = CliRunner().invoke(app, command)
+    assert (refused.exit_code, "permission denied for table digest_rounds" in refused.stderr) == (1, True)
+    config.write_text(f'{config.read_text()}upkeep_url = "{site.url("mx_upkeep")}"\n')
+    assert json.loads(CliRunner().invoke(app, command).stdout)["ids"] == [identifier(0)]
 
 
 def test_upkeep(site: Site) -> None:
