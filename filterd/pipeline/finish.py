@@ -259,6 +259,8 @@ def _conclude(end: _End, verdict: Verdict, shares: tuple[Share, ...]) -> Decisio
     if len(shares) > 1 and verdict.action in DELIVERED:
         others = [share for share in shares if share.verdict.action not in DELIVERED]
         changes += removed([recipient for share in others for recipient in share.recipients])
+        if any(share.verdict.action is Action.QUARANTINE for share in others):
+            parts.counters.held_in_part()
     decision = Decision(verdict, changes, shares, hold_reason(transaction.id, verdict) if kept else "")
     seconds = parts.monotonic() - end.started
     _trace(end, verdict, shares, seconds)

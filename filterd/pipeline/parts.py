@@ -54,6 +54,9 @@ class Counters(Protocol):
     def custody_failed(self) -> None:
         """Count a message that could not be stored."""
 
+    def held_in_part(self) -> None:
+        """Count a message that is held for some of its recipients and delivered to the others."""
+
     def lookups(self, asked: int, wire: int) -> None:
         """Count a message's DNS questions and those that went out."""
 

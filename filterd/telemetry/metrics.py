@@ -117,6 +117,10 @@ class FrontMetrics:
         """A message that could not be stored."""
         self.inc("filterd_custody_failures")
 
+    def held_in_part(self) -> None:
+        """A message that is held for some of its recipients and delivered to the others."""
+        self.inc("filterd_partial_holds")
+
     def callback_crashed(self) -> None:
         """An exception that reached a milter callback."""
         self.inc("filterd_callback_crashes")

@@ -50,6 +50,11 @@ def families(checks: tuple[str, ...], lists: tuple[str, ...] = (), rates: tuple[
         ),
         Family("filterd_inspector_failures", "counter", "Messages not read, by why.", (("kind", INSPECTOR_KINDS),)),
         Family("filterd_custody_failures", "counter", "Messages that could not be stored and were deferred."),
+        Family(
+            "filterd_partial_holds",
+            "counter",
+            "Messages held for some of their recipients and delivered to the others, as filterd_messages has them.",
+        ),
         Family("filterd_callback_crashes", "counter", "Exceptions that reached a milter callback."),
         Family("filterd_dns_questions", "counter", "DNS questions that messages asked."),
         Family("filterd_dns_wire_queries", "counter", "DNS questions that a front's own cache could not answer."),

@@ -179,6 +179,10 @@ class FakeCounters:
         """Count a message that could not be kept."""
         self.calls.append(("custody_failed",))
 
+    def held_in_part(self) -> None:
+        """Count a message that is held for some."""
+        self.calls.append(("held_in_part",))
+
     def lookups(self, asked: int, wire: int) -> None:
         """Count questions."""
         self.calls.append(("lookups", asked, wire))

@@ -79,6 +79,33 @@ def test_held_for_one_tagged_for_another_let_through_to_the_third(front: Front) 
     ]
 
 
+@pytest.mark.parametrize(
+    ("symbol", "recipients", "count"),
+    [
+        ("TAGGED", (A, B, C), 1),
+        ("TAGGED", ("x@refused.test", B), 1),
+        ("TAGGED", (A, "x@observed.test"), 1),
+        ("TAGGED", (A,), 0),
+        ("TAGGED", (A, "z@held.test"), 0),
+        ("TAGGED", (B, C), 0),
+        ("TAGGED", ("x@observed.test", C), 0),
+        ("HELD", (A, B), 0),
+        ("REFUSED", ("x@refused.test", B), 0),
+    ],
+)
+def test_holds_in_part_are_counted(front: Front, symbol: str, recipients: tuple[str, ...], count: int) -> None:
+    """Once a message that some get and that is held for others; not where nobody gets it, or everybody does."""
+    _finished(_front(front, symbol), *recipients)
+    assert front.counters.calls.count(("held_in_part",)) == count
+
+
+@pytest.mark.threat("RES-04")
+def test_a_hold_in_part_that_failed_is_not_counted(front: Front) -> None:
+    """It was deferred for all."""
+    _finished(replace(_front(front, "TAGGED"), custodian=FakeCustodian("No space left")), A, B)
+    assert ("held_in_part",) not in front.counters.calls
+
+
 def test_recipients_go_after_the_fields(front: Front) -> None:
     """Forged fields out, ours in, then who does not get it."""
     edits = _finished(_front(front, "TAGGED"), A, B).edits

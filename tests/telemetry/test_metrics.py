@@ -31,6 +31,15 @@ def test_the_page_is_the_sum_of_all_fronts() -> None:
     }
 
 
+def test_holds_in_part() -> None:
+    """Have a series of their own, beside what the message was for the others."""
+    metrics = Metrics.create(1)
+    metrics.front(0).held_in_part()
+    metrics.front(0).message("accept", 0.25)
+    assert values(metrics)[("filterd_partial_holds_total",)] == 1.0
+    assert values(metrics)[("filterd_messages_total", "accept")] == 1.0
+
+
 def test_a_forked_process_counts_into_the_same_memory() -> None:
     """What a front counts after the fork is seen by the supervisor, even when the front dies at once."""
     metrics = Metrics.create(1)
