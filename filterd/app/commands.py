@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from filterd.app.daemon import quarantine_of
+from filterd.app.diagnosing import release_findings
 from filterd.app.front import LiveFront, Resolving, StartError, shared_state
 from filterd.app.nursery import FULL, nursery_settings
 from filterd.app.site import Site
@@ -205,6 +206,7 @@ def diagnose(site: Site) -> list[Diagnosis]:
         store.close()
     if config.quarantine.shared:
         found.append(doctor.check_ledger(lambda: _look(config)))
+    found += release_findings(config)
     if config.classifier.enabled:
         from filterd.app.learning import look_at_model  # noqa: PLC0415  # numpy: no other command pays for it
 
