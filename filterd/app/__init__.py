@@ -20,6 +20,7 @@ from filterd.app.daemon import Commanded, StartRefusedError, StillStartingError,
 from filterd.app.front import StartError
 from filterd.app.limits import open_limits
 from filterd.app.lists import open_lists, suspended_lists
+from filterd.app.retention import limits_of
 from filterd.app.rule_files import around, data_files
 from filterd.app.site import Site, load_config, load_site
 from filterd.app.upkeep import releaser_of
@@ -37,6 +38,7 @@ __all__ = [
     "data_files",
     "diagnose",
     "keep_rule_costs",
+    "limits_of",
     "load_config",
     "load_site",
     "open_bench",

@@ -5,7 +5,7 @@ sign that is not put up again in time is of no account.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,6 @@ from typing import Final
 from filterd.model.custody import Custodian, CustodyError, Evidence
 from filterd.model.message import RawMessage
 
-NAME: Final = "quarantine-full"  # under [paths] state
 FRESH: Final = 120.0  # seconds a sign counts; while it is up the upkeep looks every ROUND
 
 
@@ -41,16 +40,20 @@ class FullSign:
 
 @dataclass(frozen=True, slots=True)
 class Bounded:
-    """Holds nothing while the sign is up: the client is told to try again. Implements Custodian."""
+    """Holds nothing while a sign is up for it: the client is told to try again. Implements Custodian.
+
+    `signs` are those that mail held for a reason goes by.
+    """
 
     custodian: Custodian
-    sign: FullSign
+    signs: Callable[[str], Iterable[FullSign]]
 
     def hold(self, evidence: Evidence, message: RawMessage) -> str:
         """As the custodian behind it; CustodyError too where there is no room."""
-        if self.sign.up():
-            raise CustodyError(
-                "quarantine: as full as [quarantine] most_messages and most_bytes allow, and all of it is under legal"
-                " hold or being released"
-            )
+        for sign in self.signs(evidence.verdict.code):
+            if sign.up():
+                raise CustodyError(
+                    "quarantine: as full as most_messages and most_bytes of [quarantine] allow, all of it or a class,"
+                    f" and all of that is under legal hold or being released ({sign.path.name})"
+                )
         return self.custodian.hold(evidence, message)

@@ -16,14 +16,14 @@ import structlog
 
 from filterd import __version__
 from filterd.app.beside import Beside
-from filterd.app.bounds import NAME as FULL
-from filterd.app.bounds import Bounded, FullSign
+from filterd.app.bounds import Bounded
 from filterd.app.early import policy_server
 from filterd.app.front import LiveFront, shared_state
 from filterd.app.learner import LearnerProcess, Tended, autolearn
 from filterd.app.lists import protection
 from filterd.app.nursery import nursery_settings
 from filterd.app.releasing import door_of, keys_of, uses_tokens
+from filterd.app.retention import signs_of
 from filterd.app.site import Site, load_config, load_site
 from filterd.app.upkeep import begin_upkeep
 from filterd.checks.registry import ALL
@@ -221,7 +221,7 @@ class _Serving(LiveFront):
             nursery=nursery,
             inspectors=site.config.inspectors.per_front,
             store=store,
-            custodian=Bounded(self._quarantine, FullSign(site.config.state_directory / FULL)),
+            custodian=Bounded(self._quarantine, signs_of(site.config)),
             journal=self._journal,
             metrics=row,
             remembers=site.config.reputation.enabled,

@@ -9,6 +9,7 @@ from typing import Final
 
 from filterd.app.digests import template_problems
 from filterd.app.policies import INSPECTOR, load_policies
+from filterd.app.retention import unknown_reasons
 from filterd.app.scores import COMPOSITES, REGEX, load_basis, site_scores
 from filterd.checks.dnsbl import DnsblCheck
 from filterd.checks.iprev import IprevCheck
@@ -77,6 +78,7 @@ def load_site(config: Config, path: Path | None = None) -> Site:
         *_unscored(zones, scores),
         *_late(config, zones, path or DEFAULT_PATH),
         *misled,
+        *unknown_reasons(config, path or DEFAULT_PATH, scores),
         *[f"{path or DEFAULT_PATH}: {problem}" for problem in template_problems(config)],
     ]
     if not (folder / "yara").is_dir():

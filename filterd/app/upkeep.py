@@ -8,15 +8,15 @@ from typing import Final
 
 import structlog
 
-from filterd.app.bounds import NAME as FULL
-from filterd.app.bounds import FullSign
 from filterd.app.digests import post_of, tell_digests
 from filterd.app.releasing import deliver_of
+from filterd.app.retention import limits_of, sign_of
 from filterd.config import Config
 from filterd.model.custody import CustodyError
 from filterd.operations.release import Releaser
+from filterd.operations.retention import ALL, DAY
 from filterd.operations.teaching import owed, teach
-from filterd.operations.upkeep import DAY, Done, Limits, retry, sweep
+from filterd.operations.upkeep import Done, retry, sweep
 from filterd.quarantine import Quarantine, State
 from filterd.quarantine.changes import DAEMON
 from filterd.telemetry import Event
@@ -32,16 +32,10 @@ def releaser_of(config: Config, quarantine: Quarantine) -> Releaser:
     return Releaser(quarantine, deliver_of(config), config.authserv_id)
 
 
-def limits_of(config: Config) -> Limits:
-    """How long held mail is kept."""
-    held = config.quarantine
-    return Limits(held.keep * DAY, held.undo * DAY, held.most_messages, held.most_bytes)
-
-
 def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
     """Begin, in a thread; what is given back ends it."""
     closing = threading.Event()
-    sign = FullSign(config.state_directory / FULL)
+    signs = {name: sign_of(config, name) for name in (ALL, *config.quarantine.classes)}
     releaser, limits, post = releaser_of(config, quarantine), limits_of(config), post_of(config, quarantine)
 
     def run() -> None:
@@ -56,9 +50,10 @@ def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
                 if full or time.monotonic() - swept > SWEEP:
                     swept = time.monotonic()
                     done = sweep(quarantine, limits, time.time())
-                    full = done.full
+                    full = bool(done.full)
                     tell(done)
-                    sign.put(up=full)
+                    for name, sign in signs.items():
+                        sign.put(up=name in done.full)
                     quarantine.redeemed.forget(time.time() - DAY)
             except (CustodyError, OSError) as error:
                 _log.error(Event.UPKEEP_FAILED, cause=str(error))

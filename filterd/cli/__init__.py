@@ -10,6 +10,7 @@ from filterd.cli import (
     deletion,
     digest,
     dnsbl,
+    expiry,
     explain,
     export,
     learn,
@@ -52,6 +53,7 @@ for command in (
     teaching.learn,
     release.keep,
     release.purge,
+    expiry.expire,
     custody.verify,
     custody.stats,
 ):

@@ -8,6 +8,7 @@ from pydantic import field_validator, model_validator
 
 from filterd.config.fields import ListenField, PathField, Section, key
 from filterd.config.listen import Listen, ListenKind, parse_listen
+from filterd.config.retention import MAX_CLASSES, Classes
 from filterd.config.secrets import readable
 
 POSTGRESQL: Final = ("postgresql", "postgres")
@@ -78,6 +79,14 @@ class Quarantine(Section):
     )
     most_bytes: int = key(
         0, "Bytes of waiting messages at most: beyond it the oldest expire; 0: as many as come.", "bytes", ge=0
+    )
+    classes: Classes = key(
+        {},
+        "Other bounds for mail held for some reasons, by names of yours: `[quarantine.classes.malware]`, `reasons ="
+        ' ["yara-*", "clamd-*"]` (as `filterd quarantine list` shows them, `*` at the end for anything; of several the'
+        " longest counts), with `keep`, `most_messages`, `most_bytes` of that class alone; what it leaves out is as for"
+        " all. `filterd quarantine expire --dry-run` shows what a file would have go.",
+        max_length=MAX_CLASSES,
     )
 
     @field_validator("url", "upkeep_url")

@@ -1,37 +1,49 @@
 """What held mail needs while nobody looks: releases tried again, old messages expired, files removed in their time."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from filterd.operations.release import Released, Releaser
-from filterd.quarantine import Quarantine
+from filterd.operations.retention import ALL, Bound, Class, Due, due, exceeded
+from filterd.quarantine import Actor, Quarantine
 from filterd.quarantine.changes import DAEMON
 
-DAY: Final = 86_400.0  # seconds
+MOST: Final = 10_000  # entries looked for at once: what is remembered of them takes some megabytes
+COMMIT: Final = 100  # of them in one commit: holds wait for it some milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds that a message waits, and that its files outlive its end; messages and bytes at most, 0 for any."""
+    """Seconds that a message waits, and that its files outlive its end; messages and bytes at most, 0 for any.
+
+    `classes` have other bounds for some of the mail.
+    """
 
     keep: float
     undo: float
     most_messages: int = 0
     most_bytes: int = 0
+    classes: tuple[Class, ...] = ()
 
-    def exceeded(self, messages: int, size: int) -> bool:
-        """Whether so many waiting messages of so many bytes are too many."""
-        return 0 < self.most_messages < messages or 0 < self.most_bytes < size
+    @property
+    def everything(self) -> Bound:
+        """The bounds of all mail."""
+        return Bound(self.keep, self.most_messages, self.most_bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What one round did; `full` says that there is too much and nothing left that may expire."""
+    """What one round did; `full` names the classes of which there is too much with nothing left that may expire.
+
+    ALL stands there for everything.
+    """
 
     released: tuple[Released, ...] = ()
     expired: int = 0
     removed: int = 0
-    full: bool = False
+    full: tuple[str, ...] = ()
 
     @property
     def nothing(self) -> bool:
@@ -46,13 +58,25 @@ def retry(releaser: Releaser) -> Done:
 
 def sweep(quarantine: Quarantine, limits: Limits, now: float) -> Done:
     """Expire what is too old or too much, oldest first, and remove the files of what has ended. CustodyError."""
-    expired = quarantine.expire(now - limits.keep)
-    messages, size = quarantine.totals()
-    while limits.exceeded(messages, size):
-        gone = quarantine.expire(now, most=1)
-        if not gone:
-            break  # what is left is under legal hold
-        expired += gone
-        messages, size = quarantine.totals()
-    full = limits.exceeded(messages, size)
+    expired, more = 0, True
+    while more:
+        found = list(islice(due(quarantine, limits.everything, limits.classes, now), MOST))
+        done = expire(quarantine, found, DAEMON)
+        expired, more = expired + done, bool(done) and len(found) == MOST
+    full = exceeded(quarantine.totals(), limits.everything, limits.classes)  # what is left is under legal hold
     return Done(expired=expired, removed=quarantine.sweep(now - limits.undo), full=full)
+
+
+def expire(quarantine: Quarantine, found: Iterable[Due], who: Actor) -> int:
+    """Expire them; how many did. CustodyError."""
+    return sum([quarantine.expire([(one.entry.id, _words(one)) for one in batch], who) for batch in _batches(found)])
+
+
+def _words(one: Due) -> str:
+    return f"{one.name}: {one.why}" if one.name != ALL else one.why
+
+
+def _batches(found: Iterable[Due]) -> Iterator[list[Due]]:
+    rest = iter(found)
+    while batch := list(islice(rest, COMMIT)):
+        yield batch

@@ -52,6 +52,16 @@ class Attempt:
     due: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What retention looks at of an entry that waits for somebody."""
+
+    id: str
+    changed: float
+    size: int
+    code: str
+
+
 def append(connection: Connection, *rows: AuditRow) -> None:
     """Put rows at the end of the chain."""
     seq, end = connection.execute("SELECT seq, link FROM head").fetchone()
@@ -138,11 +148,41 @@ def releases_due(connection: Connection, now: float) -> int:
     return int(connection.execute(query, (now,)).fetchone()[0])
 
 
-def totals(connection: Connection) -> tuple[int, int]:
-    """How many entries wait for somebody, and the bytes of their messages."""
-    query = "SELECT count(*), coalesce(sum(size), 0) FROM entries WHERE state IN ('held', 'failed')"
-    count, size = connection.execute(query).fetchone()
-    return int(count), int(size)
+def totals(connection: Connection) -> dict[str, tuple[int, int]]:
+    """How many entries wait for somebody, and the bytes of their messages, by the reason they are held for."""
+    query = (
+        "SELECT code, count(*), CAST(coalesce(sum(size), 0) AS BIGINT) FROM entries"
+        " WHERE state IN ('held', 'failed') GROUP BY code"
+    )
+    return {code: (int(count), int(size)) for code, count, size in connection.execute(query)}
+
+
+def oldest(
+    connection: Connection, codes: Collection[str], before: float, after: tuple[float, str], most: int
+) -> list[Waiting]:
+    """What has waited since before then for these reasons and is not kept, oldest first, behind `after` (time, id)."""
+    if not codes:
+        return []
+    states, reasons = ", ".join("?" * len(WAITING)), ", ".join("?" * len(codes))
+    # Put together, columns are looked up in no index: that of times finds the oldest at once, those of reasons all.
+    rows = connection.execute(
+        f"SELECT id, changed, size, code FROM entries WHERE files AND NOT kept AND (state || '') IN ({states})"  # noqa: S608  # marks
+        f" AND changed < ? AND (changed, id) > (?, ?) AND (code || '') IN ({reasons}) ORDER BY changed, id LIMIT ?",
+        (*WAITING, before, *after, *codes, most),
+    )
+    return [Waiting(*row) for row in rows]
+
+
+def expire(connection: Connection, act: Act, why: str) -> bool:
+    """Expire an entry that waits and is not kept; False where it does not any more, or is."""
+    states = ", ".join("?" * len(WAITING))
+    done = connection.execute(
+        f"UPDATE entries SET state = ?, changed = ?, outcome = '' WHERE id = ? AND NOT kept AND state IN ({states})",  # noqa: S608  # marks
+        (State.EXPIRED, act.now, act.id, *WAITING),
+    ).rowcount
+    if done:
+        append(connection, act.row("expire", why))
+    return bool(done)
 
 
 def end_attempt(connection: Connection, act: Act, lease: Lease, attempt: Attempt) -> bool:
@@ -158,7 +198,7 @@ def end_attempt(connection: Connection, act: Act, lease: Lease, attempt: Attempt
 
 
 def end(connection: Connection, act: Act, to: State, action: str) -> str | None:
-    """Delete or expire an entry and its copies: None where that is done, else why not, in words."""
+    """Delete an entry and its copies: None where that is done, else why not, in words."""
     state, digest, kept, _ = _read(connection, act.id)
     if kept or state not in (*WAITING, State.DELIVERED):
         why = "under legal hold" if kept else f"was {state}"

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -12,18 +12,18 @@ from filterd.model.message import RawMessage
 from filterd.quarantine import changes
 from filterd.quarantine import evidence as evidence_format
 from filterd.quarantine.chain import AuditRow, ChainState
-from filterd.quarantine.changes import Act, Attempt, Lease
+from filterd.quarantine.changes import Act, Attempt, Lease, Waiting
 from filterd.quarantine.database import BUSY, Database, SqliteDatabase
 from filterd.quarantine.digests import Digests
 from filterd.quarantine.durable import Fsync
-from filterd.quarantine.entries import ENDED, WAITING, Actor, Entry, EntryFilter, State, entry_of, storable
+from filterd.quarantine.entries import ENDED, Actor, Entry, EntryFilter, State, entry_of, storable
 from filterd.quarantine.files import Files
 from filterd.quarantine.inventory import Survey
 from filterd.quarantine.ledger import Ledger
 from filterd.quarantine.local import LocalFiles
 from filterd.quarantine.redeemed import Redeemed
 
-SWEPT: Final = 1_000  # entries expired or swept at once: a commit each
+SWEPT: Final = 1_000  # entries swept at once, a commit each, or looked at for what has expired
 
 _HELD: Final = EntryFilter()
 
@@ -148,12 +148,21 @@ class Quarantine:
         with self._ledger.reading() as connection:
             return changes.releases_due(connection, self._clock())
 
-    def totals(self) -> tuple[int, int]:
-        """How many entries wait for somebody, and the bytes of their messages."""
+    def totals(self) -> dict[str, tuple[int, int]]:
+        """How many entries wait for somebody, and the bytes of their messages, by the reason they are held for."""
         if not self._exists():
-            return 0, 0
+            return {}
         with self._ledger.reading() as connection:
             return changes.totals(connection)
+
+    def oldest(
+        self, codes: Collection[str], before: float, after: tuple[float, str] = (0.0, ""), most: int = SWEPT
+    ) -> list[Waiting]:
+        """As changes.oldest."""
+        if not self._exists():
+            return []
+        with self._ledger.reading() as connection:
+            return changes.oldest(connection, codes, before, after, most)
 
     def due_release(self, lease: Lease) -> str | None:
         """As changes.due_release, for now."""
@@ -167,18 +176,10 @@ class Quarantine:
         with self._ledger.changing() as connection:
             return changes.end_attempt(connection, Act(identifier, who, self._clock()), lease, attempt)
 
-    def expire(self, before: float, most: int = SWEPT) -> int:
-        """Expire what has waited since before then, oldest first, but what is kept; how many entries."""
-        if not self._exists():
-            return 0
-        done = 0
-        with self._ledger.reading() as connection:
-            found = changes.old(connection, WAITING, before, most)
-        for identifier in found:
-            with self._ledger.changing() as connection:
-                act = Act(identifier, changes.DAEMON, self._clock())
-                done += changes.end(connection, act, State.EXPIRED, "expire") is None
-        return done
+    def expire(self, ids: Iterable[tuple[str, str]], who: Actor = changes.DAEMON) -> int:
+        """Expire these in one commit, each with why; how many did: not what is kept or waits no more."""
+        with self._ledger.changing() as connection:
+            return sum([changes.expire(connection, Act(one, who, self._clock()), why) for one, why in ids])
 
     def sweep(self, before: float, most: int = SWEPT) -> int:
         """Remove the files of what was delivered, deleted or has expired before then; how many entries."""

@@ -10,7 +10,8 @@ import pytest
 
 from filterd.app.bounds import FRESH, Bounded, FullSign
 from filterd.model.custody import CustodyError
-from filterd.operations.upkeep import DAY, Limits, sweep
+from filterd.operations.retention import ALL, DAY
+from filterd.operations.upkeep import Limits, sweep
 from filterd.quarantine import Actor, EntryFilter, Lease, Quarantine, State
 from tests.quarantine.samples import NOW, evidence, identifier, raw, whole
 
@@ -64,7 +65,7 @@ def test_the_oldest_goes_first(quarantine: Quarantine, bound: Limits, left: list
     """By age, by number and by bytes, and no more than has to."""
     done = sweep(quarantine, bound, NOW + 4)
     assert waiting(quarantine) == left
-    assert (done.expired, done.full) == (5 - len(left), False)
+    assert (done.expired, done.full) == (5 - len(left), ())
 
 
 def test_what_is_kept_stays(quarantine: Quarantine) -> None:
@@ -72,7 +73,7 @@ def test_what_is_kept_stays(quarantine: Quarantine) -> None:
     quarantine.keep(identifier(0), ME, on=True)
     quarantine.begin_release(identifier(1), ME, ("a@b.test",), Lease("x", 9e9))
     done = sweep(quarantine, limits(messages=2), NOW + 4)
-    assert (waiting(quarantine), done.full) == ([0, 4], False)
+    assert (waiting(quarantine), done.full) == ([0, 4], ())
     entry = quarantine.entry(identifier(1))
     assert entry is not None
     assert entry.state is State.RELEASING
@@ -83,10 +84,10 @@ def test_nothing_is_refused_without_a_word(quarantine: Quarantine, tmp_path: Pat
     for number in range(5):
         quarantine.keep(identifier(number), ME, on=True)
     sign = FullSign(tmp_path / "full")
-    bounded = Bounded(quarantine, sign)
+    bounded = Bounded(quarantine, lambda _: (sign,))
     done = sweep(quarantine, limits(messages=3), NOW + 4)
-    assert (done.expired, done.full, waiting(quarantine)) == (0, True, [0, 1, 2, 3, 4])
-    sign.put(up=done.full)
+    assert (done.expired, done.full, waiting(quarantine)) == (0, (ALL,), [0, 1, 2, 3, 4])
+    sign.put(up=bool(done.full))
     with raw(b"body 7") as message:
         with pytest.raises(CustodyError, match="most_messages"):
             bounded.hold(evidence(7, whole(b"body 7")), message)
@@ -94,7 +95,7 @@ def test_nothing_is_refused_without_a_word(quarantine: Quarantine, tmp_path: Pat
         quarantine.keep(identifier(0), ME, on=False)
         quarantine.keep(identifier(1), ME, on=False)
         done = sweep(quarantine, limits(messages=3), NOW + 4)
-        sign.put(up=done.full)
+        sign.put(up=bool(done.full))
         assert bounded.hold(evidence(7, whole(b"body 7")), message) == identifier(7)
     assert waiting(quarantine) == [2, 3, 4, 7]
 

@@ -9,16 +9,18 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from filterd.model.custody import CustodyError
+from filterd.operations.retention import DAY, Bound, Class, due
+from filterd.operations.upkeep import Limits, sweep
 from filterd.quarantine import Actor, Attempt, EntryFilter, Lease, Quarantine, State
 from filterd.quarantine.opening import Place
 from tests.quarantine.backends import Backend, hold, read, with_store
-from tests.quarantine.samples import evidence, identifier, raw, whole
+from tests.quarantine.samples import NOW, evidence, identifier, raw, whole
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.s3 import S3Server, s3_server
 
@@ -69,6 +71,10 @@ def state(quarantine: Quarantine, number: int = 0) -> State:
     entry = quarantine.entry(identifier(number))
     assert entry is not None
     return entry.state
+
+
+def _states(letters: str) -> list[State]:
+    return [{"E": State.EXPIRED, "H": State.HELD}[letter] for letter in letters]
 
 
 class TestBackends:
@@ -131,7 +137,7 @@ class TestBackends:
             (identifier(2), 1),
             (identifier(1), 2),
         ]
-        assert node.totals() == (5, 5 * len(whole(b"1")))
+        assert node.totals() == {"score": (5, 5 * len(whole(b"1")))}
         assert node.stats(0.0) == [("held", "score", 5, 5 * len(whole(b"1")))]
 
     @pytest.mark.threat("QUA-04")
@@ -179,7 +185,7 @@ class TestBackends:
         hold(node)
         node.keep(identifier(), ME, on=True)
         assert node.delete(identifier(), ME) == "under legal hold"
-        assert (node.expire(time.time() + 1), node.purge(identifier(), ME, "asked")) == (0, False)
+        assert (node.expire([(identifier(), "old")]), node.purge(identifier(), ME, "asked")) == (0, False)
         node.keep(identifier(), ME, on=False)
         assert node.purge(identifier(), ME, "asked")
         assert (node.entry(identifier()), backend.files()) == (None, set())
@@ -193,6 +199,40 @@ class TestBackends:
         ]
         with pytest.raises(KeyError):
             node.purge(identifier(), ME, "asked")
+
+    @pytest.mark.threat("QUA-12", "QUA-13")
+    def test_retention_by_class(self, node: Quarantine) -> None:
+        """Each class by its own age, number and bytes, the oldest first; then all together; never what is kept."""
+        codes = ("score", "yara-eicar", "yara-other", "dmarc-reject", "score")
+        for number in range(15):
+            found = evidence(number, whole(b"%d" % number))
+            with raw(b"%d" % number) as message:
+                node.hold(replace(found, verdict=replace(found.verdict, code=codes[number % 5])), message)
+        node.keep(identifier(1), ME, on=True)
+        size = len(whole(b"1"))
+        classes = (
+            Class("malware", ("yara-*",), Bound(90 * DAY, most_messages=4)),
+            Class("spam", ("score",), Bound(6.5)),
+            Class("one", ("yara-other",), Bound(90 * DAY, most_bytes=2 * size + 1)),
+        )
+        limits = Limits(90 * DAY, DAY, most_messages=11, classes=classes)
+        planned = list(due(node, limits.everything, limits.classes, NOW + 15))
+        assert [(int(one.entry.changed - NOW), one.name) for one in planned] == [
+            (0, "spam"),
+            (4, "spam"),
+            (5, "spam"),
+            (2, "one"),
+        ]
+        assert sweep(node, limits, NOW + 15).expired == 4
+        assert [state(node, number) for number in (0, 1, 2, 3)] == [*_states("EHEH")]
+        assert (node.audit(identifier(0))[-1].action, node.audit(identifier(2))[-1].result) == (
+            "expire",
+            f"one: more than {2 * size + 1} bytes",
+        )
+        more = replace(limits, most_messages=8)
+        assert [int(one.entry.changed - NOW) for one in due(node, more.everything, classes, NOW + 15)] == [3, 6, 7]
+        assert sweep(node, more, NOW + 15).expired == 3
+        assert (list(due(node, more.everything, classes, NOW + 15)), node.verify_audit().broken) == ([], None)
 
     @pytest.mark.threat("QUA-11")
     def test_audit(self, backend: Backend) -> None:

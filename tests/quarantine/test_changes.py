@@ -126,7 +126,8 @@ def test_legal_hold(quarantine: Quarantine) -> None:
     """What is kept is neither deleted nor expired nor purged."""
     quarantine.keep(identifier(2), ME, on=True)
     assert quarantine.delete(identifier(2), ME) == "under legal hold"
-    assert quarantine.expire(time.time() + 1) == 1
+    assert identifier(2) not in [one.id for one in quarantine.oldest(["score"], time.time())]
+    assert quarantine.expire([(identifier(2), "old")]) == 0
     assert not quarantine.purge(identifier(2), ME, "asked")
     assert state(quarantine, 2) is State.HELD
     quarantine.keep(identifier(2), ME, on=False)
@@ -134,9 +135,12 @@ def test_legal_hold(quarantine: Quarantine) -> None:
 
 
 def test_expire(quarantine: Quarantine) -> None:
-    """What has waited too long expires, copies with it; what came later waits on."""
+    """What has waited too long expires, oldest first, each once and with why; what came later waits on."""
     received = quarantine.entries()[0].received
-    assert quarantine.expire(received) == 1
+    found = [one.id for one in quarantine.oldest(["score"], received)]
+    assert found == [identifier(0), identifier(1)]
+    assert [quarantine.expire([(one, "old") for one in found], ME) for _ in range(2)] == [2, 0]
+    assert [(row.actor, row.action, row.result) for row in quarantine.audit(found[1])[1:]] == [("me", "expire", "old")]
     assert [(held.id, held.state) for held in quarantine.entries()] == [(identifier(2), State.HELD)]
     assert state(quarantine, 0) is State.EXPIRED
 

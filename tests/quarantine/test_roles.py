@@ -262,7 +262,8 @@ def test_digests_by_command(site: Site, tmp_path: Path) -> None:
 def test_upkeep(site: Site) -> None:
     """The upkeep's role expires and sweeps."""
     upkeep = site.as_("mx_upkeep")
-    assert upkeep.expire(time.time() + 1) == 1
+    assert list(upkeep.totals()) == ["score"]
+    assert upkeep.expire([(one.id, "old") for one in upkeep.oldest(["score"], time.time())]) == 1
     assert upkeep.sweep(time.time() + 1) == 1
     with pytest.raises(KeyError):
         site.as_("filterd").open_raw(identifier(0))
