@@ -94,7 +94,11 @@ def test_fsync_order(tmp_path: Path) -> None:
         pytest.skip("tracing is not allowed here")
     assert done.returncode == 0, done.stderr.decode()
     # All folders exist, and the segment, when the second of each is held.
-    _, small, _, large, _ = [_steps(part) for part in trace.read_text(errors="replace").split("returned 0")]
+    first, small, _, large, _ = [_steps(part) for part in trace.read_text(errors="replace").split("returned 0")]
+    # The very first: names of segment and ledger are on the disk before the commit that speaks of them counts.
+    assert first[-1] == "fsync ledger"
+    assert "fsync segments folder" in first[: _last(first, "fsync segment")]
+    assert _last(first, "fsync segment") < _last(first, "fsync quarantine folder") < len(first) - 1
     assert small == ["write segment", "fsync segment", "fsync ledger"]
     assert large == [
         "fsync draft",
@@ -107,6 +111,11 @@ def test_fsync_order(tmp_path: Path) -> None:
     ]
 
 
+def _last(steps: list[str], name: str) -> int:
+    """Where it was done last."""
+    return len(steps) - 1 - steps[::-1].index(name)
+
+
 def _steps(trace: str) -> list[str]:
     """What of the trace matters, in order; making the blob's own folder left out."""
     patterns = {
@@ -117,6 +126,8 @@ def _steps(trace: str) -> list[str]:
         "rename evidence": r"rename\w*\(.*/drafts/\w+\", .*/evidence/",
         "fsync blobs folder": r"fsync\(\d+<[^>]*/blobs/\w\w>",
         "fsync evidence folder": r"fsync\(\d+<[^>]*/evidence>",
+        "fsync segments folder": r"fsync\(\d+<[^>]*/segments>",
+        "fsync quarantine folder": r"f(?:data)?sync\(\d+<[^>]*/quarantine>",
         "fsync ledger": r"f(?:data)?sync\(\d+<[^>]*/ledger\.sqlite-wal>",
     }
     steps = []

@@ -204,7 +204,7 @@ def test_modes(tmp_path: Path) -> None:
 
 
 @pytest.mark.threat("QUA-10")
-@pytest.mark.parametrize("name", [".", "blobs", "evidence", "drafts", "ledger.sqlite"])
+@pytest.mark.parametrize("name", [".", "blobs", "evidence", "drafts", "segments", "ledger.sqlite"])
 def test_open_modes_refused(tmp_path: Path, name: str) -> None:
     """A quarantine that others may read is refused, and the error names the path."""
     with closing(Quarantine(tmp_path / "quarantine")) as first:
@@ -404,6 +404,70 @@ def test_disk_full(tmp_path: Path) -> None:
             assert read(quarantine, hold(quarantine, 9, b"small")) == whole(b"small")
     finally:
         subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+@pytest.mark.threat("RES-04")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS], ids=errno.errorcode.get)
+@pytest.mark.parametrize("body", [BODY, LARGE], ids=["small", "large"])
+def test_write_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, body: bytes) -> None:
+    """No room, no quota, a disk that has become read-only: an error in words, nothing visible, and then it goes on."""
+    with closing(Quarantine(tmp_path / "quarantine")) as quarantine:
+        first = hold(quarantine)
+        before = kept(tmp_path / "quarantine")
+
+        def fails(*_: object) -> int:
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pwrite", fails)
+            with pytest.raises(CustodyError, match=os.strerror(number)):
+                hold(quarantine, 1, body)
+            assert [entry.id for entry in quarantine.entries()] == [first]
+            assert kept(tmp_path / "quarantine") == before
+        assert read(quarantine, hold(quarantine, 2, body)) == whole(body)
+
+
+@pytest.mark.threat("RES-04")
+@pytest.mark.parametrize("body", [BODY, LARGE], ids=["small", "large"])
+def test_read_only(tmp_path: Path, body: bytes) -> None:
+    """A disk that was remounted read-only holds nothing and shows what it has; writable again, holding goes on."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    mount = tmp_path / "small"
+    mount.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=9m,mode=700", "tmpfs", str(mount)], check=False)
+    if done.returncode:
+        pytest.skip("no right to mount")
+    try:
+        with closing(Quarantine(mount / "quarantine")) as quarantine:
+            first = hold(quarantine, 0)
+            quarantine.close()  # what has a file open for writing would keep the disk from it
+            subprocess.run(["mount", "-o", "remount,ro", str(mount)], check=True)
+            with pytest.raises(CustodyError):
+                hold(quarantine, 1, body)
+            subprocess.run(["mount", "-o", "remount,rw", str(mount)], check=True)
+            assert [entry.id for entry in quarantine.entries()] == [first]
+            assert read(quarantine, hold(quarantine, 2, body)) == whole(body)
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+@pytest.mark.threat("RES-05")
+def test_wal_unwritable(tmp_path: Path) -> None:
+    """A write-ahead log that cannot be written: nothing is held, nothing is shown by half, and then it goes on."""
+    root = tmp_path / "quarantine"
+    with closing(Quarantine(root)) as quarantine:
+        first = hold(quarantine)
+    wal = root / "ledger.sqlite-wal"
+    wal.unlink(missing_ok=True)
+    wal.mkdir()
+    with closing(Quarantine(root)) as quarantine:
+        with pytest.raises(CustodyError, match="ledger: "):
+            hold(quarantine, 1)
+        wal.rmdir()
+        assert [entry.id for entry in quarantine.entries()] == [first]
+        assert len(kept(root)) == 2
+        assert read(quarantine, hold(quarantine, 2)) == whole()
 
 
 @pytest.mark.threat("RES-05")
