@@ -50,6 +50,13 @@ def test_commands_exist(path: Path) -> None:
     assert wrong == []
 
 
+def test_commands_are_written_of() -> None:
+    """Every command stands in a document, for it will not be found by who does not know that it is there."""
+    commands = getattr(typer.main.get_command(app), "commands")  # noqa: B009  # as above
+    written = {name for path in DOCUMENTS for name, _ in _COMMAND.findall(path.read_text())}
+    assert set(commands) - written == set()
+
+
 @document
 def test_paths_exist(path: Path) -> None:
     """A path in backquotes exists."""
