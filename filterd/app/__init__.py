@@ -17,6 +17,7 @@ from filterd.app.commands import (
     rule_uses,
 )
 from filterd.app.daemon import Commanded, StartRefusedError, StillStartingError, read_status, run_daemon
+from filterd.app.domain import open_examiner
 from filterd.app.front import StartError
 from filterd.app.limits import open_limits
 from filterd.app.lists import open_lists, suspended_lists
@@ -42,6 +43,7 @@ __all__ = [
     "load_config",
     "load_site",
     "open_bench",
+    "open_examiner",
     "open_inspectors",
     "open_journal",
     "open_limits",

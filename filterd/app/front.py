@@ -50,6 +50,7 @@ from filterd.telemetry.metrics import FrontMetrics
 INSPECTORS_WITHIN: Final = 45.0  # seconds; a cold compile of a large rule set is what they wait for
 CLOSE_SECONDS: Final = 2.0
 LATE: Final = 1.0  # seconds that a thread waits longer than any question may take
+LATER: Final = "timeout"  # the cause where who asked could not wait so long
 
 
 class StartError(Exception):
@@ -81,15 +82,20 @@ class Resolving:
         """The lookups of one message; end of message grants it the rest of its questions."""
         return Lookups(self.resolver, self._loop, most=self._early, seconds=self._seconds)
 
-    def ask(self, questions: tuple[Question, ...]) -> tuple[Answer, ...]:
-        """What the name servers say now, past every cache; for threads that may wait. A failure is an answer too."""
+    def ask(self, questions: tuple[Question, ...], seconds: float | None = None) -> tuple[Answer, ...]:
+        """What the name servers say now, past every cache; for threads that may wait. A failure is an answer too.
+
+        `seconds` is for who cannot wait as long as a lookup may take.
+        """
         asking = self._ask(questions)
+        wait = self._seconds + LATE
         try:
-            return self.thread.call(asking, self._seconds + LATE)
-        except (TimeoutError, RuntimeError, CancelledError):  # the loop is at its end
+            return self.thread.call(asking, wait if seconds is None else min(wait, max(0.0, seconds)))
+        except (TimeoutError, RuntimeError, CancelledError) as error:  # no more time, or the loop is at its end
+            cause = LATER if seconds is not None and isinstance(error, TimeoutError) else CLOSED
             if inspect.getcoroutinestate(asking) == inspect.CORO_CREATED:
                 asking.close()
-            return tuple([Answer(question, AnswerStatus.TEMPFAIL, cause=CLOSED) for question in questions])
+            return tuple([Answer(question, AnswerStatus.TEMPFAIL, cause=cause) for question in questions])
 
     async def _ask(self, questions: tuple[Question, ...]) -> tuple[Answer, ...]:
         return tuple(await gather(*[self._stub.resolve(question) for question in questions]))

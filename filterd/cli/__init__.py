@@ -10,6 +10,7 @@ from filterd.cli import (
     deletion,
     digest,
     dnsbl,
+    domain,
     expiry,
     explain,
     export,
@@ -43,6 +44,7 @@ app.command()(scan.scan)
 app.command()(explain.explain)
 app.command()(replay.replay)
 app.command()(trace.trace)
+app.command()(domain.domain)
 app.add_typer(configuration.app, name="config")
 for command in (
     export.export,
