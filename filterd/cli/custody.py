@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -10,6 +10,9 @@ from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, print
 from filterd.cli.quarantine import actor, opened
 from filterd.cli.selection import Since, moment
 from filterd.quarantine import AuditRow
+from filterd.quarantine.changes import AuditFilter
+
+MAX_ROWS: Final = 10_000  # of the audit printed at once
 
 audit = typer.Typer(help="Who did what with held mail. Example: filterd quarantine audit verify", no_args_is_help=True)
 
@@ -59,8 +62,41 @@ def show(
         if json:
             print_json(_plain(row))
         else:
-            when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(row.time))
-            typer.echo(safe(f"{row.seq}  {when} UTC  {row.actor}  {row.origin or '-'}  {row.action}  {row.result}"))
+            typer.echo(
+                safe(f"{row.seq}  {_when(row)} UTC  {row.actor}  {row.origin or '-'}  {row.action}  {row.result}")
+            )
+
+
+@audit.command("list")
+def list_(
+    since: Annotated[str | None, typer.Option(help="Done since then: 7d, 12h or 2026-11-25.")] = None,
+    who: Annotated[str | None, typer.Option("--actor", help="By this account, or by filterd: the daemon.")] = None,
+    action: Annotated[str | None, typer.Option(help="Such as view, release, purge, digest.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_ROWS, help="Rows at most.")] = 50,
+    before: Annotated[int | None, typer.Option(min=1, help="Older than the row of this number.")] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List who did what with all held mail, newest first, what concerned no message or many of them too.
+
+    Example: filterd quarantine audit list --since 7d --actor alice
+
+    Example: filterd quarantine audit list --action purge --json
+    """
+    wanted = AuditFilter(moment(since), who, action, before)
+    with opened(config) as quarantine:
+        rows = quarantine.newest_audit(wanted, limit)
+    if json:
+        for row in rows:
+            print_json(_plain(row))
+        return
+    print_table(
+        ("row", "when (UTC)", "who", "from", "what", "message", "result"),
+        [
+            (str(row.seq), _when(row), row.actor, row.origin or "-", row.action, row.id or "-", row.result)
+            for row in rows
+        ],
+    )
 
 
 @audit.command("verify")
@@ -111,6 +147,10 @@ def stats(since: Since = None, config: ConfigOption = None, json: JsonOption = F
         [(state, code, str(count), f"{size / 1e6:.1f}") for state, code, count, size in rows]
         + [(state, "all", str(count), "") for state, count in sorted(total.items())],
     )
+
+
+def _when(row: AuditRow) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(row.time))
 
 
 def _plain(row: AuditRow) -> dict[str, str | int | float]:

@@ -115,6 +115,7 @@ def _all(site: Site, present: str, config: Path | None, jobs: int, *, live: bool
     whole = False
     with opened(config) as quarantine:
         ids = held(quarantine)
+        quarantine.note_many(actor(), "replay", f"all {len(ids)} messages")
         try:
             with open_bench(site, jobs) as (bench, workers):
                 found = replay_many(bench, quarantine, ids, workers, present, live=live)

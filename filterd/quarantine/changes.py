@@ -81,6 +81,26 @@ def audit(connection: Connection, identifier: str) -> Iterator[AuditRow]:
         yield AuditRow(*row)
 
 
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which rows of the audit, of all entries: None asks nothing; `before` is a row's number."""
+
+    since: float | None = None
+    actor: str | None = None
+    action: str | None = None
+    before: int | None = None
+
+
+def newest_audit(connection: Connection, wanted: AuditFilter, limit: int) -> list[AuditRow]:
+    """Rows of all entries and of none, newest first."""
+    asked = (("seq < ?", wanted.before), ("time >= ?", wanted.since), ("actor = ?", wanted.actor))
+    found = [*asked, ("action = ?", wanted.action)]
+    where = " AND ".join([text for text, value in found if value is not None]) or "seq > 0"
+    query = f"SELECT {_ROW} FROM audit WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608  # constants
+    values = [value for _, value in found if value is not None]
+    return [AuditRow(*row) for row in connection.execute(query, (*values, limit))]
+
+
 def verify_audit(connection: Connection) -> ChainState:
     """Look over the whole chain, as it is now: what comes meanwhile is left for the next time."""
     seq, end = connection.execute("SELECT seq, link FROM head").fetchone()

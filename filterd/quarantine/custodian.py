@@ -235,6 +235,20 @@ class Quarantine:
             raise KeyError(identifier)
         return rows
 
+    def newest_audit(self, wanted: changes.AuditFilter, limit: int) -> list[AuditRow]:
+        """Rows of the audit of all entries, and of what was done with none or with many, newest first."""
+        if not self._exists():
+            return []
+        with self._ledger.reading() as connection:
+            return changes.newest_audit(connection, wanted, limit)
+
+    def note_many(self, who: Actor, action: str, result: str) -> None:
+        """Write into the audit who did what with many messages at once."""
+        if self._exists():
+            with self._ledger.changing() as connection:
+                row = AuditRow(0, self._clock(), who.name, who.origin, action, "", storable(result))
+                changes.append(connection, row)
+
     def stats(self, since: float) -> list[tuple[str, str, int, int]]:
         """As Ledger.stats."""
         return self._ledger.stats(since) if self._exists() else []

@@ -577,6 +577,38 @@ def test_audit_of_one_entry(site: Site) -> None:
     assert ["hold" in lines[0], "view" in lines[1], len(lines)] == [True, True, 2]
 
 
+@pytest.mark.threat("QUA-11")
+def test_audit_of_all(site: Site) -> None:
+    """Who did what with any message, newest first, by account, action and time; hostile words are shown escaped."""
+    site.run("show", identifier(0))
+    site.run("delete", identifier(1))
+    hostile = HOSTILE.replace("\udcff", "")
+    site.quarantine.note(Actor("eve", hostile), hostile, identifier(2))
+    site.quarantine.note_many(Actor("bob"), "replay", "all 3 messages")
+
+    def listed(*options: str) -> list[tuple[str, str]]:
+        rows = [json.loads(line) for line in site.run("audit", "list", "--json", *options).stdout.splitlines()]
+        assert [row["seq"] for row in rows] == sorted([row["seq"] for row in rows], reverse=True)
+        return [(row["action"][:6], row["id"]) for row in rows]
+
+    everything = listed()
+    assert everything[0] == ("replay", "")
+    assert everything[2:] == [
+        ("delete", identifier(1)),
+        ("view", identifier(0)),
+        *[("hold", identifier(number)) for number in (2, 1, 0)],
+    ]
+    assert listed("--action", "view") == [("view", identifier(0))]
+    assert listed("--actor", "bob") == [("replay", "")]
+    assert listed("--limit", "2", "--before", "5") == everything[3:5]
+    assert listed("--since", "1h") == everything[:4]  # the samples were held long ago
+    assert listed("--since", "2999-01-01") == []
+    shown = site.run("audit", "list").stdout
+    _harmless(shown)
+    assert len(shown.splitlines()) == 7
+    assert site.run("audit", "verify").exit_code == 0
+
+
 def test_verify_finds_nothing_wrong(site: Site) -> None:
     """A sound quarantine is said to be one."""
     done = site.run("verify", "--contents")
