@@ -93,7 +93,7 @@ def test_what_is_said(stack: Stack) -> None:
     assert explained.returncode == 0, explained.stderr
     assert "the MTA holds it; only the journal's row is left here" in explained.stdout
     assert "UNSCANNABLE_ARCHIVE" in explained.stdout
-    listed = command(stack, "quarantine", "list")
+    listed = command(stack, "quarantine", "list", "--to", outcome.recipients[0])
     assert (listed.returncode, listed.stdout) == (0, "")
     assert "postsuper -H" in listed.stderr
 
