@@ -74,11 +74,13 @@ class GreylistGate:
         self._spares = spares
         self._whole = whole
 
+    def at_once(self, facts: EarlyFacts) -> GateAnswer | None:
+        """As EarlyGate: most mail is not for it."""
+        return None if self._concerns(facts) else PASS
+
     def ask(self, facts: EarlyFacts) -> GateAnswer:
         """As EarlyGate."""
-        if facts.trust is not TrustClass.STRANGER or facts.user or not facts.sender:
-            return PASS
-        if not self._least <= facts.score < self._below or self._spares(facts.recipient):
+        if not self._concerns(facts):
             return PASS
         domain = spf_domain(facts.reports)
         if domain and self._knows(facts):
@@ -96,6 +98,12 @@ class GreylistGate:
         if found.state is State.RETURNED:
             self._tell(facts, found.since)
         return GateAnswer(Action.ACCEPT, "", found.text)
+
+    def _concerns(self, facts: EarlyFacts) -> bool:
+        """Whether who sends this may have to come again, if nobody knows him."""
+        if facts.trust is not TrustClass.STRANGER or facts.user or not facts.sender:
+            return False
+        return self._least <= facts.score < self._below and not self._spares(facts.recipient)
 
     def _tell(self, facts: EarlyFacts, since: int) -> None:
         """Leave a line in the log: what is let in has no other before its content."""

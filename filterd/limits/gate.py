@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from filterd.limits.limiter import NAME, Limiter
+from filterd.limits.limiter import NAME, Limiter, Ruling
 from filterd.limits.rates import Request
 from filterd.model.authentication import SpfResult, SpfScope, SpfStatus
 from filterd.model.early import PASS, EarlyFacts, GateAnswer
@@ -23,16 +23,26 @@ class LimitsGate:
         self._limiter = limiter
         self._patience = patience
 
+    def at_once(self, facts: EarlyFacts) -> GateAnswer | None:
+        """As EarlyGate."""
+        found = self._limiter.at_once(_request(facts), facts.now)
+        return None if found is None else _answer(found)
+
     def ask(self, facts: EarlyFacts) -> GateAnswer:
         """As EarlyGate."""
-        request = Request(
-            facts.client.address, facts.sender, facts.recipient, facts.trust, facts.user, proved=_proved(facts)
-        )
+        request = _request(facts)
         if not self._patience.left((facts.id, facts.recipient)):
             self._limiter.failed(request)
             return PASS
-        found = self._limiter.ask(request, facts.now)
-        return GateAnswer(Action.DEFER, CODE, found.text) if found.refused else PASS
+        return _answer(self._limiter.ask(request, facts.now))
+
+
+def _request(facts: EarlyFacts) -> Request:
+    return Request(facts.client.address, facts.sender, facts.recipient, facts.trust, facts.user, proved=_proved(facts))
+
+
+def _answer(found: Ruling) -> GateAnswer:
+    return GateAnswer(Action.DEFER, CODE, found.text) if found.refused else PASS
 
 
 def _proved(facts: EarlyFacts) -> bool:

@@ -89,6 +89,25 @@ class Limiter:
         if found is None:
             self._count.gate_silent(NAME)
             return FAILED
+        return self._ruling(subjects, found)
+
+    def at_once(self, request: Request, now: float) -> Ruling | None:
+        """The same where nobody has to be waited for; None where somebody has, and then nothing was drawn."""
+        subjects = self._subjects(request)
+        if not subjects:
+            return PASSED
+        if self._breaker.open:
+            return None
+        try:
+            found = self._buckets.try_draw([rate.bucket(subject) for rate, subject in subjects], round(now * SECOND))
+        except StoreError:
+            self._breaker.failure()
+            self._count.gate_silent(NAME)
+            return FAILED
+        return None if found is None else self._ruling(subjects, found)
+
+    def _ruling(self, subjects: Sequence[tuple[Rate, str]], found: Draw) -> Ruling:
+        """What was drawn, counted and told."""
         ruling = PASSED
         for (rate, subject), wait in zip(subjects, found.waits, strict=True):
             if not wait:

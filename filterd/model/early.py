@@ -57,11 +57,17 @@ class EarlyGate(Protocol):
 
     @property
     def name(self) -> str:
-        """As in log and metrics."""
+        """As in log and metrics; no two gates of a front have the same."""
 
     @property
     def ahead(self) -> bool:
         """Whether it is asked before the checks are judged and may settle the matter: lists of the operator."""
+
+    def at_once(self, facts: EarlyFacts) -> GateAnswer | None:
+        """Answer where nothing has to be waited for; None: it has, nothing was done yet, and `ask` is to be asked.
+
+        Called in a loop's thread: a thread of its own costs more than most answers. An exception is logged and passes.
+        """
 
     def ask(self, facts: EarlyFacts) -> GateAnswer:
         """Answer for this recipient. Called in a thread that may block, for GATE_SECONDS at most.

@@ -30,6 +30,10 @@ class ListsGate:
         """Take the lists."""
         self._lists = lists
 
+    def at_once(self, facts: EarlyFacts) -> GateAnswer:
+        """As EarlyGate: the entries are at hand."""
+        return self.ask(facts)
+
     def ask(self, facts: EarlyFacts) -> GateAnswer:
         """Any block entry that counts refuses; else any allow entry settles it."""
         book = self._lists.book()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Final, Protocol
 
@@ -85,6 +85,34 @@ class EarlyCase:
     allowed: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """One recipient under judgement, and what gates have said of it: none is asked twice."""
+
+    case: EarlyCase
+    facts: EarlyFacts
+    said: dict[str, GateAnswer] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, case: EarlyCase, recipient: str, *, earlier: int = 0, stress: bool = False) -> "Hearing":
+        """Before anybody has said anything; `earlier` and `stress` as in EarlyFacts."""
+        facts = EarlyFacts(
+            case.id,
+            case.now,
+            case.client,
+            case.helo,
+            case.sender,
+            recipient,
+            case.user,
+            case.trust,
+            case.score.total,
+            case.reports,
+            earlier,
+            stress,
+        )
+        return cls(case, facts)
+
+
 def early_checks(checks: Iterable[Check]) -> tuple[Check, ...]:
     """Those that need no content. None of them guesses: what comes later is the milter's to ask for."""
     return tuple([check for check in checks if check.stage in _STAGES])
@@ -140,6 +168,12 @@ class Early:
         """Whether `case` and `judge` may wait for the store."""
         return bool(self._ahead or self._behind) or self._memory is not None
 
+    def at_hand(self, view: View) -> bool:
+        """Whether `case` waits for nothing."""
+        return (
+            self._memory is None or view.trust is not TrustClass.STRANGER or self._memory.at_hand(view.client.address)
+        )
+
     def case(self, view: View, user: str = "") -> EarlyCase:
         """What is known by now; checks that are not done are not in it."""
         client, sender = view.client, view.envelope.sender
@@ -158,29 +192,28 @@ class Early:
         self, case: EarlyCase, recipient: str, identifier: str, *, earlier: int = 0, stress: bool = False
     ) -> Verdict:
         """What the client is told about this recipient; `identifier` is what names this answer to people."""
-        facts = EarlyFacts(
-            case.id,
-            case.now,
-            case.client,
-            case.helo,
-            case.sender,
-            recipient,
-            case.user,
-            case.trust,
-            case.score.total,
-            case.reports,
-            earlier,
-            stress,
-        )
+        return self.judge_on(Hearing.of(case, recipient, earlier=earlier, stress=stress), identifier)
+
+    def judge_on(self, hearing: Hearing, identifier: str) -> Verdict:
+        """The same, from where `at_once` had to stop."""
         until = self._clock() + GATE_SECONDS
-        said = self._ask(self._ahead, facts, until)
+        said = self._hear(hearing, until)
+        assert said is not None  # noqa: S101  # who may wait has an answer
+        return self._verdict(hearing.case, said, identifier)
+
+    def at_once(self, hearing: Hearing, identifier: str) -> Verdict | None:
+        """The same where no gate has to wait; None where one has: then `judge_on` goes on, in a thread that may."""
+        said = self._hear(hearing, None)
+        return None if said is None else self._verdict(hearing.case, said, identifier)
+
+    def _hear(self, hearing: Hearing, until: float | None) -> GateAnswer | None:
+        case, recipient = hearing.case, hearing.facts.recipient
+        said = self._ask(self._ahead, hearing, until)
         if said is PASS and case.allowed:
             said = GateAnswer(text=f"{case.allowed} is allowed", settled=True)
         if said is PASS and not self.spares(recipient):
             said = by_checks(case, self._policy)
-        if said is PASS:
-            said = self._ask(self._behind, facts, until)
-        return self._verdict(case, said, identifier)
+        return self._ask(self._behind, hearing, until) if said is PASS else said
 
     def by_checks(self, case: EarlyCase, recipient: str, identifier: str, *, spared: bool = False) -> Verdict:
         """The same where no gate is asked; for a message as a whole where no recipient is named.
@@ -194,20 +227,29 @@ class Early:
         """Whether the checks' findings refuse nothing to this recipient before the content is seen."""
         return recipient.rpartition("@")[0].lower() in self._policy.spared or self._exempt(recipient)
 
-    def _ask(self, gates: Sequence[EarlyGate], facts: EarlyFacts, until: float) -> GateAnswer:
+    def _ask(self, gates: Sequence[EarlyGate], hearing: Hearing, until: float | None) -> GateAnswer | None:
+        """What the first of them says that does not pass; without `until` None where one would have to wait."""
         for gate in gates:
-            if self._clock() > until:
-                self.counters.gate_failed("late")
-                return PASS
-            try:
-                said = gate.ask(facts)
-            except Exception:  # noqa: BLE001  # the named border of a gate: mail goes on without it
-                self.counters.gate_failed("crashed")
-                _log.exception(Event.CHECK_CRASHED, check=gate.name, id=facts.id)
-                continue
+            said = hearing.said.get(gate.name)
+            if said is None:
+                if until is not None and self._clock() > until:
+                    self.counters.gate_failed("late")
+                    return PASS
+                said = self._answer(gate, hearing.facts, wait=until is not None)
+                if said is None:
+                    return None
+                hearing.said[gate.name] = said
             if said.settled or said.action is not Action.ACCEPT:
                 return said
         return PASS
+
+    def _answer(self, gate: EarlyGate, facts: EarlyFacts, *, wait: bool) -> GateAnswer | None:
+        try:
+            return gate.ask(facts) if wait else gate.at_once(facts)
+        except Exception:  # noqa: BLE001  # the named border of a gate: mail goes on without it
+            self.counters.gate_failed("crashed")
+            _log.exception(Event.CHECK_CRASHED, check=gate.name, id=facts.id)
+            return PASS
 
     def _verdict(self, case: EarlyCase, said: GateAnswer, identifier: str) -> Verdict:
         total, symbols = round(case.score.total, 2), case.score.symbols

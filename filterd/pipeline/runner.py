@@ -8,7 +8,6 @@ the callback thread at the end.
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import structlog
 
@@ -118,7 +117,10 @@ class Runner:
             _log.exception(Event.CHECK_CRASHED, check=check.name, id=self._view.id)
             return CheckReport(check.name, Outcome.CRASHED, cause=type(error).__name__)
         ms = round((time.perf_counter() - started) * 1000, 3)
-        return replace(report, check=check.name, ms=ms)
+        # As `replace` would make it, in a fifth of the time: every check of every message comes through here.
+        return CheckReport(
+            check.name, report.outcome, report.findings, report.auth_results, report.cause, ms, report.read
+        )
 
     def _foresight(self, check: Check, stage: Stage) -> Plan[None] | None:
         try:

@@ -1,13 +1,14 @@
 """How far the peer is trusted, decided from its address and what the MTA says of it. Pure."""
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TypeAlias
+from functools import cached_property, lru_cache
+from typing import Final, TypeAlias
 
 from filterd.model.session import TrustClass
 
+_CACHE: Final = 4_096  # addresses
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -35,8 +36,14 @@ class TrustPolicy:
 
     def classify(self, address: str, *, authenticated: bool) -> TrustClass:
         """The peer's class; no address (a unix socket, the MTA itself) is local."""
-        if authenticated:
-            return TrustClass.AUTHENTICATED
+        return TrustClass.AUTHENTICATED if authenticated else self._classes(address)
+
+    @cached_property
+    def _classes(self) -> Callable[[str], TrustClass]:
+        """Of addresses seen lately: a connection asks for its own several times, and a network is slow to hash."""
+        return lru_cache(maxsize=_CACHE)(self._class_of)
+
+    def _class_of(self, address: str) -> TrustClass:
         if not address or _inside(address, self.networks):
             return TrustClass.LOCAL
         return TrustClass.RELAY if self.is_relay(address) else TrustClass.STRANGER
@@ -54,7 +61,7 @@ class TrustPolicy:
         return (self.skip or {}).get(trust, frozenset())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_CACHE)
 def _inside(address: str, networks: tuple[Network, ...]) -> bool:
     if not networks:
         return False

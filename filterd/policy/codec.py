@@ -6,6 +6,7 @@ from typing import Final
 MAX_LINE: Final = 8_192  # bytes; Postfix itself cuts attributes at 2,048 characters (line_length_limit)
 MAX_LINES: Final = 100  # of one request; Postfix 3.10 sends some 35
 MAX_REQUEST: Final = 65_536  # bytes
+END: Final = b"\n\n"  # of a request
 KIND: Final = "smtpd_access_policy"  # the one kind of request there is
 _ENCODING: Final = ("utf-8", "surrogateescape")  # as addresses come from the milter
 
@@ -44,6 +45,8 @@ class Decoder:
 
     def receive(self, data: bytes) -> list[Request]:
         """The requests that end in this piece. Work is linear in the piece, whatever came before."""
+        if not self.within and (request := _whole(data)) is not None:
+            return [request]
         first, *others = data.split(b"\n")
         self._partial += first
         if len(self._partial) > MAX_LINE:
@@ -82,3 +85,15 @@ class Decoder:
         request = Request(self._attributes, self._doubled)
         self._attributes, self._doubled, self._lines, self._size = {}, False, 0, 0
         return request
+
+
+def _whole(data: bytes) -> Request | None:
+    """One request and nothing else, as Postfix writes it, in a third of the time; None for anything out of the way."""
+    if len(data) > MAX_LINE or data.find(END) != len(data) - len(END) or b"\r" in data:
+        return None
+    lines = data[: -len(END)].decode(*_ENCODING).split("\n")
+    try:
+        attributes = dict([line.split("=", 1) for line in lines])
+    except ValueError:  # a line without =
+        return None
+    return Request(attributes) if len(attributes) == len(lines) <= MAX_LINES else None

@@ -10,6 +10,10 @@ from filterd.policy.service import PolicyService
 MAX_CONNECTIONS: Final = 1_000  # of one front, ten times Postfix' default process limit; more wait in the backlog
 LOOK_EVERY: Final = 1.0  # seconds
 PAUSE: Final = 1.0  # seconds without accepting where the process has no descriptor left
+# Seconds that a front looks away after it has accepted, for each connection it has: the others then get the next ones.
+# Postfix keeps a connection for minutes, so that who was quickest at one moment would do all the work for as long.
+YIELD: Final = 0.0002
+MAX_YIELD: Final = 0.005  # seconds; a hundred connections that come at once are all accepted within half a second
 
 
 class PolicyServer:
@@ -74,8 +78,8 @@ class PolicyServer:
         task = self._loop.create_task(self._open(accepted))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
-        if self.busy >= MAX_CONNECTIONS:
-            self._accept_none()
+        self._accept_none()
+        self._loop.call_later(min(YIELD * self.busy, MAX_YIELD), self._accept_more)
 
     async def _open(self, accepted: socket.socket) -> None:
         connection = Connection(self._service, self._loop, self._gone)

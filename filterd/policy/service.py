@@ -12,7 +12,7 @@ from filterd.model.early import GATE_SECONDS
 from filterd.model.ids import new_id
 from filterd.model.session import TrustClass
 from filterd.model.verdict import Verdict
-from filterd.pipeline.early import Early, early_checks
+from filterd.pipeline.early import Early, Hearing, early_checks
 from filterd.pipeline.early_records import note_recipient
 from filterd.pipeline.parts import Parts
 from filterd.pipeline.schedule import Schedule
@@ -38,7 +38,7 @@ _KNOWN: Final = _EARLIER | _WHOLE | {_RCPT}
 _log = structlog.get_logger()
 
 Done: TypeAlias = Callable[[bytes | None], None]
-Said: TypeAlias = tuple[Judged, Verdict, str]  # the message, what is said of it now, and the id of what is said
+Said: TypeAlias = tuple[Judged, Verdict]  # the message, and what is said of it now
 
 
 class PolicyCounters(Protocol):
@@ -65,6 +65,8 @@ class _Work:
     asking: Asking
     transaction: Transaction | None = None
     judged: Judged | None = None
+    hearing: Hearing | None = None
+    identifier: str = ""  # of what is said
     timer: TimerHandle | None = None
     over: bool = False
 
@@ -155,9 +157,14 @@ class PolicyService:
             self._judge(work)
 
     def _judge(self, work: _Work) -> None:
-        if self._threads is None:
-            self._say(work, self._said(work))
+        """Here where nobody has to be waited for, as for most mail; a thread costs more than most judgements."""
+        parts = self._parts
+        work.identifier = new_id(parts.clock(), parts.randomness(_RANDOM_BYTES))
+        verdict = self._at_once(work)
+        if verdict is not None and work.judged is not None:
+            self._say(work, (work.judged, verdict))
             return
+        assert self._threads is not None  # noqa: S101  # only what is blocking has to wait
 
         def returned(found: Future[Said] | None) -> None:
             self._step(work, lambda _: self._returned(work, found))
@@ -171,22 +178,40 @@ class PolicyService:
         else:
             self._say(work, found.result())
 
-    def _said(self, work: _Work) -> Said:
-        """What is said to this request. May wait for the store where the early judgement does."""
-        parts, request, judged = self._parts, work.request, work.judged
-        identifier = new_id(parts.clock(), parts.randomness(_RANDOM_BYTES))
-        if judged is None:
+    def _at_once(self, work: _Work) -> Verdict | None:
+        """What is said to this request, where that takes no waiting."""
+        if work.judged is None:
             assert work.transaction is not None  # noqa: S101  # begun before anything is judged
-            judged = Judged(work.asking, self._early.case(work.transaction, work.asking.login))
-        case, recipient = judged.case, request.get("recipient")
-        if request.get("protocol_state") in _WHOLE:
-            said = self._early.by_checks(case, recipient, identifier, spared=judged.spared)
-        else:
-            said = self._early.judge(case, recipient, identifier, earlier=judged.asked, stress=work.stress)
-        return judged, said, identifier
+            if not self._early.at_hand(work.transaction):
+                return None
+        judged = work.judged = self._message(work)
+        if work.request.get("protocol_state") in _WHOLE:
+            return self._whole(work, judged)
+        work.hearing = self._hearing(work, judged)
+        return self._early.at_once(work.hearing, work.identifier)
+
+    def _said(self, work: _Work) -> Said:
+        """The same in a thread that may wait."""
+        judged = self._message(work)
+        if work.request.get("protocol_state") in _WHOLE:
+            return judged, self._whole(work, judged)
+        return judged, self._early.judge_on(work.hearing or self._hearing(work, judged), work.identifier)
+
+    def _message(self, work: _Work) -> Judged:
+        if work.judged is not None:
+            return work.judged
+        assert work.transaction is not None  # noqa: S101  # begun before anything is judged
+        return Judged(work.asking, self._early.case(work.transaction, work.asking.login))
+
+    def _hearing(self, work: _Work, judged: Judged) -> Hearing:
+        return Hearing.of(judged.case, work.request.get("recipient"), earlier=judged.asked, stress=work.stress)
+
+    def _whole(self, work: _Work, judged: Judged) -> Verdict:
+        recipient = work.request.get("recipient")
+        return self._early.by_checks(judged.case, recipient, work.identifier, spared=judged.spared)
 
     def _say(self, work: _Work, found: Said) -> None:
-        judged, verdict, identifier = found
+        judged, verdict = found
         request, recipient = work.request, work.request.get("recipient")
         if request.get("protocol_state") == _RCPT:
             judged.asked += 1
@@ -195,7 +220,7 @@ class PolicyService:
         seconds = self._parts.monotonic() - work.started
         queue_id = request.get("queue_id")
         note_recipient(
-            self._parts, judged.case, recipient, verdict, identifier, by=BY, seconds=seconds, queue_id=queue_id
+            self._parts, judged.case, recipient, verdict, work.identifier, by=BY, seconds=seconds, queue_id=queue_id
         )
         self._end(work, answer(verdict))
 

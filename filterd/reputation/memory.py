@@ -65,6 +65,14 @@ class Memory:
         """The network that stands for a client; empty for our own and for addresses that are not public."""
         return "" if self._ours(address) else network_of(address)
 
+    def at_hand(self, address: str) -> bool:
+        """Whether what is counted of a client's network need not be read, or cannot be: nobody is waited for then."""
+        network = self.network(address)
+        if not network:
+            return True
+        clock = self._clock()
+        return clock < self._silent_until or not _stale(self._records.get(network_key(network)), clock)
+
     def connected(self, network: str, now: float) -> None:
         """Read what is counted of the client's network. Waits for the store, within the store's own bound."""
         self._read([network_key(network)], "", "", now)

@@ -77,6 +77,9 @@ class Buckets(Protocol):
     def draw(self, buckets: Sequence[Bucket], now: int) -> Draw:
         """As the function, atomically for all fronts and nodes."""
 
+    def try_draw(self, buckets: Sequence[Bucket], now: int) -> Draw | None:
+        """The same where it takes a millisecond at most; None where it may take longer, and nothing was drawn."""
+
     def listed(self, now: int) -> Iterator[tuple[str, int]]:
         """Keys of buckets that are not full, with the moment at which they will be; MAX_LISTED at most."""
 
@@ -115,6 +118,10 @@ class MemoryBuckets:
                 while len(self._full_at) > self._most:
                     self._full_at.popitem(last=False)
         return found
+
+    def try_draw(self, buckets: Sequence[Bucket], now: int) -> Draw:
+        """As Buckets."""
+        return self.draw(buckets, now)
 
     def listed(self, now: int) -> Iterator[tuple[str, int]]:
         """As Buckets."""

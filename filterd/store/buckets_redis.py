@@ -52,6 +52,9 @@ class RedisBuckets(RedisStore):
         granted, waits = self._one(b"EVAL", _DRAW, len(names), *names, *arguments)
         return Draw(granted == 1, tuple([int(wait) for wait in waits]))
 
+    def try_draw(self, buckets: Sequence[Bucket], now: int) -> None:
+        """As Buckets: a server is always waited for."""
+
     def listed(self, now: int) -> Iterator[tuple[str, int]]:
         """As Buckets, in no order; every step is a round trip."""
         count = 0

@@ -27,6 +27,7 @@ from filterd.store.encoding import encoded
 SETS: Final = 4_096
 WAYS: Final = 8
 PATIENCE: Final = 0.05  # seconds a draw waits for the others; each holds the lock for some 50 us
+AT_ONCE: Final = 0.001  # the same where a loop waits meanwhile
 PAUSE: Final = 0.0002  # seconds between two looks at the lock
 DIGEST: Final = 16  # bytes
 KEY: Final = 94  # bytes of a key that are kept, for listings; the digest is of all of it
@@ -37,6 +38,10 @@ _SET: Final = WAYS * _SLOT.size
 _PLACES: Final = range(0, _SET, _SLOT.size)
 _MAX_LENGTH: Final = (1 << 16) - 1
 _EMPTY: Final = bytes(_SLOT.size)
+
+
+class _BusyError(StoreError):
+    """Others hold the lock. Nothing was drawn."""
 
 
 class TableBuckets:
@@ -53,8 +58,20 @@ class TableBuckets:
 
     def draw(self, buckets: Sequence[Bucket], now: int) -> Draw:
         """As Buckets."""
+        return self._draw(buckets, now, self._patience)
+
+    def try_draw(self, buckets: Sequence[Bucket], now: int) -> Draw | None:
+        """As Buckets. The first draw of a process makes the file and opens it: that may take a disk's time."""
+        if self._file < 0 or self._pid != os.getpid():
+            return None
+        try:
+            return self._draw(buckets, now, AT_ONCE)
+        except _BusyError:
+            return None
+
+    def _draw(self, buckets: Sequence[Bucket], now: int, patience: float) -> Draw:
         digests = [_digest(bucket.key) for bucket in buckets]
-        with self._locked() as file:
+        with self._locked(patience) as file:
             places = [_find(file, digest) for digest in digests]
             found, after = draw(buckets, [full for _, full in places], now)
             if not found.granted:
@@ -72,7 +89,7 @@ class TableBuckets:
 
     def listed(self, now: int) -> Iterator[tuple[str, int]]:
         """As Buckets. A key that is longer than KEY ends with CUT."""
-        with self._locked() as file:
+        with self._locked(self._patience) as file:
             data = os.pread(file, SIZE, 0)
         count = 0
         for _, full, _, length, key in _SLOT.iter_unpack(data[: len(data) // _SLOT.size * _SLOT.size]):
@@ -82,12 +99,12 @@ class TableBuckets:
 
     def full_at(self, key: str) -> int:
         """As Buckets."""
-        with self._locked() as file:
+        with self._locked(self._patience) as file:
             return _find(file, _digest(key))[1]
 
     def fill(self, key: str) -> None:
         """As Buckets."""
-        with self._locked() as file:
+        with self._locked(self._patience) as file:
             place, _ = _find(file, _digest(key))
             if place >= 0:
                 os.pwrite(file, _EMPTY, place)
@@ -95,7 +112,7 @@ class TableBuckets:
     def fill_all(self, prefix: str) -> int:
         """As Buckets; a prefix is KEY bytes at most."""
         wanted, count = encoded(prefix)[:KEY], 0
-        with self._locked() as file:
+        with self._locked(self._patience) as file:
             data = os.pread(file, SIZE, 0)
             for at in range(0, len(data) - _SLOT.size + 1, _SLOT.size):
                 _, full, _, _, key = _SLOT.unpack_from(data, at)
@@ -127,11 +144,11 @@ class TableBuckets:
         return best
 
     @contextmanager
-    def _locked(self) -> Iterator[int]:
+    def _locked(self, patience: float) -> Iterator[int]:
         """The open file, locked against threads and processes. A process that dies gives its lock back."""
-        until = time.monotonic() + self._patience
-        if not self._lock.acquire(timeout=self._patience):
-            raise StoreError("the table of buckets is busy")
+        until = time.monotonic() + patience
+        if not self._lock.acquire(timeout=patience):
+            raise _BusyError("the table of buckets is busy")
         try:
             file = self._opened()
             _take(file, until)
@@ -192,7 +209,7 @@ def _take(file: int, until: float) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > until:
-                raise StoreError("the table of buckets is locked by another process") from None
+                raise _BusyError("the table of buckets is locked by another process") from None
             time.sleep(PAUSE)
         else:
             return

@@ -101,8 +101,15 @@ def test_a_return_is_logged(whole: bool, sender: str, recipient: str) -> None:  
 
 @pytest.mark.parametrize("score", [-3.0, 3.9, 10.0, 20.0])
 def test_by_score_only(front: Front, score: float) -> None:
-    """Clean mail passes, and so does what would be held anyway."""
-    assert front.gate.ask(replace(FACTS, score=score)) == PASS
+    """Clean mail passes, and so does what would be held anyway: both at once."""
+    facts = replace(FACTS, score=score)
+    assert (front.gate.ask(facts), front.gate.at_once(facts)) == (PASS, PASS)
+
+
+def test_the_store_is_not_asked_at_once(front: Front) -> None:
+    """Who may have to come again waits for the store, in a thread; nothing is remembered before that."""
+    assert front.gate.at_once(FACTS) is None
+    assert front.gate.ask(FACTS).text.startswith("score 4.5 of 4: first attempt")
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,23 @@ class TestGate:
         found = gate.ask(self.FACTS)
         assert (found.action, found.code, "net: " in found.text) == (Action.DEFER, CODE, True)
 
+    def test_at_once(self) -> None:
+        """Where the buckets are at hand the answer is; where the breaker is open somebody else has to look."""
+        front = Front(net=by("client", 1))
+        gate = self.gate(front)
+        found = [gate.at_once(self.FACTS) for _ in range(2)]
+        assert [one and one.action for one in found] == [Action.ACCEPT, Action.DEFER]
+        front.buckets.fail = True
+        assert [gate.at_once(self.FACTS) for _ in range(5)] == [PASS] * 5
+        assert gate.at_once(self.FACTS) is None
+        assert front.count.results == ["net passed", "net refused", *["limits silent"] * 5]
+
+    def test_nothing_to_draw_from(self) -> None:
+        """Who has no rate need not wait, whatever becomes of the buckets."""
+        front = Front(out=by("user", 1))
+        front.buckets.fail = True
+        assert self.gate(front).at_once(self.FACTS) == PASS
+
     def test_a_user(self) -> None:
         """Who has authenticated has his own rate, from wherever he sends."""
         front = Front(out=by("user", 1))

@@ -44,7 +44,9 @@ class Fixed:
 )
 def test_answers(texts: list[str], facts: EarlyFacts, action: Action, code: str) -> None:
     """Whatever blocks refuses; else whatever allows settles the matter until the content is seen."""
-    said = ListsGate(Fixed(*texts)).ask(facts)
+    gate = ListsGate(Fixed(*texts))
+    said = gate.ask(facts)
+    assert gate.at_once(facts) == said
     assert (said.action, said.code, said.settled) == (action, code, action is Action.ACCEPT)
 
 

@@ -89,7 +89,12 @@ class FakeGate:
     name: str = "gate"
     ahead: bool = False
     does: Callable[[EarlyFacts], object] = lambda _facts: None
+    waits: bool = True
     saw: list[EarlyFacts] = field(default_factory=list)
+
+    def at_once(self, facts: EarlyFacts) -> GateAnswer | None:
+        """As an EarlyGate."""
+        return None if self.waits else self.ask(facts)
 
     def ask(self, facts: EarlyFacts) -> GateAnswer:
         """As an EarlyGate."""

@@ -63,6 +63,25 @@ def test_the_next_request_knows_nothing_of_the_one_before() -> None:
     assert (first.doubled, second.attributes, second.doubled) == (True, {"a": "4"}, False)
 
 
+@pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\n\r\n"])
+@pytest.mark.parametrize("lines", [MAX_LINES - 1, MAX_LINES, MAX_LINES + 1])
+def test_in_one_piece_or_byte_by_byte(end: bytes, lines: int) -> None:
+    """A whole request in one piece has a way of its own through the decoder, with the same result and limits."""
+    data = b"\n".join([b"a%d=%d=\xff" % (number, number) for number in range(lines)]) + end
+    decoder = Decoder()
+
+    def bytewise() -> list[Request]:
+        return [one for byte in data for one in decoder.receive(bytes([byte]))]
+
+    if lines > MAX_LINES:
+        with pytest.raises(PolicyProtocolError):
+            read(data)
+        with pytest.raises(PolicyProtocolError):
+            bytewise()
+    else:
+        assert read(data) == bytewise()
+
+
 @pytest.mark.threat("POL-02")
 def test_a_value_may_hold_equals_signs() -> None:
     """The first one ends the name."""

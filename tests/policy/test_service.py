@@ -294,15 +294,32 @@ def test_a_gate_is_told_what_is_known(front: Front) -> None:
     assert "spf" in facts.reports
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_only_who_has_to_wait_does_so_in_a_thread(front: Front, waits: bool) -> None:  # noqa: FBT001  # a column above
+    """What a gate knows at once is said in the loop; what it must wait for holds up nobody else."""
+    seen = []
+    gate = FakeGate(LATER, does=lambda _facts: seen.append(threading.current_thread().name), waits=waits)
+    assert (Desk(front, gates=[gate]).ask() or b"").startswith(b"action=DEFER_IF_PERMIT")
+    assert [name.startswith("gates") for name in seen] == [waits]
+
+
+def test_no_gate_is_asked_twice(front: Front) -> None:
+    """One that has answered at once is not asked again where the next one has to wait: it may count."""
+    gates = [FakeGate(name="a", ahead=True, waits=False), FakeGate(name="b", waits=False), FakeGate(LATER, name="c")]
+    assert (Desk(front, gates=gates).ask() or b"").startswith(b"action=DEFER_IF_PERMIT")
+    assert [len(gate.saw) for gate in gates] == [1, 1, 1]
+
+
 @pytest.mark.threat("POL-08")
 @pytest.mark.crashes_expected
-def test_a_gate_that_crashes_lets_mail_pass(front: Front) -> None:
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_gate_that_crashes_lets_mail_pass(front: Front, waits: bool) -> None:  # noqa: FBT001  # a column above
     """Greylisting and limits fail open; it is counted."""
 
     def crash(_facts: object) -> None:
         raise RuntimeError("no store")
 
-    desk = Desk(front, gates=[FakeGate(LATER, does=crash)])
+    desk = Desk(front, gates=[FakeGate(LATER, does=crash, waits=waits)])
     assert desk.ask() == DUNNO
     assert desk.counted("gate_failed") == [("crashed",)]
 

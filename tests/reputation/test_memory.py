@@ -125,6 +125,20 @@ class TestReading:
         arrive(memory)
         assert fronts.store.reads == 4
 
+    def test_at_hand(self) -> None:
+        """Who asks at hand before reading waits for nobody: read lately, not to be read, or not to be had just now."""
+        fronts = Fronts()
+        memory, _ = fronts.front()
+        found = [memory.at_hand("8.8.8.7"), memory.at_hand("10.0.0.1"), memory.at_hand("")]
+        memory.connected(NETWORK, NOW)
+        found.append(memory.at_hand("8.8.8.7"))
+        fronts.clock.now += FRESH + 1
+        found.append(memory.at_hand("8.8.8.7"))
+        fronts.store.fail = True
+        memory.connected(NETWORK, NOW)
+        found.append(memory.at_hand("8.8.8.7"))
+        assert found == [False, True, True, True, False, True]
+
     def test_null_sender(self) -> None:
         """Without a sender there is nothing to read at MAIL."""
         fronts = Fronts()

@@ -241,9 +241,20 @@ class TestTable:
         """A stopped process with the lock costs a moment and an error."""
         path = tmp_path / "limits.table"
         holder, other = TableBuckets(path), TableBuckets(path, patience=0.01)
-        with holder._locked(), pytest.raises(StoreError):  # no other way to stop in the middle
+        with holder._locked(1.0), pytest.raises(StoreError):  # no other way to stop in the middle
             other.draw([Bucket("a", HOUR, 1)], NOW)
         assert other.draw([Bucket("a", HOUR, 1)], NOW).granted
+
+    def test_at_once(self, tmp_path: Path) -> None:
+        """Not before the file is open, and not while somebody else has the lock; else as any other draw."""
+        path, bucket = tmp_path / "limits.table", Bucket("a", HOUR, 2)
+        holder, other = TableBuckets(path), TableBuckets(path)
+        assert other.try_draw([bucket], NOW) is None
+        assert other.draw([bucket], NOW).granted
+        with holder._locked(1.0):  # no other way to stop in the middle
+            assert other.try_draw([bucket], NOW) is None
+        found = [other.try_draw([bucket], NOW) for _ in range(2)]
+        assert [one and one.granted for one in found] == [True, False]
 
     def test_any_content_is_read(self, tmp_path: Path) -> None:
         """A damaged file gives wrong counts at most."""
