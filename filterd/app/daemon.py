@@ -315,6 +315,7 @@ def quarantine_of(config: Config, *, upkeep: bool = False) -> Quarantine:
             region=held.region,
             key=held.access_key,
             secret=_secret(held.secret_file),
+            compress=held.compress == "zstd",
         )
     except SecretError as error:
         raise CustodyError(f"quarantine: {error}") from None

@@ -148,7 +148,10 @@ def opened(config: Path | None, *, upkeep: bool = False) -> Iterator[Quarantine]
     settings = configuration(config)
     if settings.quarantine.mode == "mta-hold":
         typer.echo(ELSEWHERE, err=True)
-    quarantine = open_quarantine(settings, upkeep=upkeep)
+    try:
+        quarantine = open_quarantine(settings, upkeep=upkeep)
+    except CustodyError as error:
+        fail(str(error))
     try:
         yield quarantine
     except KeyError as error:

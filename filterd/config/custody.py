@@ -42,6 +42,11 @@ class Quarantine(Section):
     region: str = key("us-east-1", "The S3 store's region, as its requests are signed.")
     access_key: str = key("", "The id of the key that the S3 store knows.")
     secret_file: Path | None = key(None, "File whose first line is the secret that belongs to `access_key`.")
+    compress: Literal["off", "zstd"] = key(
+        "off",
+        "What is done to messages that come from now on, so that they take half the space; those that are there are"
+        " read either way. `zstd` needs filterd[zstd] below Python 3.14, here and wherever this mail is read.",
+    )
     mode: Literal["store", "mta-hold"] = key(
         "store",
         "`store`: held mail is kept here. `mta-hold`: the MTA keeps it, in its hold queue, until postsuper -H lets it"

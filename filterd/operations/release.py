@@ -10,6 +10,7 @@ from filterd.model.custody import CustodyError, Evidence
 from filterd.model.verdict import InsertHeader
 from filterd.pipeline.edits import added, forged
 from filterd.quarantine import Actor, Attempt, EvidenceError, Lease, Quarantine, State
+from filterd.quarantine.coding import DamagedError
 from filterd.quarantine.layout import fields_of
 from filterd.quarantine.outgoing import rewritten
 from filterd.quarantine.relay import MAX_OUTCOME, Answer, Fate
@@ -78,7 +79,8 @@ class Releaser:
         """A store that does not answer may do so later; what is gone, or is no evidence, has failed."""
         text = f"it cannot be read: {type(error).__name__}: {error}"[:MAX_OUTCOME]
         entry = self.quarantine.entry(identifier)
-        fate = Fate.REFUSED if entry is None or isinstance(error, KeyError | EvidenceError) else Fate.LATER
+        lost = entry is None or isinstance(error, KeyError | EvidenceError | DamagedError)
+        fate = Fate.REFUSED if lost else Fate.LATER
         since, attempts = (entry.changed, entry.attempts) if entry else (0.0, 0)
         attempt = _outcome(Answer(fate, text), self.clock(), since, attempts)
         self.quarantine.end_attempt(identifier, who, lease, attempt)

@@ -13,6 +13,7 @@ from filterd.quarantine import changes
 from filterd.quarantine import evidence as evidence_format
 from filterd.quarantine.chain import AuditRow, ChainState
 from filterd.quarantine.changes import Act, Attempt, Lease, Waiting
+from filterd.quarantine.coding import Coding, DamagedError
 from filterd.quarantine.database import BUSY, Database, SqliteDatabase
 from filterd.quarantine.digests import Digests
 from filterd.quarantine.durable import Fsync
@@ -43,15 +44,17 @@ class Quarantine:
         clock: Callable[[], float] = time.time,
         fsync: Fsync = os.fsync,
         shared: tuple[Database, Files] | None = None,
+        coding: Coding = Coding.NONE,
     ) -> None:
         """`busy` is how many seconds a commit waits for other processes; `clock` gives epoch seconds.
 
-        With `shared` the ledger and the files are where that says, and `root` is of no account.
+        With `shared` the ledger and the files are where that says, and `root` is of no account. `coding` is what is
+        done to messages that come from now on; those that are there are read in either.
         """
         self._clock = clock
         self._database: Database = shared[0] if shared else SqliteDatabase(root / "ledger.sqlite", busy=busy)
         self._ledger = Ledger(self._database)
-        self._files: Files = shared[1] if shared else LocalFiles(root, self._ledger, fsync)
+        self._files: Files = shared[1] if shared else LocalFiles(root, self._ledger, fsync, coding)
         self._prepared = False
 
     def prepare(self) -> None:
@@ -107,11 +110,17 @@ class Quarantine:
             return evidence_format.decode(self._files.evidence(self._known(identifier).id))
         except FileNotFoundError:
             raise KeyError(identifier) from None
+        except DamagedError as error:
+            raise evidence_format.EvidenceError(str(error)) from None
 
     def open_raw(self, identifier: str) -> BinaryIO:
-        """The message as received, byte for byte; KeyError: no such entry or deleted."""
+        """The message as received, byte for byte; KeyError: no such entry or deleted.
+
+        DamagedError, an OSError, here or when it is read: what is stored cannot be what was held.
+        """
+        entry = self._known(identifier)
         try:
-            return self._files.open_raw(self._known(identifier).sha256)
+            return self._files.open_raw(entry.sha256, entry.size)
         except FileNotFoundError:
             raise KeyError(identifier) from None
 

@@ -26,8 +26,8 @@ class Files(Protocol):
     def evidence(self, identifier: str) -> bytes:
         """The encoded evidence; FileNotFoundError."""
 
-    def open_raw(self, sha256: str) -> BinaryIO:
-        """The message; FileNotFoundError."""
+    def open_raw(self, sha256: str, size: int) -> BinaryIO:
+        """The message, which has so many bytes; FileNotFoundError. DamagedError, here or when it is read."""
 
     def restoring(self, sha256: str) -> AbstractContextManager[None]:
         """No file of that message goes meanwhile."""

@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from filterd.model.custody import Evidence
 from filterd.model.ids import is_id
 from filterd.model.message import RawMessage
 from filterd.quarantine import changes
 from filterd.quarantine import evidence as evidence_format
-from filterd.quarantine.blobs import BlobDirectory
+from filterd.quarantine.blobs import BlobDirectory, opened
 from filterd.quarantine.changes import Act
+from filterd.quarantine.coding import DamagedError
 from filterd.quarantine.entries import Actor, Entry, entry_of
 from filterd.quarantine.layout import fields_of
 from filterd.quarantine.ledger import Ledger, Pending
@@ -70,34 +71,35 @@ class LooseInventory:
 
     def problems(self, *, contents: bool) -> Iterator[Problem]:
         """All that is wrong; with `contents` every message is read and its hash compared. CustodyError, OSError."""
-        described: set[str] = set()
+        described: dict[str, int] = {}  # digests, with the sizes of what they are of
         seen: set[str] = set()
         for path in self._evidence.glob("*.json"):
             seen.add(path.stem)
             try:
-                sha256 = evidence_format.decode(path.read_bytes()).sha256
+                evidence = evidence_format.decode(path.read_bytes())
             except (ValueError, OSError) as error:
                 yield Problem(Kind.UNREADABLE, path.stem, f"{type(error).__name__}: {error}")
                 continue
-            problem = self._unlisted(path.stem, sha256)
-            described.add(sha256)
+            problem = self._unlisted(path.stem, evidence.sha256)
+            described[evidence.sha256] = evidence.size
             if problem is not None:
                 yield problem
         for entry in all_with_files(self._ledger):
-            described.add(entry.sha256 if entry.body == LOOSE else "")
+            if entry.body == LOOSE and entry.sha256 not in described:
+                described[entry.sha256] = self._ledger.size_of(entry.sha256)
             missing = self._missing(entry, seen)
             if missing:
                 yield Problem(Kind.GONE, entry.id, f"not there: {missing}")
-        for path in self._blobs.files():
-            if path.name not in described:
-                yield Problem(Kind.ORPHAN, path.name, "no entry and no evidence speaks of it")
-            elif contents and (found := _digest(path)) != path.name:
-                yield Problem(Kind.ALTERED, path.name, f"its bytes have sha256 {found}")
+        for sha256, path in self._blobs.files():
+            if sha256 not in described:
+                yield Problem(Kind.ORPHAN, sha256, "no entry and no evidence speaks of it")
+            elif contents and (why := altered(opened(path.open("rb"), path.name, described[sha256]), sha256)):
+                yield Problem(Kind.ALTERED, sha256, why)
 
     def _missing(self, entry: Whereabouts, seen: set[str]) -> str:
         """Which of an entry's files is not there, in words."""
         there = {
-            "message": entry.body != LOOSE or self._blobs.path(entry.sha256).exists(),
+            "message": entry.body != LOOSE or self._blobs.exists(entry.sha256),
             "evidence": entry.record != LOOSE or entry.id in seen,
         }
         return " and ".join([word for word, found in there.items() if not found])
@@ -111,7 +113,7 @@ class LooseInventory:
             return None if entry.files else Problem(Kind.LEFT, identifier, f"was {entry.state}, and its files swept")
         if was_purged(self._ledger, identifier):
             return Problem(Kind.LEFT, identifier, "was purged")
-        if not self._blobs.path(sha256).exists():
+        if not self._blobs.exists(sha256):
             return Problem(Kind.GONE, identifier, "evidence without a message, and the ledger does not know it")
         return Problem(Kind.UNLISTED, identifier, "the ledger does not know it")
 
@@ -133,18 +135,21 @@ class LooseInventory:
         if current is None or current.kind is not problem.kind:
             return ""
         if problem.kind is Kind.UNLISTED:
-            self._list(evidence, who, now)
-            return "held again"
+            return self._list(evidence, who, now)
         path.unlink()
         if not used(self._ledger, evidence.sha256):
             self._blobs.remove(evidence.sha256)
         return "removed"
 
-    def _list(self, evidence: Evidence, who: Actor, now: float) -> None:
-        """Make the entry that the evidence speaks of."""
-        with self._blobs.open(evidence.sha256) as source:
-            raw = source.read()
+    def _list(self, evidence: Evidence, who: Actor, now: float) -> str:
+        """Make the entry that the evidence speaks of; what was done, in words."""
+        try:
+            with self._blobs.open(evidence.sha256, evidence.size) as source:
+                raw = source.read()
+        except DamagedError:
+            return ""
         list_again(self._ledger, Pending(replace(entry_in_files(evidence, raw), changed=now)), who, now)
+        return "held again"
 
     def _speaks_of(self, sha256: str) -> bool:
         """Whether any evidence names this blob."""
@@ -181,9 +186,14 @@ def entry_in_files(evidence: Evidence, raw: bytes) -> Entry:
         os.close(body)
 
 
-def _digest(path: Path) -> str:
+def altered(source: BinaryIO, sha256: str) -> str:
+    """What is wrong with the bytes of a message, in words; empty where nothing is. Closes the file."""
     digest = hashlib.sha256()
-    with path.open("rb") as source:
-        while chunk := source.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+    try:
+        with source:
+            while chunk := source.read(CHUNK):
+                digest.update(chunk)
+    except DamagedError as error:
+        return str(error)
+    found = digest.hexdigest()
+    return "" if found == sha256 else f"its bytes have sha256 {found}"

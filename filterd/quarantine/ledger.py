@@ -169,6 +169,13 @@ class Ledger:
             row = connection.execute("SELECT sha256 FROM entries WHERE id = ?", (identifier,)).fetchone()
         return str(row[0]) if row else None
 
+    def size_of(self, sha256: str) -> int:
+        """How many bytes a message has by its entries; 0 where there is none with files."""
+        with self._database.reading() as connection:
+            query = "SELECT size FROM entries WHERE sha256 = ? AND files LIMIT 1"
+            row = connection.execute(query, (sha256,)).fetchone()
+        return int(row[0]) if row else 0
+
     def reading(self) -> AbstractContextManager[Connection]:
         """A connection to look at; whatever the database raises becomes CustodyError."""
         return self._database.reading()

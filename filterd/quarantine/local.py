@@ -9,6 +9,7 @@ from typing import BinaryIO
 from filterd.model.custody import CustodyError, Evidence
 from filterd.model.message import RawMessage
 from filterd.quarantine import whereabouts
+from filterd.quarantine.coding import Coding
 from filterd.quarantine.database import Connection
 from filterd.quarantine.durable import Fsync, Lock, locked, private_directory, require_private
 from filterd.quarantine.entries import Entry
@@ -25,14 +26,14 @@ FOLDERS = ("blobs", "evidence", "drafts", "segments")
 class LocalFiles:
     """See Files. `root` holds the folders, and the ledger."""
 
-    def __init__(self, root: Path, ledger: Ledger, fsync: Fsync) -> None:
-        """The ledger says where everything is, and what is still needed."""
+    def __init__(self, root: Path, ledger: Ledger, fsync: Fsync, coding: Coding = Coding.NONE) -> None:
+        """The ledger says where everything is, and what is still needed; `coding` is of what comes from now on."""
         self._root = root
         self._ledger = ledger
         self._fsync = fsync
         self._drafts = root / "drafts"
-        self.loose = LooseFiles(root, ledger, fsync)
-        self.spool = Spool(root, ledger, fsync)
+        self.loose = LooseFiles(root, ledger, fsync, coding)
+        self.spool = Spool(root, ledger, fsync, coding)
 
     def prepare(self) -> None:
         """As Files.prepare; what a crash left half-written is removed."""
@@ -55,17 +56,17 @@ class LocalFiles:
         found = self._of_entry(identifier)
         if found is None or not found.record:
             return self.loose.evidence(identifier)
-        return self.spool.segments.read(Slot.of(found.record), Kind.EVIDENCE).data
+        return self.spool.content(Slot.of(found.record), Kind.EVIDENCE)
 
-    def open_raw(self, sha256: str) -> BinaryIO:
+    def open_raw(self, sha256: str, size: int) -> BinaryIO:
         """As Files.open_raw."""
         with self._ledger.reading() as connection:
             places = whereabouts.of_message(connection, sha256)
         for place in places:
             with suppress(FileNotFoundError):
                 if place:
-                    return BytesIO(self.spool.segments.read(Slot.of(place), Kind.MESSAGE).data)
-                return self.loose.open_raw(sha256)
+                    return BytesIO(self.spool.content(Slot.of(place), Kind.MESSAGE))
+                return self.loose.open_raw(sha256, size)
         raise FileNotFoundError(sha256)
 
     def restoring(self, sha256: str) -> AbstractContextManager[None]:

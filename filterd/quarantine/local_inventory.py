@@ -1,9 +1,9 @@
 """Looking over a quarantine on this host's disk: files of their own (inventory.py), and the records of segments."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +12,14 @@ from filterd.model.ids import is_id
 from filterd.quarantine import evidence as evidence_format
 from filterd.quarantine import whereabouts
 from filterd.quarantine.blobs import BlobDirectory
+from filterd.quarantine.coding import DamagedError
 from filterd.quarantine.durable import Lock, locked
 from filterd.quarantine.entries import Actor
-from filterd.quarantine.inventory import Kind, LooseInventory, Problem, entry_in_files, list_again, was_purged
+from filterd.quarantine.inventory import Kind, LooseInventory, Problem, altered, entry_in_files, list_again, was_purged
 from filterd.quarantine.ledger import Ledger, Pending
 from filterd.quarantine.segments import Kind as Content
 from filterd.quarantine.segments import Segments, Slot
+from filterd.quarantine.spool import content
 
 LOCK_WAIT: Final = 10.0  # seconds that a repair waits for holds under way
 
@@ -120,14 +122,25 @@ class LocalInventory:
         return Problem(Kind.UNLISTED, identifier, "the ledger does not know it", slot)
 
     def _altered(self, found: "_Records") -> Iterator[Problem]:
-        """Messages whose bytes are not those that were held."""
+        """Messages whose bytes are not those that were held, and evidence that cannot be read."""
         for sha256, slots in found.messages.items():
             for slot in slots:
                 with suppress(FileNotFoundError):  # it was taken out meanwhile
-                    data = self._segments.read(Slot.of(slot), Content.MESSAGE).data
-                    digest = hashlib.sha256(data).hexdigest()
-                    if digest != sha256:
-                        yield Problem(Kind.ALTERED, sha256, f"its bytes have sha256 {digest}", slot)
+                    if why := self._why_altered(sha256, slot):
+                        yield Problem(Kind.ALTERED, sha256, why, slot)
+        for slot, identifier in found.evidence.items():
+            with suppress(FileNotFoundError):
+                try:
+                    self._evidence(slot)
+                except ValueError as error:
+                    yield Problem(Kind.UNREADABLE, identifier, f"{type(error).__name__}: {error}", slot)
+
+    def _why_altered(self, sha256: str, slot: str) -> str:
+        """In words; FileNotFoundError."""
+        try:
+            return altered(BytesIO(content(self._segments, Slot.of(slot), Content.MESSAGE)), sha256)
+        except DamagedError as error:
+            return str(error)
 
     def mend(self, problem: Problem, who: Actor, now: float) -> str:
         """As Survey.mend.
@@ -140,8 +153,7 @@ class LocalInventory:
             if not self._is_still(problem):
                 return ""
             if problem.kind is Kind.UNLISTED:
-                self._list(problem.slot, who, now)
-                return "held again"
+                return self._list(problem.slot, who, now)
             self._segments.erase(Slot.of(problem.slot))
             return "removed"
 
@@ -161,14 +173,18 @@ class LocalInventory:
             self._found = _Records(self._segments)
         return self._found
 
-    def _list(self, record: str, who: Actor, now: float) -> None:
-        """Make the entry that the evidence speaks of."""
+    def _list(self, record: str, who: Actor, now: float) -> str:
+        """Make the entry that the evidence speaks of; what was done, in words."""
         evidence = self._evidence(record)
         body = self._records().messages[evidence.sha256][0]
-        raw = self._segments.read(Slot.of(body), Content.MESSAGE).data
+        try:
+            raw = content(self._segments, Slot.of(body), Content.MESSAGE)
+        except DamagedError:
+            return ""
         pending = Pending(replace(entry_in_files(evidence, raw), changed=now))
         pending.slots = (body, record)
         list_again(self._ledger, pending, who, now)
+        return "held again"
 
     def _evidence(self, slot: str) -> Evidence:
-        return evidence_format.decode(self._segments.read(Slot.of(slot), Content.EVIDENCE).data)
+        return evidence_format.decode(content(self._segments, Slot.of(slot), Content.EVIDENCE))

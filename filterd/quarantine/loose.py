@@ -11,6 +11,7 @@ from typing import BinaryIO, Final
 from filterd.model.custody import CustodyError, Evidence
 from filterd.model.message import RawMessage
 from filterd.quarantine.blobs import BlobDirectory
+from filterd.quarantine.coding import Coding
 from filterd.quarantine.database import AmbiguousCommitError
 from filterd.quarantine.durable import (
     Draft,
@@ -32,14 +33,14 @@ DISCARD_WAIT: Final = 0.5  # seconds that taking back a failed hold's blob waits
 class LooseFiles:
     """What is in blobs/ and evidence/ below `root`; drafts/ are files under way."""
 
-    def __init__(self, root: Path, ledger: Ledger, fsync: Fsync) -> None:
+    def __init__(self, root: Path, ledger: Ledger, fsync: Fsync, coding: Coding) -> None:
         """The ledger says which blobs are still needed."""
         self._root = root
         self._ledger = ledger
         self._fsync = fsync
         self._evidence = root / "evidence"
         self._drafts = root / "drafts"
-        self.blobs = BlobDirectory(root / "blobs", self._drafts, fsync)
+        self.blobs = BlobDirectory(root / "blobs", self._drafts, fsync, coding)
 
     def hold(self, evidence: Evidence, encoded: bytes, message: RawMessage, entry: Entry) -> None:
         """As Files.hold."""
@@ -95,9 +96,9 @@ class LooseFiles:
         """As Files.evidence."""
         return self._path(identifier).read_bytes()
 
-    def open_raw(self, sha256: str) -> BinaryIO:
+    def open_raw(self, sha256: str, size: int) -> BinaryIO:
         """As Files.open_raw."""
-        return self.blobs.open(sha256)
+        return self.blobs.open(sha256, size)
 
     def restoring(self, sha256: str) -> AbstractContextManager[None]:
         """As Files.restoring."""

@@ -8,14 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
+from filterd.quarantine.coding import SUFFIX, Coding
 from filterd.quarantine.durable import Fsync, private_directory, sync_directory, write_draft
 
 STALE: Final = 86_400.0  # seconds after which a draft is nobody's any more: other nodes may be writing theirs
 
 
-def message_name(sha256: str) -> str:
-    """A name for an object that will hold this message; none is made twice."""
-    return f"blobs/{sha256[:2]}/{sha256}-{secrets.token_hex(8)}"
+def message_name(sha256: str, coding: Coding = Coding.NONE) -> str:
+    """A name for an object that will hold this message in this coding; none is made twice."""
+    return f"blobs/{sha256[:2]}/{sha256}-{secrets.token_hex(8)}{SUFFIX if coding is Coding.ZSTD else ''}"
 
 
 class ObjectStore(Protocol):
@@ -30,8 +31,8 @@ class ObjectStore(Protocol):
     def open(self, name: str) -> BinaryIO:
         """Its bytes; FileNotFoundError."""
 
-    def holds(self, name: str, size: int) -> bool:
-        """Whether it is there, of that size; True where we may not know."""
+    def holds(self, name: str, size: int | None) -> bool:
+        """Whether it is there, of that size, None for any; True where we may not know."""
 
     def delete(self, name: str) -> None:
         """Remove it durably; no error where it is not there."""
@@ -83,10 +84,10 @@ class DirectoryObjects:
         """As above."""
         return (self._root / name).open("rb")
 
-    def holds(self, name: str, size: int) -> bool:
+    def holds(self, name: str, size: int | None) -> bool:
         """As above."""
         try:
-            return (self._root / name).stat().st_size == size
+            return size in {None, (self._root / name).stat().st_size}
         except FileNotFoundError:
             return False
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from filterd.model.custody import CustodyError
+from filterd.quarantine.coding import Coding, require
 from filterd.quarantine.custodian import Quarantine
 from filterd.quarantine.objects import DirectoryObjects, ObjectStore
 from filterd.quarantine.shared import SharedFiles
@@ -28,6 +29,7 @@ class Place:
     region: str = ""
     key: str = ""
     secret: str = ""
+    compress: bool = False  # messages that come from now on
 
 
 def open_quarantine(place: Place, folder: Path) -> Quarantine:
@@ -35,8 +37,10 @@ def open_quarantine(place: Place, folder: Path) -> Quarantine:
 
     CustodyError where the packages are not installed that it needs.
     """
+    coding = Coding.ZSTD if place.compress else Coding.NONE
+    require(coding)
     if not place.url.startswith(POSTGRESQL):
-        return Quarantine(Path(place.url.removeprefix(SQLITE)) if place.url else folder)
+        return Quarantine(Path(place.url.removeprefix(SQLITE)) if place.url else folder, coding=coding)
     try:
         from filterd.quarantine.postgres import PostgresDatabase  # noqa: PLC0415  # an extra, and slow to load
 
@@ -45,7 +49,7 @@ def open_quarantine(place: Place, folder: Path) -> Quarantine:
         raise CustodyError(f"quarantine: {error}: install filterd[postgresql,s3]") from None
 
     database = PostgresDatabase(place.url, password=place.password)
-    return Quarantine(folder, shared=(database, SharedFiles(database, objects)))
+    return Quarantine(folder, shared=(database, SharedFiles(database, objects, coding)))
 
 
 def _objects(place: Place, folder: Path) -> ObjectStore:

@@ -93,11 +93,11 @@ class S3Objects:
         with _errors(name):
             return io.BytesIO(obstore.get(self._store, self._prefix + name).bytes())
 
-    def holds(self, name: str, size: int) -> bool:
+    def holds(self, name: str, size: int | None) -> bool:
         """As ObjectStore.holds; a key that may only put is not told."""
         try:
             with _errors(name):
-                return int(obstore.head(self._store, self._prefix + name)["size"]) == size
+                return size in {None, int(obstore.head(self._store, self._prefix + name)["size"])}
         except FileNotFoundError:
             return False
         except PermissionError:

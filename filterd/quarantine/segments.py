@@ -258,6 +258,11 @@ def _read(descriptor: int, length: int, offset: int) -> bytes:
     return b"".join(pieces)
 
 
+def size_on_disk(length: int) -> int:
+    """What a record of so many bytes takes."""
+    return _whole(_HEADER.size + length)
+
+
 def _whole(length: int) -> int:
     """Up to the end of the block."""
     return length + -length % BLOCK

@@ -6,19 +6,19 @@ the last entry of a message is gone is decided in a ledger's transaction, one of
 object out of `blobs` and names it in `litter`, and only then is it removed. A hold that counted on it finds, in its own
 transaction, that it is no longer in `blobs`, and stores the message anew under another name.
 
-    blobs/ab/DIGEST-TOKEN  raw bytes      evidence/ID.json  evidence
+    blobs/ab/DIGEST-TOKEN  raw bytes, with .zst behind it in a frame      evidence/ID.json  evidence
 
 An object is acknowledged before the ledger's commit: what a crash leaves is an object without an entry.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import BinaryIO, Final
 
 from filterd.model.custody import CustodyError, Evidence
 from filterd.model.message import RawMessage
-from filterd.quarantine.blobs import SHA256, raw_chunks
+from filterd.quarantine.blobs import SHA256, checked_chunks, opened
+from filterd.quarantine.coding import SUFFIX, Coding, packed
 from filterd.quarantine.database import AmbiguousCommitError, Connection, Database
 from filterd.quarantine.entries import Entry
 from filterd.quarantine.inventory import Survey
@@ -39,11 +39,15 @@ class _GoneError(CustodyError):
 class SharedFiles:
     """See Files."""
 
-    def __init__(self, database: Database, objects: ObjectStore) -> None:
-        """The ledger's own database: what is said there and what is said of entries is said at once."""
+    def __init__(self, database: Database, objects: ObjectStore, coding: Coding = Coding.NONE) -> None:
+        """The ledger's own database: what is said there and what is said of entries is said at once.
+
+        `coding` is of what comes from now on.
+        """
         self._database = database
         self._ledger = Ledger(database)
         self._objects = objects
+        self._coding = coding
 
     def prepare(self) -> None:
         """As Files.prepare."""
@@ -72,10 +76,10 @@ class SharedFiles:
     def _hold_message(self, evidence: Evidence, message: RawMessage, entry: Entry) -> None:
         for attempt in range(1, ATTEMPTS + 1):
             known = self._known(evidence)
-            name = known or message_name(evidence.sha256)
+            name = known or message_name(evidence.sha256, self._coding)
             try:
                 if known is None:
-                    self._objects.put(name, lambda: _checked(message, evidence.sha256, evidence.size))
+                    self._objects.put(name, lambda: self._chunks(evidence, message))
                 self._ledger.add(entry, self.claim(evidence.sha256, name, new=known is None))
             except _GoneError:
                 if attempt == ATTEMPTS:
@@ -91,11 +95,15 @@ class SharedFiles:
                     self._drop_second(evidence.sha256, name)
                 return
 
+    def _chunks(self, evidence: Evidence, message: RawMessage) -> Iterable[bytes]:
+        whole = checked_chunks(message, evidence.sha256, evidence.size)
+        return packed(whole, evidence.size) if self._coding is Coding.ZSTD else whole
+
     def _known(self, evidence: Evidence) -> str | None:
         """The object that holds the message already. CustodyError where the ledger names one that is not there."""
         for _ in range(ATTEMPTS):
             name = self.object_of(evidence.sha256)
-            if name is None or self._objects.holds(name, evidence.size):
+            if name is None or self._objects.holds(name, size_of(name, evidence.size)):
                 return name
             if self.object_of(evidence.sha256) == name:  # nobody has removed it meanwhile
                 raise CustodyError(f"quarantine: the store has lost {name}: filterd quarantine verify --repair")
@@ -138,12 +146,12 @@ class SharedFiles:
         with self._objects.open(record_of(identifier)) as source:
             return source.read()
 
-    def open_raw(self, sha256: str) -> BinaryIO:
+    def open_raw(self, sha256: str, size: int) -> BinaryIO:
         """As Files.open_raw."""
         name = self.object_of(sha256)
         if name is None:
             raise FileNotFoundError(sha256)
-        return self._objects.open(name)
+        return opened(self._objects.open(name), name, size)
 
     def restoring(self, sha256: str) -> AbstractContextManager[None]:
         """As Files.restoring: the transaction itself sees to that."""
@@ -206,18 +214,9 @@ class SharedFiles:
         return SharedInventory(self._ledger, self._objects, self)
 
 
-def _checked(message: RawMessage, sha256: str, size: int) -> Iterator[bytes]:
-    """The raw bytes; CustodyError at the end where they are not those that the evidence describes."""
-    digest = hashlib.sha256()
-    written = 0
-    for chunk in raw_chunks(message):
-        digest.update(chunk)
-        written += len(chunk)
-        if written > size:
-            break
-        yield chunk
-    if (digest.hexdigest(), written) != (sha256, size):
-        raise CustodyError("the message is not the one that the evidence describes")
+def size_of(name: str, size: int) -> int | None:
+    """How many bytes the object of a message of this size has; None where that depends on its content."""
+    return None if name.endswith(SUFFIX) else size
 
 
 def record_of(identifier: str) -> str:

@@ -7,7 +7,7 @@ when it is older than any of those.
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -15,10 +15,12 @@ from filterd.model.custody import Evidence
 from filterd.model.ids import is_id
 from filterd.quarantine import changes
 from filterd.quarantine import evidence as evidence_format
+from filterd.quarantine.blobs import opened
 from filterd.quarantine.changes import Act
+from filterd.quarantine.coding import DamagedError
 from filterd.quarantine.database import Connection
 from filterd.quarantine.entries import Actor
-from filterd.quarantine.inventory import CHUNK, Kind, Problem, entry_in_files, was_purged
+from filterd.quarantine.inventory import Kind, Problem, altered, entry_in_files, was_purged
 from filterd.quarantine.ledger import Ledger
 from filterd.quarantine.objects import ObjectStore, message_name
 
@@ -64,8 +66,8 @@ class SharedInventory:
         listed: dict[str, str] = {}
         for sha256, name in self._rows():
             listed[sha256] = name
-            if contents and name in messages and (found := self._digest(name)) != sha256:
-                yield Problem(Kind.ALTERED, sha256, f"its bytes have sha256 {found}")
+            if contents and name in messages and (why := self._altered(sha256, name)):
+                yield Problem(Kind.ALTERED, sha256, why)
         known = set()
         for entry in self._ledger.with_files():
             record = f"evidence/{entry.id}.json"
@@ -151,8 +153,11 @@ class SharedInventory:
         name = self._message(evidence.sha256)
         if name is None:
             return ""
-        with self._objects.open(name) as source:
-            raw = source.read()
+        try:
+            with opened(self._objects.open(name), name, evidence.size) as source:
+                raw = source.read()
+        except DamagedError:
+            return ""
         if hashlib.sha256(raw).hexdigest() != evidence.sha256:
             return ""
         known = self._holder.object_of(evidence.sha256)
@@ -192,12 +197,11 @@ class SharedInventory:
             return False
         return True
 
-    def _digest(self, name: str) -> str:
-        digest = hashlib.sha256()
-        with self._objects.open(name) as source:
-            while chunk := source.read(CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest()
+    def _altered(self, sha256: str, name: str) -> str:
+        """What is wrong with the bytes of a message, in words."""
+        with suppress(FileNotFoundError):  # it was removed meanwhile
+            return altered(opened(self._objects.open(name), name, self._ledger.size_of(sha256)), sha256)
+        return ""
 
 
 def _sha256_of(name: str) -> str:

@@ -14,12 +14,13 @@ from filterd.model.custody import CustodyError, Evidence
 from filterd.model.message import RawMessage
 from filterd.quarantine import whereabouts
 from filterd.quarantine.blobs import raw_chunks
+from filterd.quarantine.coding import Coding, DamagedError, pack, unpack
 from filterd.quarantine.database import AmbiguousCommitError, Connection
 from filterd.quarantine.durable import Fsync, Lock, locked
 from filterd.quarantine.entries import Entry
 from filterd.quarantine.gathering import Gathering, PassOn
 from filterd.quarantine.ledger import Ledger, Pending
-from filterd.quarantine.segments import Kind, Record, Segments, Slot
+from filterd.quarantine.segments import Kind, Record, Segments, Slot, size_on_disk
 
 # Bytes of a message, or of its evidence; what is larger becomes a file. Writing that much takes a disk longer than
 # making files, and all that came at the same time would wait for it.
@@ -27,24 +28,38 @@ SMALL: Final = 256 * 1024
 LOCK_WAIT: Final = 2.0  # seconds a hold waits for a repair under way
 
 
+def content(segments: Segments, slot: Slot, kind: Kind) -> bytes:
+    """What a record of these segments holds, whatever its coding; FileNotFoundError, DamagedError."""
+    record = segments.read(slot, kind)
+    if record.coding == Coding.NONE:
+        return record.data
+    if record.coding == Coding.ZSTD:
+        return unpack(record.data, SMALL)
+    raise DamagedError(f"a coding that this release does not know: {record.coding}")
+
+
+def _record(kind: Kind, name: str, digest: bytes, data: bytes, coding: Coding) -> Record:
+    """In this coding where that takes fewer blocks of the disk."""
+    if coding is Coding.ZSTD:
+        frame = pack(data)
+        if size_on_disk(len(frame)) < size_on_disk(len(data)):
+            return Record(kind, name, digest, frame, coding)
+    return Record(kind, name, digest, data)
+
+
 class Parcel(Pending):
     """A message that waits to be stored; `stored` are the slots of its message and its evidence."""
 
-    __slots__ = ("encoded", "raw", "stored")
+    __slots__ = ("records", "stored")
 
-    def __init__(self, entry: Entry, encoded: bytes, raw: bytes) -> None:
-        """`raw` has the digest that the entry says."""
+    def __init__(self, entry: Entry, encoded: bytes, raw: bytes, coding: Coding) -> None:
+        """`raw` has the digest that the entry says; it and the encoded evidence are written in this coding."""
         super().__init__(entry, self._settle)
-        self.encoded = encoded
-        self.raw = raw
-        self.stored: tuple[Slot, ...] = ()
-
-    def records(self) -> tuple[Record, Record]:
-        """What is written."""
-        return (
-            Record(Kind.MESSAGE, "", bytes.fromhex(self.entry.sha256), self.raw),
-            Record(Kind.EVIDENCE, self.entry.id, hashlib.sha256(self.encoded).digest(), self.encoded),
+        self.records = (
+            _record(Kind.MESSAGE, "", bytes.fromhex(entry.sha256), raw, coding),
+            _record(Kind.EVIDENCE, entry.id, hashlib.sha256(encoded).digest(), encoded, coding),
         )
+        self.stored: tuple[Slot, ...] = ()
 
     def _settle(self, connection: Connection) -> None:
         body, record = self.stored
@@ -54,11 +69,12 @@ class Parcel(Pending):
 class Spool:
     """What is small. The ledger says where each message is."""
 
-    def __init__(self, root: Path, ledger: Ledger, fsync: Fsync) -> None:
-        """`root` has the folders segments/ and drafts/."""
+    def __init__(self, root: Path, ledger: Ledger, fsync: Fsync, coding: Coding) -> None:
+        """`root` has the folders segments/ and drafts/; what comes from now on is written in this coding."""
         self._ledger = ledger
         self._drafts = root / "drafts"
         self.segments = Segments(root / "segments", fsync)
+        self._coding = coding
         self._gathering = Gathering(self._store)
 
     def takes(self, evidence: Evidence, encoded: bytes, message: RawMessage) -> bool:
@@ -70,13 +86,17 @@ class Spool:
         raw = b"".join(raw_chunks(message))
         if (hashlib.sha256(raw).hexdigest(), len(raw)) != (evidence.sha256, evidence.size):
             raise CustodyError("the message is not the one that the evidence describes")
-        self._gathering.do(Parcel(entry, encoded, raw))
+        self._gathering.do(Parcel(entry, encoded, raw, self._coding))
+
+    def content(self, slot: Slot, kind: Kind) -> bytes:
+        """What a record holds, whatever its coding; FileNotFoundError, DamagedError."""
+        return content(self.segments, slot, kind)
 
     def _store(self, batch: Sequence[Parcel], pass_on: PassOn) -> None:
         """Store and commit what came; nothing of it is left where it has an error."""
         with locked(self._drafts, Lock.SHARED, LOCK_WAIT):
             try:
-                slots = iter(self.segments.write([record for parcel in batch for record in parcel.records()]))
+                slots = iter(self.segments.write([record for parcel in batch for record in parcel.records]))
             except OSError as error:
                 raise CustodyError(f"quarantine: {type(error).__name__}: {error}") from error
             for parcel in batch:

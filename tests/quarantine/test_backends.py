@@ -28,8 +28,8 @@ pytestmark = pytest.mark.integration
 ME, YOU = Actor("me", "tty1"), Actor("you", "ssh from 192.0.2.1")
 TO = ("to@b.test",)
 KILLS = int(os.environ.get("FILTERD_KILLS", "19"))  # each; test_crash.py has those of SQLite
-KINDS = ("sqlite", "postgresql", "postgresql and s3")
-SHARED = pytest.mark.parametrize("backend", KINDS[1:], indirect=True)
+KINDS = ("sqlite", "sqlite, zstd", "postgresql", "postgresql and s3", "postgresql and s3, zstd")
+SHARED = pytest.mark.parametrize("backend", KINDS[2:], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +50,12 @@ def store() -> Iterator[S3Server]:
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     """An empty place of each kind."""
     place = Place()
-    if request.param != "sqlite":
+    if "postgresql" in request.param:
         server = request.getfixturevalue("server")
         place = Place(url=server.url(server.fresh()))
-    if request.param == "postgresql and s3":
+    if "s3" in request.param:
         place = with_store(place, request.getfixturevalue("store").fresh())
+    place = replace(place, compress="zstd" in request.param)
     made = Backend(place, tmp_path / "quarantine")
     yield made
     made.close()

@@ -61,15 +61,15 @@ class Site:
         return next(name for name, _ in self.objects.names("blobs/") if evidence().sha256 in name)
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", "folder, zstd", "s3", "s3, zstd"])
 def site(
     request: pytest.FixtureRequest, server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
     """One in each kind of store, of which everything counts as old."""
     monkeypatch.setattr(shared_inventory, "GRACE", -60.0)
-    place = Place(url=server.url(server.fresh()))
+    place = Place(url=server.url(server.fresh()), compress="zstd" in request.param)
     folder = tmp_path / "quarantine"
-    if request.param == "folder":
+    if "folder" in request.param:
         backend = Backend(place, folder)
         with closing(backend):
             yield Site(backend, DirectoryObjects(folder))
