@@ -1,5 +1,6 @@
 """The upkeep of held mail in a process of its own: no message waits for it, and it waits for no message."""
 
+import math
 import os
 import threading
 import time
@@ -39,7 +40,7 @@ def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
     releaser, limits, post = releaser_of(config, quarantine), limits_of(config), post_of(config, quarantine)
 
     def run() -> None:
-        swept, full = 0.0, False
+        swept, full = -math.inf, False  # the first round sweeps, however short the host has been up
         while not closing.wait(ROUND):
             try:
                 done = retry(releaser)
