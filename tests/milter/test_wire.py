@@ -192,6 +192,11 @@ def test_sessions_leave_nothing_behind(daemon: Filterd) -> None:
     """2,000 sessions and messages, cut off at every stage: descriptors, threads and the session gauge are as before."""
     _cycles(daemon, 100)
     process = front(daemon)
+    with greeted(daemon) as session:  # the journal's files are opened for the first message that is judged
+        session.mail("<alice@aligned.test>")
+        session.rcpt("<user@local.test>")
+        session.eom({"i": "4XQ0"})
+    wait_until(lambda: any("journal.sqlite-shm" in file.path for file in process.open_files()), "the journal is open")
     wait_until(lambda: metric(daemon, "filterd_sessions") == 0, "no session open")
     before = process.num_fds(), process.num_threads()
     _cycles(daemon, 2_000)
