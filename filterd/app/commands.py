@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from filterd.app.daemon import quarantine_of
+from filterd.app.custody import quarantine_of
 from filterd.app.diagnosing import release_findings
 from filterd.app.front import LiveFront, Resolving, StartError, shared_state
 from filterd.app.nursery import FULL, nursery_settings

@@ -17,6 +17,7 @@ import structlog
 from filterd import __version__
 from filterd.app.beside import Beside
 from filterd.app.bounds import Bounded
+from filterd.app.custody import quarantine_of
 from filterd.app.early import policy_server
 from filterd.app.front import LiveFront, shared_state
 from filterd.app.learner import LearnerProcess, Tended, autolearn
@@ -27,7 +28,7 @@ from filterd.app.retention import signs_of
 from filterd.app.site import Site, load_config, load_site
 from filterd.app.upkeep import begin_upkeep
 from filterd.checks.registry import ALL
-from filterd.config import Config, ConfigError, SecretError, read_secret
+from filterd.config import Config, ConfigError
 from filterd.domains import load_suffixes
 from filterd.inspectors import NurseryProcess, start_nursery
 from filterd.inspectors.nursery import SOCKET_NAME
@@ -35,7 +36,7 @@ from filterd.ipc.listening import ListenError
 from filterd.milter.listener import close_listener, open_listener
 from filterd.model.custody import CustodyError
 from filterd.policy.listener import PolicyListener
-from filterd.quarantine import Journal, Place, Quarantine, open_quarantine
+from filterd.quarantine import Journal
 from filterd.quarantine.keys import KeyFileError
 from filterd.supervisor.generation import Plan
 from filterd.supervisor.supervisor import Supervisor
@@ -300,30 +301,6 @@ class _Observer:
     def tick(self) -> None:
         for process in self._beside:
             process.tend()
-
-
-def quarantine_of(config: Config, *, upkeep: bool = False) -> Quarantine:
-    """The quarantine that the configuration names, with `upkeep` as the user who may remove. CustodyError."""
-    held = config.quarantine
-    apart = upkeep and held.upkeep_url
-    try:
-        place = Place(
-            url=held.upkeep_url if apart else held.url,
-            password=_secret(held.upkeep_password_file if apart else held.password_file),
-            blobs=held.blobs,
-            endpoint=held.endpoint,
-            region=held.region,
-            key=held.access_key,
-            secret=_secret(held.secret_file),
-            compress=held.compress == "zstd",
-        )
-    except SecretError as error:
-        raise CustodyError(f"quarantine: {error}") from None
-    return open_quarantine(place, config.state_directory / "quarantine")
-
-
-def _secret(path: Path | None) -> str:
-    return read_secret(path) if path is not None else ""
 
 
 def _beside(config: Config, metrics: Metrics) -> tuple[Beside, ...]:

@@ -16,7 +16,7 @@ import pytest
 from backports import zstd
 from typer.testing import CliRunner
 
-from filterd.app.daemon import quarantine_of
+from filterd.app.custody import quarantine_of
 from filterd.cli import app
 from filterd.config import Config
 from filterd.model.custody import CustodyError
