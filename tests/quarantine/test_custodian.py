@@ -10,7 +10,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,23 @@ def quarantine(tmp_path: Path) -> Iterator[Quarantine]:
     made = Quarantine(tmp_path / "quarantine", busy=0.2)
     yield made
     made.close()
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of that size, in the words of mount."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    mount = folder / "small"
+    mount.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(mount)], check=False
+    ).returncode:
+        pytest.skip("no right to mount")
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
 def hold(quarantine: Quarantine, number: int = 0, body: bytes = BODY, sender: str = "sender@a.test") -> str:
@@ -380,30 +397,20 @@ def test_fsync_dead(tmp_path: Path) -> None:
 @pytest.mark.threat("RES-04")
 def test_disk_full(tmp_path: Path) -> None:
     """A full disk is CustodyError with nothing visible and the space given back; with room again, holding goes on."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    mount = tmp_path / "small"
-    mount.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k,mode=700", "tmpfs", str(mount)], check=False)
-    if done.returncode:
-        pytest.skip("no right to mount")
-    try:
-        with closing(Quarantine(mount / "quarantine")) as quarantine:
-            first = hold(quarantine, 0)
-            for attempt in range(5):
-                with pytest.raises(CustodyError):
-                    hold(quarantine, 1 + attempt, b"x" * 900_000)
-            filler = mount / "filler"
-            with suppress(OSError):
-                filler.write_bytes(bytes(2_000_000))
+    with small_disk(tmp_path, "700k") as mount, closing(Quarantine(mount / "quarantine")) as quarantine:
+        first = hold(quarantine, 0)
+        for attempt in range(5):
             with pytest.raises(CustodyError):
-                hold(quarantine, 8, b"small")
-            assert [entry.id for entry in quarantine.entries()] == [first]
-            assert len(kept(mount / "quarantine")) == 2
-            filler.unlink()
-            assert read(quarantine, hold(quarantine, 9, b"small")) == whole(b"small")
-    finally:
-        subprocess.run(["umount", "-l", str(mount)], check=True)
+                hold(quarantine, 1 + attempt, b"x" * 900_000)
+        filler = mount / "filler"
+        with suppress(OSError):
+            filler.write_bytes(bytes(2_000_000))
+        with pytest.raises(CustodyError):
+            hold(quarantine, 8, b"small")
+        assert [entry.id for entry in quarantine.entries()] == [first]
+        assert len(kept(mount / "quarantine")) == 2
+        filler.unlink()
+        assert read(quarantine, hold(quarantine, 9, b"small")) == whole(b"small")
 
 
 @pytest.mark.threat("RES-04")
@@ -431,25 +438,15 @@ def test_write_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: in
 @pytest.mark.parametrize("body", [BODY, LARGE], ids=["small", "large"])
 def test_read_only(tmp_path: Path, body: bytes) -> None:
     """A disk that was remounted read-only holds nothing and shows what it has; writable again, holding goes on."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    mount = tmp_path / "small"
-    mount.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=9m,mode=700", "tmpfs", str(mount)], check=False)
-    if done.returncode:
-        pytest.skip("no right to mount")
-    try:
-        with closing(Quarantine(mount / "quarantine")) as quarantine:
-            first = hold(quarantine, 0)
-            quarantine.close()  # what has a file open for writing would keep the disk from it
-            subprocess.run(["mount", "-o", "remount,ro", str(mount)], check=True)
-            with pytest.raises(CustodyError):
-                hold(quarantine, 1, body)
-            subprocess.run(["mount", "-o", "remount,rw", str(mount)], check=True)
-            assert [entry.id for entry in quarantine.entries()] == [first]
-            assert read(quarantine, hold(quarantine, 2, body)) == whole(body)
-    finally:
-        subprocess.run(["umount", "-l", str(mount)], check=True)
+    with small_disk(tmp_path, "9m") as mount, closing(Quarantine(mount / "quarantine")) as quarantine:
+        first = hold(quarantine, 0)
+        quarantine.close()  # what has a file open for writing would keep the disk from it
+        subprocess.run(["mount", "-o", "remount,ro", str(mount)], check=True)
+        with pytest.raises(CustodyError):
+            hold(quarantine, 1, body)
+        subprocess.run(["mount", "-o", "remount,rw", str(mount)], check=True)
+        assert [entry.id for entry in quarantine.entries()] == [first]
+        assert read(quarantine, hold(quarantine, 2, body)) == whole(body)
 
 
 @pytest.mark.threat("RES-05")
