@@ -54,7 +54,7 @@ def delete(
         within = members(settings, quarantine, campaign).entries if campaign else None
         entries = chosen(quarantine, identifiers, wanted, within)
         if dry_run or not entries or not sure("delete", entries, yes=yes or bool(identifiers)):
-            show_chosen(entries)
+            show_chosen(entries, json=json)
             return
         gone = {entry.id: quarantine.delete(entry.id, actor()) for entry in entries}
         for identifier, why in gone.items():

@@ -12,6 +12,7 @@ from filterd.app import open_journal, releaser_of
 from filterd.cli.allowing import Allow, AllowClient, Expires, planned
 from filterd.cli.allowing import wanted as allowing
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
+from filterd.cli.held import as_json
 from filterd.cli.likeness import CampaignOption, members
 from filterd.cli.quarantine import actor, opened
 from filterd.cli.selection import (
@@ -80,9 +81,9 @@ def release(
         entries = chosen(quarantine, identifiers, wanted, within)
         allowed = planned(settings, quarantine, entries, how, again=again) if how else None
         if dry_run or not entries or not sure("release", entries, yes=yes or bool(identifiers)):
-            show_chosen(entries)
+            show_chosen(entries, json=json)
             if allowed:
-                allowed.tell("would allow", json=False)
+                allowed.tell("would allow", json=json)
             return
         if allowed:
             allowed.put(json=json)
@@ -145,7 +146,7 @@ def purge(
         }
         entries = list(found.values())
         if dry_run or not sure("purge", entries, yes=yes):
-            show_chosen(entries)
+            show_chosen(entries, json=False)
             return
         why = f"address sha256 {hashlib.sha256(address.lower().encode()).hexdigest()}"
         gone = sum([quarantine.purge(entry.id, actor(), why) for entry in entries])
@@ -180,8 +181,12 @@ def sure(what: str, entries: Sequence[Entry], *, yes: bool) -> bool:
     return yes or typer.confirm(f"{what} {len(entries)} messages?")
 
 
-def show_chosen(entries: Sequence[Entry]) -> None:
+def show_chosen(entries: Sequence[Entry], *, json: bool) -> None:
     """Show what was found."""
+    if json:
+        for one in entries:
+            print_json(as_json(one))
+        return
     columns = ("id", "from", "to", "reason", "score", "subject")
     print_table(
         columns,

@@ -12,7 +12,7 @@ import typer
 
 from filterd.app import Config, StartError, open_inspectors
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
-from filterd.cli.quarantine import opened
+from filterd.cli.quarantine import actor, opened
 from filterd.cli.rules_measure import Jobs, named_corpus, shown
 from filterd.cli.selection import moment
 from filterd.operations import held_corpus, rules_data
@@ -95,6 +95,7 @@ def _held(quarantine: Quarantine, since: float | None) -> list[Labelled]:
     found = held_corpus.held_corpus(quarantine, since)
     if not found:
         fail("the quarantine holds no messages to try rules on; --against takes a folder, an mbox or an index, too")
+    quarantine.note_many(actor(), "backtest", f"{len(found)} messages")
     return found
 
 

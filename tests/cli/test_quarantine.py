@@ -673,6 +673,13 @@ def test_release_without_a_choice(site: Site) -> None:
     assert (done.exit_code, "expected either ids or options" in done.output) == (1, True)
 
 
+@pytest.mark.parametrize("command", ["release", "delete"])
+def test_a_dry_run_for_scripts(site: Site, command: str) -> None:
+    """With --json what would go is one object per line, as `list` has it."""
+    done = site.run(command, "--from", "anna", "--dry-run", "--json")
+    assert done.stdout == site.run("list", "--from", "anna", "--json").stdout != ""
+
+
 def test_release_dry_run(site: Site) -> None:
     """A dry run shows what would go, and nothing goes."""
     done = site.run("release", "--from", "anna", "--dry-run")

@@ -13,6 +13,7 @@ from filterd.cli import app
 from filterd.model.inspection import Inspection, RuleHit
 from filterd.pipeline.rule_watch import NEVER, RuleWatch
 from filterd.quarantine import Actor, Lease, Quarantine
+from filterd.quarantine.changes import AuditFilter
 from filterd.score import Score
 from filterd.store import open_store
 from tests.quarantine.samples import evidence, identifier, raw, whole
@@ -247,6 +248,9 @@ def test_backtest_against_held_mail(commands: Commands) -> None:
         "messages\t1\t1\t2\t0",
     ]
     assert "hits are false positives" in done.stderr
+    with closing(Quarantine(commands.folder / "state" / "quarantine")) as quarantine:
+        noted = quarantine.newest_audit(AuditFilter(action="backtest"), 9)
+    assert [row.result for row in noted] == ["4 messages", "4 messages"]
     done = commands.run(*options[:-2], "--since", "2030-01-01", "--config", str(config))
     assert (done.exit_code, "holds no messages" in done.stderr) == (1, True)
 
