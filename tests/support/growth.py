@@ -1,12 +1,13 @@
 """How the cost of something grows with its input: a ratio of CPU times, never a time."""
 
 from collections.abc import Callable
-from time import thread_time_ns
+from time import sleep, thread_time_ns
 from typing import Final
 
 LINEAR: Final = 2.5  # twice the input may cost this many times as much: 2, and noise
 _ROUNDS: Final = 5  # of which the best counts
-_ATTEMPTS: Final = 5  # a machine may be busy throughout one measurement, not throughout all
+# Seconds before each measurement: a host that is busy with others for a moment is not so throughout all of them.
+_PAUSES: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def growth(build: Callable[[int], Callable[[], object]], size: int) -> float:
@@ -16,7 +17,8 @@ def growth(build: Callable[[int], Callable[[], object]], size: int) -> float:
     """
     single, double = build(size), build(2 * size)
     ratio = float("inf")
-    for _ in range(_ATTEMPTS):
+    for pause in _PAUSES:
+        sleep(pause)
         ratio = min(ratio, _cost(double) / _cost(single))
         if ratio <= LINEAR:
             break
