@@ -1,6 +1,7 @@
 """kill -9 at random moments under load: nothing that was answered 250 is lost, nothing arrives twice, nothing unread.
 
-FILTERD_KILLS says how many (`make soak`: 1,000), FILTERD_SEED repeats a run's choices.
+Held mail is in SQLite and segments, or in PostgreSQL, whose own processes are killed too, and files. FILTERD_KILLS says
+how many (`make soak`: 1,000 of each), FILTERD_SEED repeats a run's choices.
 """
 
 import os
@@ -11,16 +12,18 @@ import sqlite3
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from filterd.quarantine import Quarantine
+from filterd.quarantine import Place, Quarantine, open_quarantine
 from tests.support.daemon import Filterd, Settings
 from tests.support.dnsserver import DnsServer
 from tests.support.load import account, load, wait_for_load
 from tests.support.miltertalk import ACCEPT, DISCARD, Mail, MilterGoneError, Offer, Session, split_message
+from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.process import READY_WITHIN, open_folder, wait_until
 from tests.support.processes import fronts, inspectors, nurseries, send_signal, stopped
 from tests.support.stack import Stack
@@ -30,49 +33,74 @@ KILLS = int(os.environ.get("FILTERD_KILLS", "50"))
 SENDERS = 12
 PAUSE = 0.02  # seconds between two messages of a sender: as many in all as Postfix takes
 GAPS = (0.05, 0.6)  # seconds between two kills
-VICTIMS = {"front": (fronts, 50), "inspector": (inspectors, 35), "nursery": (nurseries, 15)}
+Victims = dict[str, tuple[Callable[[Filterd], list[int]], int]]  # what finds them, how often one of them dies
+VICTIMS: Victims = {"front": (fronts, 50), "inspector": (inspectors, 35), "nursery": (nurseries, 15)}
+LEDGERS_OWN = 10  # so often a session of PostgreSQL dies: the server ends all of them then, and recovers
 
 
-def kill_one(filterd: Filterd, rng: random.Random) -> str:
+def kill_one(filterd: Filterd, victims: Victims, rng: random.Random) -> str:
     """Kill one process of a random kind; its kind, or "" where there was none at that moment."""
-    kind = rng.choices(list(VICTIMS), [weight for _, weight in VICTIMS.values()])[0]
-    pids = VICTIMS[kind][0](filterd)
+    kind = rng.choices(list(victims), [weight for _, weight in victims.values()])[0]
+    pids = victims[kind][0](filterd)
     return kind if pids and send_signal([rng.choice(pids)], signal.SIGKILL) else ""
 
 
 class Killed(Stack):
-    """A site whose daemon loses processes in the middle of anything."""
+    """A site whose daemon loses processes in the middle of anything; its ledger is in `server` where there is one."""
+
+    def __init__(self, server: PostgresServer | None) -> None:
+        """Nothing is started yet."""
+        self._place = Place(server.url(server.fresh())) if server else Place()
+        super().__init__({"quarantine": {"url": self._place.url}} if server else {})
 
     def make_filterd(self, folder: Path, settings: Settings) -> Filterd:
         """A line of the log may be cut."""
         return Filterd(folder, settings, killed=True)
+
+    def quarantine(self) -> Quarantine:
+        """As Stack.quarantine, wherever it is."""
+        return open_quarantine(self._place, self.folder / "state" / "quarantine")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest) -> Iterator[PostgresServer | None]:
+    """A PostgreSQL for the ledger, or None."""
+    if request.param == "sqlite":
+        yield None
+        return
+    with postgres_server() as running:
+        yield running
 
 
 @pytest.mark.soak
 @pytest.mark.threat("MTA-01")
 @pytest.mark.threat("MTA-02")
 @pytest.mark.threat("QUA-01")
-def test_random_kills() -> None:
+def test_random_kills(server: PostgresServer | None) -> None:
     """Through Postfix: every 250 is delivered once or held byte for byte; held mail that came again is one entry."""
     seed = int(os.environ.get("FILTERD_SEED") or random.SystemRandom().randrange(1_000_000))
     rng = random.Random(seed)
     kills: Counter[str] = Counter()
-    with Killed() as stack:
+    victims = {**VICTIMS, "session": (lambda _: server.sessions(), LEDGERS_OWN)} if server else VICTIMS
+    with Killed(server) as stack:
         with load(stack, SENDERS, pause=PAUSE, per_session=5) as running:
             wait_for_load(running, SENDERS)
             while kills.total() < KILLS:
                 time.sleep(rng.uniform(*GAPS))
-                if kind := kill_one(stack.filterd, rng):
+                if kind := kill_one(stack.filterd, victims, rng):
                     kills[kind] += 1
             wait_for_load(running, SENDERS)
         found = account(stack, running.accepted)
         died = len(stack.filterd.events("front_died"))
+        with closing(stack.quarantine()) as quarantine:
+            audit = quarantine.verify_audit()
     sys.stdout.write(
         f"seed {seed}: {dict(kills)}; {running.attempts} attempts, {dict(running.refused)}, {running.lost} broken;"
-        f" {found.delivered} delivered, {found.held} held in {found.copies} copies\n"
+        f" {len(running.accepted)} accepted: {found.delivered} delivered, {found.held} held in {found.copies} copies\n"
     )
     assert found.faults == {}, f"seed {seed}"
     assert running.troubles == [], f"seed {seed}"
+    assert audit.broken is None, f"seed {seed}: {audit}"
     assert died == kills["front"]
 
 

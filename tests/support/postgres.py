@@ -79,6 +79,13 @@ class PostgresServer:
         """SIGSTOP for all of its processes: connections stay and nothing answers; or SIGCONT."""
         self._signal(signal.SIGCONT if thaw else signal.SIGSTOP)
 
+    def sessions(self) -> list[int]:
+        """The processes that serve clients: one that is killed makes the server end all others, and recover."""
+        with suppress(psycopg.Error), psycopg.connect(self.url("postgres"), connect_timeout=2) as connection:
+            query = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            return [pid for (pid,) in connection.execute(query)]
+        return []
+
     def _signal(self, number: signal.Signals) -> None:
         if self._process is None:
             raise RuntimeError("the server is not running")
