@@ -21,6 +21,7 @@ from filterd.app.domain import open_examiner
 from filterd.app.front import StartError
 from filterd.app.limits import open_limits
 from filterd.app.lists import open_lists, suspended_lists
+from filterd.app.reporting import report_of
 from filterd.app.retention import limits_of
 from filterd.app.rule_files import around, data_files
 from filterd.app.site import Site, load_config, load_site
@@ -53,6 +54,7 @@ __all__ = [
     "open_viewers",
     "read_status",
     "releaser_of",
+    "report_of",
     "rule_costs",
     "rule_uses",
     "run_daemon",

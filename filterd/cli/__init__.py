@@ -20,6 +20,7 @@ from filterd.cli import (
     quarantine,
     release,
     replay,
+    report,
     review,
     rules,
     scan,
@@ -44,6 +45,7 @@ app.command()(scan.scan)
 app.command()(explain.explain)
 app.command()(replay.replay)
 app.command()(trace.trace)
+app.command()(report.report)
 app.command()(domain.domain)
 app.add_typer(configuration.app, name="config")
 for command in (

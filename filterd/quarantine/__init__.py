@@ -29,7 +29,7 @@ from filterd.quarantine.changes import Attempt, Lease
 from filterd.quarantine.custodian import Quarantine
 from filterd.quarantine.entries import Actor, Entry, EntryFilter, State
 from filterd.quarantine.evidence import EvidenceError
-from filterd.quarantine.journal import Journal, JournalFilter
+from filterd.quarantine.journal import Journal, JournalFilter, Sighting
 from filterd.quarantine.opening import Place, open_quarantine
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Lease",
     "Place",
     "Quarantine",
+    "Sighting",
     "State",
     "open_quarantine",
     "raw_digest",

@@ -2,11 +2,11 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -26,6 +26,7 @@ KEEP: Final = 60 * 24 * 3600.0  # seconds a row lives
 PURGE_EVERY: Final = 600.0  # seconds between two removals of old rows
 MAPPED: Final = 4 << 30  # bytes of the file that are mapped to be searched: reading pages takes longer than looking
 PURGE_ROWS: Final = 5_000  # removed at once at most
+PAGE_ROWS: Final = 5_000  # read at once for reports, some 5 MB
 
 _FIRST_COLUMNS: Final = (
     "id, public_id, received, action, code, score, client, helo, sender, recipients, header_from, subject, message_id,"
@@ -91,6 +92,15 @@ _CONDITIONS: Final = {
     "after": "seq > ?",
     "upto": "seq <= ?",
 }
+# Columns of a Sighting, and the place in the order of time.
+_SIGHTED: Final = (
+    "public_id, action, code, score, client, sender, recipients, header_from, size, symbols, ms, observed, policy,"
+    " place, received, seq"
+)
+_PAGE: Final = (
+    f"SELECT {_SIGHTED} FROM journal WHERE received >= ?1 AND (received, seq) > (?1, ?2) AND received < ?3"  # noqa: S608  # constants
+    " ORDER BY received, seq LIMIT ?4"
+)
 # Columns of the index of texts by the condition whose value is looked for there.
 _TEXTS: Final = {
     "identifier": "ids",
@@ -121,6 +131,27 @@ class JournalFilter:
     action: str | None = None
     since: float | None = None
     until: float | None = None
+
+
+class Sighting(NamedTuple):
+    """What reports count of a row; `recipients` and `symbols` are JSON arrays of texts, as they are stored."""
+
+    public_id: str
+    action: str
+    code: str
+    score: float
+    client: str
+    sender: str
+    recipients: str
+    header_from: str
+    size: int
+    symbols: str
+    ms: float
+    observed: str
+    policy: str
+    place: str
+    received: float
+    seq: int
 
 
 class Journal:
@@ -209,6 +240,22 @@ class Journal:
                     return found
             conditions = _indexed(asked)
             return _by_text(connection, asked, conditions, limit) if conditions else _select(connection, asked, limit)
+
+    def pages(self, since: float, until: float) -> Iterator[list[Sighting]]:
+        """All rows of that time, oldest first, some thousands at once; sqlite3.Error or OSError.
+
+        Between two pages nothing is held open: whoever writes is not kept from it, however long the reader takes.
+        """
+        if not self._path.exists():
+            return
+        last: tuple[float, int] = (since, -1)
+        while True:
+            with self._pool.connection() as connection:
+                rows = connection.execute(_PAGE, (*last, until, PAGE_ROWS)).fetchall()
+            if not rows:
+                return
+            last = rows[-1][-2:]
+            yield [Sighting._make(row) for row in rows]
 
     def remove(self, address: str) -> int:
         """Remove the rows of all mail from or to this address; how many. sqlite3.Error or OSError.
