@@ -39,22 +39,30 @@ class EvidenceError(ValueError):
 
 def encode(evidence: Evidence) -> bytes:
     """JSON in UTF-8."""
-    plain = msgspec.to_builtins(evidence)
-    for report, result in zip(evidence.reports, plain["reports"], strict=True):
-        for value, written in zip(report.auth_results, result["auth_results"], strict=True):
-            written["method"] = _NAMES[type(value)]
+    plain = _shallow(evidence)
+    plain["reports"] = [_with_methods(report) if report.auth_results else report for report in evidence.reports]
     return to_json(plain)
 
 
+def _with_methods(report: CheckReport) -> dict[str, Any]:
+    results = [{**_shallow(value), "method": _NAMES[type(value)]} for value in report.auth_results]
+    return {**_shallow(report), "auth_results": results}
+
+
+def _shallow(value: Any) -> dict[str, Any]:
+    """A dataclass' fields, what is in them left as it is: msgspec writes that faster than it makes plain values."""
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
 def to_json(plain: Any) -> bytes:
-    """Plain values as JSON in UTF-8, whatever their texts hold."""
+    """Plain values, or what msgspec makes such of, as JSON in UTF-8, whatever their texts hold."""
     try:
         data = msgspec.json.encode(plain)
         if _NUL not in data:
             return data
     except UnicodeEncodeError:
         pass
-    return msgspec.json.encode(_mapped(plain, _escape))
+    return msgspec.json.encode(_mapped(msgspec.to_builtins(plain), _escape))
 
 
 def from_json(data: bytes) -> Any:
