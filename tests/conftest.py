@@ -13,6 +13,10 @@ from pathlib import Path
 import pytest
 import structlog
 
+from filterd.store import MemoryStore, RedisStore, SqliteStore
+from filterd.store.writes import BatchStore
+from tests.support.redis import RedisServer, redis_server
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("FILTERD_SHARED") or ROOT.parent / "shared")
 NETWORK_EVENTS = frozenset(
@@ -80,3 +84,27 @@ def shared() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    """One Redis for all tests of a file; keys are the tests' own."""
+    with redis_server() as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.integration)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BatchStore]:
+    """Each backend in turn, empty."""
+    made: BatchStore
+    if request.param == "memory":
+        made = MemoryStore()
+    elif request.param == "sqlite":
+        made = SqliteStore(tmp_path / "state.sqlite")
+    else:
+        running: RedisServer = request.getfixturevalue("server")
+        with running.client() as client:
+            client.flushall()
+        made = RedisStore(running.url)
+    yield made
+    made.close()

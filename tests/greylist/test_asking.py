@@ -1,45 +1,19 @@
 """The greylist over a store: embedded, Redis and one in memory alike."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
 from filterd.greylist import Attempt, Greylist, State, Times
 from filterd.greylist.asking import MAX_RECIPIENTS
 from filterd.model.store import StoreError
-from filterd.store import Breaker, GuardedStore, MemoryStore, RedisStore, SqliteStore, WriteBehind
+from filterd.store import Breaker, GuardedStore, MemoryStore, WriteBehind
 from filterd.store.writes import BatchStore, Write
 from tests.store.test_breaker import Clock
-from tests.support.redis import RedisServer, redis_server
 
 TIMES = Times(delay=300, window=86_400, lifetime=30 * 86_400)
 NOW = 1_700_000_000.0
 FIRST = Attempt("198.51.100.7", "alice@example.org", ("bob@local.test",))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """One Redis for all tests of this file."""
-    with redis_server() as running:
-        yield running
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.integration)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BatchStore]:
-    """Each backend in turn, empty."""
-    made: BatchStore
-    if request.param == "memory":
-        made = MemoryStore()
-    elif request.param == "sqlite":
-        made = SqliteStore(tmp_path / "state.sqlite")
-    else:
-        running: RedisServer = request.getfixturevalue("server")
-        with running.client() as client:
-            client.flushall()
-        made = RedisStore(running.url)
-    yield made
-    made.close()
 
 
 class Site:

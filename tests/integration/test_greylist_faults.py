@@ -12,7 +12,7 @@ from tests.policy.asking import wire
 from tests.support.daemon import Filterd, Settings
 from tests.support.dnsserver import DnsServer
 from tests.support.process import free_port, open_folder, wait_until
-from tests.support.redis import RedisServer, redis_server
+from tests.support.redis import RedisServer
 from tests.support.world import zone
 
 pytestmark = pytest.mark.threat("POL-08")
@@ -21,13 +21,6 @@ pytestmark = pytest.mark.threat("POL-08")
 # between them is noise of the host.
 BOUND = 2.0
 CLIENT, SENDER = "198.51.100.77", "anna@hard.test"  # SPF fails
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """The Redis that all fronts share."""
-    with redis_server() as running:
-        yield running
 
 
 class Site:

@@ -10,7 +10,7 @@ import pytest
 from filterd.ownlists.keeper import FRESH
 from tests.support.daemon import COMMAND
 from tests.support.process import wait_until
-from tests.support.redis import RedisServer, redis_server
+from tests.support.redis import RedisServer
 from tests.support.smtp import Pose
 from tests.support.stack import Stack
 from tests.support.world import GOOD, LISTED, STRANGER, eicar_zip, message, signed, with_attachment
@@ -20,13 +20,6 @@ SPAM = message("eve@bulk.test", "Hello")
 EICAR = with_attachment("alice@aligned.test", "Invoice", "i.zip", eicar_zip())
 OTHER = Pose("198.51.100.99", "[UNAVAILABLE]", "pc99.dialup.test")
 WITHIN = 10 * FRESH  # seconds; fronts look every FRESH, a loaded host is slower
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """What fronts share."""
-    with redis_server() as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=["embedded", "redis"])

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,33 +12,8 @@ from filterd.ownlists import ChangeError, Document, DocumentError, Entry, Kind, 
 from filterd.ownlists.changing import ALL, LOCK, VERSION
 from filterd.ownlists.document import MAX_CHANGES, MAX_ENTRIES, Change, decode, encode
 from filterd.ownlists.keeper import read_copy, write_copy
-from filterd.store import MemoryStore, RedisStore, SqliteStore
+from filterd.store import MemoryStore
 from filterd.store.writes import BatchStore
-from tests.support.redis import RedisServer, redis_server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """One Redis for all tests of this file."""
-    with redis_server() as running:
-        yield running
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.integration)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BatchStore]:
-    """Each backend in turn, empty."""
-    made: BatchStore
-    if request.param == "memory":
-        made = MemoryStore()
-    elif request.param == "sqlite":
-        made = SqliteStore(tmp_path / "state.sqlite")
-    else:
-        running: RedisServer = request.getfixturevalue("server")
-        with running.client() as client:
-            client.flushall()
-        made = RedisStore(running.url)
-    yield made
-    made.close()
 
 
 def entry(number: int) -> Entry:

@@ -2,40 +2,13 @@
 
 import os
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from filterd.store import MemoryStore, RedisStore, SqliteStore, StoreRefusedError
+from filterd.store import MemoryStore, StoreRefusedError
 from filterd.store.writes import Add, BatchStore, Put, Remember, Write
-from tests.support.redis import RedisServer, redis_server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """One Redis for all tests of this file; keys are the tests' own."""
-    with redis_server() as running:
-        yield running
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("redis", marks=pytest.mark.integration)])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BatchStore]:
-    """Each backend in turn, empty."""
-    made: BatchStore
-    if request.param == "memory":
-        made = MemoryStore()
-    elif request.param == "sqlite":
-        made = SqliteStore(tmp_path / "state.sqlite")
-    else:
-        running: RedisServer = request.getfixturevalue("server")
-        with running.client() as client:
-            client.flushall()
-        made = RedisStore(running.url)
-    yield made
-    made.close()
 
 
 class TestValues:

@@ -14,7 +14,7 @@ from filterd.model.store import StoreError
 from filterd.store.buckets import SECOND, Bucket, Buckets, Draw, MemoryBuckets, draw
 from filterd.store.buckets_redis import RedisBuckets
 from filterd.store.buckets_table import KEY, SIZE, WAYS, TableBuckets
-from tests.support.redis import RedisServer, redis_server
+from tests.support.redis import RedisServer
 
 NOW = 1_700_000_000 * SECOND
 HOUR = 3600 * SECOND
@@ -33,13 +33,6 @@ BUCKETS = st.lists(
 )
 # Steps of no time, of a little, of much, and back, which clocks of several nodes do among themselves.
 STEPS = st.lists(st.tuples(BUCKETS, st.sampled_from([0, 1, SECOND // 2, SECOND, HOUR, -1, -2 * SECOND])), max_size=12)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """One Redis for all tests of this file."""
-    with redis_server() as running:
-        yield running
 
 
 @pytest.fixture(params=["memory", "table", pytest.param("redis", marks=pytest.mark.integration)])
