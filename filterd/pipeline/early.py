@@ -84,6 +84,21 @@ class EarlyCase:
     score: Score
     allowed: str = ""
 
+    def again(self, identifier: str, now: float, client: Client) -> "EarlyCase":
+        """The same of another message of that sender; `client` may differ in its port."""
+        return EarlyCase(
+            identifier,
+            now,
+            client,
+            self.helo,
+            self.sender,
+            self.user,
+            self.trust,
+            self.reports,
+            self.score,
+            self.allowed,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Hearing:

@@ -19,6 +19,7 @@ from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.transaction import Peer, Transaction
 from filterd.policy.answers import Word, answer, encode
 from filterd.policy.codec import KIND, Request
+from filterd.policy.known import Known
 from filterd.policy.messages import Asking, Judged, Messages
 from filterd.policy.waiting import WaitingThreads
 from filterd.telemetry.events import Event
@@ -88,6 +89,7 @@ class PolicyService:
         self._parts = replace(parts, schedule=Schedule.of(checks))
         self._early = early
         self._seconds = seconds
+        self._known = Known()
         self._threads: WaitingThreads[Said] | None = (
             WaitingThreads(loop, GATE_THREADS, MAX_AT_GATES) if early.blocking else None
         )
@@ -125,11 +127,20 @@ class PolicyService:
             work.messages.look_ahead(self._look_up(work, named=state not in _UNNAMED))
             self._end(work, _DUNNO)
         else:
-            work.judged = work.messages.find(work.asking)
+            work.judged = work.messages.find(work.asking) or self._recalled(work.asking)
             if work.judged is None:
                 self._wait(work)
             else:
                 self._judge(work)
+
+    def _recalled(self, asking: Asking) -> Judged | None:
+        """A new message of a sender that one was judged of a moment ago, None where everything is to be looked up."""
+        parts = self._parts
+        case = self._known.find(asking, parts.lookups, parts.monotonic())
+        if case is None:
+            return None
+        now = parts.clock()
+        return Judged(asking, case.again(new_id(now, parts.randomness(_RANDOM_BYTES)), now, asking.client))
 
     def _look_up(self, work: _Work, *, named: bool) -> Transaction:
         """Start the early checks, those that need the sender too where it is known."""
@@ -212,6 +223,9 @@ class PolicyService:
 
     def _say(self, work: _Work, found: Said) -> None:
         judged, verdict = found
+        transaction = work.transaction
+        if transaction is not None and self._early.awaited <= transaction.reports.keys():
+            self._known.keep(work.asking, judged.case, transaction.lookups.answers, work.started)
         request, recipient = work.request, work.request.get("recipient")
         if request.get("protocol_state") == _RCPT:
             judged.asked += 1

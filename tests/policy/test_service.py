@@ -7,18 +7,40 @@ from typing import Any
 
 import pytest
 
+from filterd.dns.cache import AnswerCache
+from filterd.dns.fake import FakeResolver
+from filterd.model.dns import Answer, AnswerStatus, Question, RRType
 from filterd.model.early import GateAnswer
 from filterd.model.identity import Identities
-from filterd.model.report import Stage
+from filterd.model.report import Outcome, Stage
 from filterd.model.session import TrustClass
 from filterd.model.verdict import Action
-from filterd.policy import service
+from filterd.policy import known, service
 from filterd.policy.codec import Decoder
 from filterd.policy.messages import MOST, Messages
 from tests.pipeline.fakes import FakeCheck, Front, Gate
 from tests.policy.asking import DUNNO, MAIL, NOTHING, Desk, FakeGate, failing, request, watching
 
 REFUSED = b"action=550 5.7.23 Sender not authenticated; ask postmaster about "
+
+
+class Cached(FakeResolver):
+    """Answers from a cache, and keeps there what it is asked for."""
+
+    def __init__(self, cache: AnswerCache) -> None:
+        """Nothing but names that do not exist, beside the cache."""
+        super().__init__()
+        self.cache = cache
+
+    def peek(self, question: Question) -> Answer | None:
+        """What the cache has."""
+        return self.cache.peek(question)
+
+    async def resolve(self, question: Question) -> Answer:
+        """As ever, and remembered."""
+        return self.cache.peek(question) or self.cache.settle(self.lookup(question))
+
+
 LATER = GateAnswer(Action.GREYLIST, "greylisted", "come again")
 
 
@@ -221,30 +243,129 @@ def test_an_instance_alone_is_not_believed(front: Front) -> None:
 
 
 def test_what_one_connection_says_another_does_not_know(front: Front) -> None:
-    """Instances are remembered by connection."""
-    desk = Desk(failing(front))
+    """Instances are remembered by connection: two of the same name are two messages."""
+    gate = FakeGate()
+    desk = Desk(front, gates=[gate])
     desk.ask()
     desk.answer(request(), Messages())
-    assert len(desk.front.checks[0].saw) == 2
+    assert [facts.earlier for facts in gate.saw] == [0, 0]
 
 
 def test_without_an_instance_every_request_stands_for_itself(front: Front) -> None:
     """There is nothing to know the message by."""
-    desk = Desk(failing(front))
+    gate = FakeGate()
+    desk = Desk(front, gates=[gate])
     desk.ask(instance="")
     desk.ask(instance="")
-    assert len(desk.front.checks[0].saw) == 2
+    assert [facts.earlier for facts in gate.saw] == [0, 0]
 
 
 def test_a_connection_remembers_a_bounded_number_of_messages(front: Front) -> None:
     """The first falls out when there are too many."""
-    desk = Desk(failing(front))
+    gate = FakeGate()
+    desk = Desk(front, gates=[gate])
     for number in range(MOST + 1):
         desk.ask(instance=str(number))
     desk.ask(instance=str(MOST))
-    assert len(desk.front.checks[0].saw) == MOST + 1
     desk.ask(instance="0")
-    assert len(desk.front.checks[0].saw) == MOST + 2
+    assert [facts.earlier for facts in gate.saw[-2:]] == [1, 0]
+
+
+# --- the next message of the same sender
+
+
+def test_the_next_message_of_a_sender_costs_no_check(front: Front) -> None:
+    """A burst is evaluated once; each of its messages is another to the gates, and has its own row."""
+    gate = FakeGate(LATER)
+    desk = Desk(failing(front), watching(reject=frozenset()), gates=[gate])
+    for number in range(3):
+        desk.front.epoch.now += 1
+        desk.ask(instance=str(number), client_port=str(5000 + number))
+    assert len(desk.front.checks[0].saw) == 1
+    assert len({facts.id for facts in gate.saw}) == 3
+    assert [facts.client.port for facts in gate.saw] == [5000, 5001, 5002]
+    assert [facts.now - gate.saw[0].now for facts in gate.saw] == [0.0, 1.0, 2.0]
+    assert [(facts.score, "spf" in facts.reports) for facts in gate.saw] == [(3.0, True)] * 3
+    assert len({row.id for row in front.journal.rows}) == 3
+
+
+@pytest.mark.threat("POL-07")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_address": "198.51.100.8"},
+        {"client_name": "other.sender.test"},
+        {"helo_name": "other.sender.test"},
+        {"sender": "berta@sender.test"},
+        {"sender": ""},
+        {"sasl_username": "anna"},
+        {"sasl_method": "PLAIN"},
+    ],
+    ids=repr,
+)
+def test_anything_that_checks_see_makes_it_another(front: Front, changes: dict[str, str]) -> None:
+    """What was found of one sender is never said of another."""
+    front.checks = (FakeCheck("spf", Stage.MAIL), FakeCheck("iprev", Stage.CONNECT))
+    desk = Desk(front, gates=[FakeGate()])
+    desk.ask(instance="1")
+    desk.ask(instance="2", **changes)
+    assert [len(check.saw) for check in front.checks] == [2, 2]
+
+
+def test_a_burst_ends(front: Front) -> None:
+    """What hangs on more than the DNS is read anew after a while."""
+    desk = Desk(failing(front))
+    desk.ask(instance="1")
+    front.monotonic.now += known.SECONDS + 0.1
+    desk.ask(instance="2")
+    assert len(front.checks[0].saw) == 2
+
+
+@pytest.mark.parametrize("change", ["another answer", "forgotten"])
+def test_another_answer_is_evaluated(front: Front, change: str) -> None:
+    """As soon as the cache gives another answer, or none, the sender is judged by what the DNS says now."""
+    front.checks = (FakeCheck("iprev", Stage.CONNECT, rounds=(("a.test",),), symbols=frozenset({"SPF_FAIL"})),)
+    cache = AnswerCache()
+    front.resolver = Cached(cache)
+    desk = Desk(front)
+    for instance in "12":
+        desk.ask(instance=instance)
+    assert len(front.checks[0].saw) == 1
+    if change == "forgotten":
+        cache.forget("test")
+    else:
+        cache.settle(Answer(Question("a.test", RRType.A), AnswerStatus.NOERROR, ("192.0.2.7",), 300))
+    desk.ask(instance="3")
+    assert len(front.checks[0].saw) == 2
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.CRASHED])
+def test_what_is_unknown_is_tried_again(front: Front, outcome: Outcome) -> None:
+    """A failure of the moment is not the whole burst's."""
+    front.checks = (FakeCheck("iprev", Stage.CONNECT, outcome=outcome),)
+    desk = Desk(front)
+    desk.ask(instance="1")
+    desk.ask(instance="2")
+    assert len(front.checks[0].saw) == 2
+
+
+def test_what_was_late_is_looked_up_again(front: Front, gate: Gate) -> None:
+    """Judged without a lookup's end, a sender is not known by that."""
+    front.checks = (FakeCheck("iprev", Stage.CONNECT, rounds=(("a.test",),)),)
+    front.resolver = gate
+    desk = Desk(front, seconds=0.02)
+    desk.ask(instance="1")
+    desk.ask(instance="2")
+    assert len(front.checks[0].saw) == 2
+
+
+def test_a_bounded_number_of_senders_is_known(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one asked about longest ago falls out."""
+    monkeypatch.setattr(known, "MOST", 3)
+    desk = Desk(failing(front))
+    for number in (1, 2, 3, 1, 4, 1, 2):
+        desk.ask(instance="", sender=f"s{number}@sender.test")
+    assert len(front.checks[0].saw) == 5
 
 
 # --- gates
