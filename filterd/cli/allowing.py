@@ -8,8 +8,8 @@ import typer
 
 from filterd.app import Config
 from filterd.app.ownlists import ChangeError, open_allower
+from filterd.cli.acting import actor
 from filterd.cli.common import fail, print_json, safe
-from filterd.cli.quarantine import actor
 from filterd.operations.allowing import Allowance, Allower, How
 from filterd.operations.ownlists import ListError, Who
 from filterd.quarantine import Entry, Quarantine, State

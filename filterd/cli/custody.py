@@ -6,8 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
+from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, print_table, safe
-from filterd.cli.quarantine import actor, opened
+from filterd.cli.quarantine import opened
 from filterd.cli.selection import Since, moment
 from filterd.quarantine import AuditRow
 from filterd.quarantine.changes import AuditFilter

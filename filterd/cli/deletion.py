@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
+from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, configuration, print_json
 from filterd.cli.likeness import CampaignOption, members
-from filterd.cli.quarantine import actor, opened
+from filterd.cli.quarantine import opened
 from filterd.cli.release import DryRun, Yes, show_chosen, sure
 from filterd.cli.selection import (
     Ids,

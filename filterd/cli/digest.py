@@ -7,8 +7,9 @@ import typer
 
 from filterd.app.digests import post_of
 from filterd.app.releasing import keys_of
+from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
-from filterd.cli.quarantine import actor, opened
+from filterd.cli.quarantine import opened
 from filterd.operations.digest import Sent
 from filterd.operations.digest_mail import Mail
 from filterd.operations.digest_templates import TemplateError, write_templates

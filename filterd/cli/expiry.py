@@ -9,8 +9,9 @@ from itertools import islice
 import typer
 
 from filterd.app import limits_of
+from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, print_json, print_table, site
-from filterd.cli.quarantine import actor, opened
+from filterd.cli.quarantine import opened
 from filterd.cli.release import DryRun, Yes
 from filterd.operations.retention import Due, due
 from filterd.operations.upkeep import expire as expired

@@ -11,8 +11,9 @@ from typing import Annotated, Final
 import typer
 
 from filterd.app import Site, StartError, open_journal, open_scanner
+from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, safe, site
-from filterd.cli.quarantine import actor, opened
+from filterd.cli.quarantine import opened
 from filterd.cli.session import ClientIp, ClientName, Helo, MailFrom, NameServer, Rcpt, session
 from filterd.inspectors import InspectorFailure
 from filterd.model.custody import Evidence

@@ -12,9 +12,10 @@ from typing import Annotated, BinaryIO, Final
 
 import typer
 
+from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, configuration, fail, safe
 from filterd.cli.likeness import CampaignOption, members
-from filterd.cli.quarantine import actor, opened
+from filterd.cli.quarantine import opened
 from filterd.cli.selection import Ids, chosen
 from filterd.operations.export import PASSWORD, packed
 from filterd.quarantine import Entry, EntryFilter, Quarantine

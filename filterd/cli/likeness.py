@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from filterd.app import Config, StartError, open_viewers
+from filterd.cli.acting import actor
 from filterd.cli.common import fail, safe
 from filterd.inspectors import InspectorFailure
 from filterd.model.ids import is_id
@@ -48,7 +49,7 @@ def look_at(config: Config, quarantine: Quarantine, entry: Entry) -> Shown | Non
     try:
         with open_viewers(config, 1) as (inspect, _):
             return campaigns.look(quarantine, inspect, entry)
-    except (StartError, InspectorFailure, KeyError) as error:
+    except (StartError, InspectorFailure, KeyError, OSError) as error:
         typer.echo(safe(f"its text cannot be shown: {error}"), err=True)
         return None
 
@@ -59,6 +60,7 @@ def _sketches(config: Config, quarantine: Quarantine, entries: list[Entry]) -> d
     known = campaigns.load(path)
     missing = campaigns.missing(entries, known)
     if missing:
+        quarantine.note_many(actor(), "view", f"{len(missing)} messages, to find campaigns")  # before they are read
         try:
             with open_viewers(config) as (inspect, workers):
                 made: Iterable[tuple[str, Sketch]] = campaigns.sketched(quarantine, inspect, workers, missing)

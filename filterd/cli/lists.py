@@ -9,8 +9,8 @@ from typing import Annotated, Final
 import typer
 
 from filterd.app.ownlists import ChangeError, Shown, change_own_lists, own_lists
+from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
-from filterd.cli.quarantine import actor
 from filterd.operations import ownlists
 from filterd.operations.ownlists import ListError, Who
 from filterd.ownlists import Document, Entry, Which

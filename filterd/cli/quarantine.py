@@ -1,7 +1,5 @@
 """filterd quarantine: look after held mail."""
 
-import os
-import pwd
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 from filterd.app import open_quarantine
+from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
 from filterd.cli.held import as_json, describe
 from filterd.cli.likeness import CampaignOption, look_at, members
@@ -30,7 +29,7 @@ from filterd.cli.selection import (
     moment,
 )
 from filterd.model.custody import CustodyError
-from filterd.quarantine import Actor, Entry, EntryFilter, EvidenceError, Quarantine, State
+from filterd.quarantine import Entry, EntryFilter, EvidenceError, Quarantine, State
 
 app = typer.Typer(help="Look after held mail. Example: filterd quarantine list", no_args_is_help=True)
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id that list shows.")]
@@ -167,11 +166,3 @@ def _entry(quarantine: Quarantine, identifier: str) -> Entry:
     if entry is None:
         fail(f"no such entry: {safe(identifier[:40])}; expected an id that `filterd quarantine list` shows")
     return entry
-
-
-def actor() -> Actor:
-    """Who is acting: the account, behind sudo the person's; from the terminal, or the host that ssh names."""
-    name = os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
-    ssh = os.environ.get("SSH_CONNECTION", "").split(" ")[0]
-    terminal = os.ttyname(0) if os.isatty(0) else ""
-    return Actor(name, f"ssh from {safe(ssh[:100])}" if ssh else terminal or "a script")

@@ -9,12 +9,13 @@ from typing import Annotated, Final
 import typer
 
 from filterd.app import open_journal, releaser_of
+from filterd.cli.acting import actor
 from filterd.cli.allowing import Allow, AllowClient, Expires, planned
 from filterd.cli.allowing import wanted as allowing
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
 from filterd.cli.held import as_json
 from filterd.cli.likeness import CampaignOption, members
-from filterd.cli.quarantine import actor, opened
+from filterd.cli.quarantine import opened
 from filterd.cli.selection import (
     Ids,
     Reason,

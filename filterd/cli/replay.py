@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import track
 
 from filterd.app import Config, ConfigError, Site, StartError, load_site, open_bench
+from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
-from filterd.cli.quarantine import actor, opened
+from filterd.cli.quarantine import opened
 from filterd.config import config_id
 from filterd.model.custody import Evidence
 from filterd.model.ids import is_id

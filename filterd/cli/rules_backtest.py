@@ -11,8 +11,9 @@ import msgspec
 import typer
 
 from filterd.app import Config, StartError, open_inspectors
+from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, safe
-from filterd.cli.quarantine import actor, opened
+from filterd.cli.quarantine import opened
 from filterd.cli.rules_measure import Jobs, named_corpus, shown
 from filterd.cli.selection import moment
 from filterd.operations import held_corpus, rules_data

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from filterd.app import Config
+from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, safe
 from filterd.cli.likeness import CampaignOption, members
-from filterd.cli.quarantine import actor, opened
+from filterd.cli.quarantine import opened
 from filterd.cli.selection import Ids, chosen
 from filterd.operations.teaching import Lesson, teach
 from filterd.quarantine import EntryFilter, Quarantine

@@ -58,8 +58,14 @@ class Post:
         yield from self._round(until, who)
 
     def now(self, who: Actor) -> Iterator[Sent]:
-        """Send a digest of what was held since the last one, whenever the next one is due. CustodyError."""
-        yield from self._round(int(self.clock()), who)
+        """Send a digest of what was held since the last one, whenever the next one is due. CustodyError.
+
+        Rounds are named by seconds. Where there was one in this second, or in one that a clock has yet to come to, this
+        is the one behind it: whoever asks is told of what came in between.
+        """
+        newest = self.quarantine.digests.newest()
+        until = int(self.clock())
+        yield from self._round(max(until, newest.until + 1) if newest is not None and newest.done else until, who)
 
     def _round(self, until: int, who: Actor) -> Iterator[Sent]:
         digests, started = self.quarantine.digests, self.clock()

@@ -11,6 +11,7 @@ from filterd.model.verdict import InsertHeader
 from filterd.pipeline.edits import added, forged
 from filterd.quarantine import Actor, Attempt, EvidenceError, Lease, Quarantine, State
 from filterd.quarantine.coding import DamagedError
+from filterd.quarantine.entries import Entry, storable
 from filterd.quarantine.layout import fields_of
 from filterd.quarantine.outgoing import rewritten
 from filterd.quarantine.relay import MAX_OUTCOME, Answer, Fate
@@ -19,6 +20,7 @@ LEASE: Final = 900.0  # seconds one attempt may take; after them another process
 GIVE_UP: Final = 5 * 86_400.0  # seconds after which a release that was put off has failed, as MTAs do
 RETRIES: Final = (60.0, 300.0, 900.0, 3_600.0)  # seconds to the next attempt; the last one for ever after
 RELEASED: Final = "X-Filterd-Released"
+NO_ADDRESS: Final = "an address holds bytes that are no UTF-8: release it --to another"
 
 
 class Deliver(Protocol):
@@ -52,14 +54,29 @@ class Releaser:
     clock: Callable[[], float] = time.time
 
     def release(self, identifier: str, who: Actor, *, to: tuple[str, ...] = (), again: bool = False) -> Released:
-        """Release a message to those it was held for, or `to` others. KeyError: no such entry; CustodyError."""
-        evidence, raw = self._read(identifier)
-        targets = to or evidence.held_for or tuple([one.address for one in evidence.envelope.recipients])
+        """Release a message to those it was held for, or `to` others. KeyError: no such entry; CustodyError.
+
+        What is not what was held, or cannot be handed over to such addresses, has failed, and the ledger says why.
+        """
+        found = self._sound(identifier)
+        targets = to or (_held_for(found[0]) if isinstance(found, tuple) else self._entry(identifier).recipients)
+        if not _encodable(targets):
+            self.quarantine.note(who, "release", identifier, NO_ADDRESS)
+            return Released(identifier, self._entry(identifier).state, NO_ADDRESS)
         lease = self._lease()
         state = self.quarantine.begin_release(identifier, who, targets, lease, again=again)
         if state is not None:
             return Released(identifier, state, f"was {state}")
-        return self._attempt(identifier, who, lease, evidence, raw)
+        if not isinstance(found, tuple):
+            return self._unreadable(identifier, who, lease, found)
+        return self._attempt(identifier, who, lease, *found)
+
+    def _sound(self, identifier: str) -> tuple[Evidence, bytes] | EvidenceError | DamagedError:
+        """Evidence and message, or what is wrong with one of them for ever."""
+        try:
+            return self._read(identifier)
+        except (EvidenceError, DamagedError) as error:
+            return error
 
     def retry(self, who: Actor) -> Iterator[Released]:
         """Try every release that is due, once."""
@@ -76,10 +93,10 @@ class Releaser:
             yield self._attempt(identifier, who, lease, evidence, raw)
 
     def _unreadable(self, identifier: str, who: Actor, lease: Lease, error: Exception) -> Released:
-        """A store that does not answer may do so later; what is gone, or is no evidence, has failed."""
-        text = f"it cannot be read: {type(error).__name__}: {error}"[:MAX_OUTCOME]
+        """A store that does not answer may do so later; what is gone, or is not what was held, has failed."""
+        text = storable(f"it cannot be read: {type(error).__name__}: {error}", MAX_OUTCOME)
         entry = self.quarantine.entry(identifier)
-        lost = entry is None or isinstance(error, KeyError | EvidenceError | DamagedError)
+        lost = entry is None or isinstance(error, KeyError | ValueError)
         fate = Fate.REFUSED if lost else Fate.LATER
         since, attempts = (entry.changed, entry.attempts) if entry else (0.0, 0)
         attempt = _outcome(Answer(fate, text), self.clock(), since, attempts)
@@ -95,14 +112,22 @@ class Releaser:
         with self.quarantine.open_raw(identifier) as source:
             return evidence, source.read()
 
+    def _entry(self, identifier: str) -> Entry:
+        entry = self.quarantine.entry(identifier)
+        if entry is None:
+            raise KeyError(identifier)
+        return entry
+
     def _lease(self) -> Lease:
         return Lease(secrets.token_hex(8), self.clock() + LEASE)
 
     def _attempt(self, identifier: str, who: Actor, lease: Lease, evidence: Evidence, raw: bytes) -> Released:
-        entry = self.quarantine.entry(identifier)
-        if entry is None:
-            raise KeyError(identifier)
-        answer = self.deliver(evidence.envelope.sender, entry.targets, self._outgoing(evidence, raw))
+        entry = self._entry(identifier)
+        try:
+            message = self._outgoing(evidence, raw)
+        except ValueError as error:
+            return self._unreadable(identifier, who, lease, error)
+        answer = self.deliver(evidence.envelope.sender, entry.targets, message)
         attempt = _outcome(answer, self.clock(), entry.changed, entry.attempts)
         if not self.quarantine.end_attempt(identifier, who, lease, attempt):
             return Released(identifier, State.RELEASING, f"too late: {answer.text}")
@@ -116,6 +141,20 @@ class Releaser:
         mark = InsertHeader(0, RELEASED, evidence.id)
         kept = [edit for edit in ours if edit.name != "X-Spam-Flag"]  # a person has said that it is none
         return rewritten(fields, raw[offset:], forged(fields, self.authserv_id), [mark, *kept])
+
+
+def _held_for(evidence: Evidence) -> tuple[str, ...]:
+    """Those whom it was held for."""
+    return evidence.held_for or tuple([one.address for one in evidence.envelope.recipients])
+
+
+def _encodable(addresses: tuple[str, ...]) -> bool:
+    """Whether they can be written down, and handed over: undecodable bytes of an envelope arrive as lone surrogates."""
+    try:
+        "".join(addresses).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _outcome(answer: Answer, now: float, since: float, attempts: int) -> Attempt:

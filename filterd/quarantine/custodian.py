@@ -13,6 +13,7 @@ from filterd.quarantine import changes
 from filterd.quarantine import evidence as evidence_format
 from filterd.quarantine.chain import AuditRow, ChainState
 from filterd.quarantine.changes import Act, Attempt, Lease, Waiting
+from filterd.quarantine.checked import checked
 from filterd.quarantine.coding import Coding, DamagedError
 from filterd.quarantine.database import BUSY, Database, SqliteDatabase
 from filterd.quarantine.digests import Digests
@@ -116,11 +117,11 @@ class Quarantine:
     def open_raw(self, identifier: str) -> BinaryIO:
         """The message as received, byte for byte; KeyError: no such entry or deleted.
 
-        DamagedError, an OSError, here or when it is read: what is stored cannot be what was held.
+        DamagedError, an OSError, here or when it is read to its end: what is stored is not what was held.
         """
         entry = self._known(identifier)
         try:
-            return self._files.open_raw(entry.sha256, entry.size)
+            return checked(self._files.open_raw(entry.sha256, entry.size), entry.sha256)
         except FileNotFoundError:
             raise KeyError(identifier) from None
 

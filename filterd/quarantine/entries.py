@@ -31,10 +31,18 @@ ENDED: Final = (State.DELIVERED, State.DELETED, State.EXPIRED)  # files go after
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, and from where: an account with its terminal or client, or a part of the daemon."""
+    """Who acts, and from where: an account with its terminal or client, or a part of the daemon.
+
+    Both come from outside, and are made texts that any ledger takes.
+    """
 
     name: str
     origin: str = ""
+
+    def __post_init__(self) -> None:
+        """Undecodable bytes are shown as escapes: an account's name must not keep its deeds out of the audit."""
+        object.__setattr__(self, "name", storable(self.name))
+        object.__setattr__(self, "origin", storable(self.origin))
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ class Relay:
         if not all(address.isascii() for address in (sender, *recipients)):
             if not smtp.has_extn("smtputf8"):
                 return Answer(Fate.REFUSED, "the listener does not speak SMTPUTF8, which these addresses need")
+            if any(0xD800 <= ord(letter) <= 0xDFFF for address in (sender, *recipients) for letter in address):  # noqa: PLR2004  # lone surrogates
+                return Answer(Fate.REFUSED, "an address holds bytes that are no UTF-8")
             smtp.command_encoding = "utf-8"
             options.append("SMTPUTF8")
         code, text = smtp.mail(sender, options)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from filterd.cli import quarantine as command
+from filterd.cli.acting import actor
 from filterd.quarantine import Actor, State
 from tests.cli.test_quarantine import Site, template
 from tests.quarantine.samples import identifier
@@ -47,7 +47,7 @@ def test_expired(site: Site) -> None:
     states = [entry.state for number in range(3) if (entry := site.quarantine.entry(identifier(number)))]
     assert states == [State.HELD, State.EXPIRED, State.HELD]
     row = site.quarantine.audit(identifier(1))[-1]
-    assert (row.actor, row.action, row.result) == (command.actor().name, "expire", "spam: more than 2 messages")
+    assert (row.actor, row.action, row.result) == (actor().name, "expire", "spam: more than 2 messages")
     assert site.run("expire", "--yes").stdout == ""
     assert site.run("restore", identifier(1)).exit_code == 0
 

@@ -22,6 +22,7 @@ from typer.testing import CliRunner, Result
 
 from filterd.cli import app, export
 from filterd.cli import quarantine as command
+from filterd.cli.acting import actor
 from filterd.cli.listing import COLUMNS, Sort
 from filterd.model.custody import Evidence
 from filterd.operations.export import PASSWORD, packed
@@ -578,6 +579,23 @@ def test_audit_of_one_entry(site: Site) -> None:
 
 
 @pytest.mark.threat("QUA-11")
+def test_an_account_that_is_no_text(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An account's name and a client with undecodable bytes do as others do, and their deeds are in the audit."""
+    monkeypatch.setenv("SUDO_USER", "j\udcf6rg")
+    monkeypatch.setenv("SSH_CONNECTION", "\udcff 1 2 3")
+    for arguments in (["show", identifier(0)], ["delete", identifier(0)], ["restore", identifier(0)]):
+        assert site.run(*arguments).exit_code == 0
+    rows = site.quarantine.audit(identifier(0))[1:]
+    assert [(row.actor, row.action) for row in rows] == [
+        ("j\\udcf6rg", "view"),
+        ("j\\udcf6rg", "delete"),
+        ("j\\udcf6rg", "restore"),
+    ]
+    assert site.run("audit", "list", "--actor", "j\\udcf6rg", "--json").stdout.count('"seq"') == 3
+    assert site.run("audit", "verify").exit_code == 0
+
+
+@pytest.mark.threat("QUA-11")
 def test_audit_of_all(site: Site) -> None:
     """Who did what with any message, newest first, by account, action and time; hostile words are shown escaped."""
     site.run("show", identifier(0))
@@ -643,7 +661,7 @@ def test_every_act_is_in_the_audit(site: Site, tmp_path: Path) -> None:
         ("delete", "done"),
         ("restore", "done"),
     ]
-    assert {(row.actor, row.origin) for row in rows} == {(command.actor().name, command.actor().origin)}
+    assert {(row.actor, row.origin) for row in rows} == {(actor().name, actor().origin)}
     assert site.run("audit", "verify").exit_code == 0
 
 

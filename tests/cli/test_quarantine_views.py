@@ -136,6 +136,25 @@ def test_campaigns_are_messages_that_are_alike(site: Site) -> None:
     assert site.rows("campaigns") == [found]
 
 
+@pytest.mark.threat("QUA-11")
+def test_to_find_campaigns_is_a_view(site: Site) -> None:
+    """Mail that is read to be compared was looked at: the audit has how much and by whom, each message but once."""
+    site.run("campaigns")
+    site.run("list", "--campaign", identifier(1))
+    rows = site.rows("audit", "list", "--action", "view")
+    assert [(row["id"], row["result"]) for row in rows] == [("", "6 messages, to find campaigns")]
+
+
+@pytest.mark.threat("QUA-11")
+def test_a_damaged_message_is_shown_without_its_text(site: Site) -> None:
+    """What is known of it, and that what is stored is not what was held."""
+    (segment,) = (site.folder / "state" / "quarantine" / "segments").iterdir()
+    segment.write_bytes(segment.read_bytes().replace(b"Dear user0", b"Dear user9"))
+    done = site.run("show", identifier(0))
+    assert (done.exit_code, "Your mailbox, user0" in done.stdout, "Dear user" in done.stdout) == (0, True, False)
+    assert "its text cannot be shown: what is stored is not what was held" in done.stderr
+
+
 def test_what_cannot_be_read_is_no_campaign_and_is_tried_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is away for a moment must not part a message from its campaign for ever."""
     whole_look = operations.look

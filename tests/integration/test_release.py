@@ -194,6 +194,14 @@ def test_refused(stack: Stack, answers: dict[str, str], state: State, word: str)
             assert source.read()
 
 
+@pytest.mark.threat("QUA-04")
+def test_an_address_that_is_no_text(stack: Stack) -> None:
+    """What no command can name has failed at once: in five days of attempts it would not change."""
+    with Sink() as sink:
+        answer = Relay("127.0.0.1", sink.port, "mx.local.test", 10.0).deliver("\udcff@a.test", ("b@b.test",), b"\r\n")
+    assert (answer.fate, answer.text) == (Fate.REFUSED, "an address holds bytes that are no UTF-8")
+
+
 def test_nobody_listens(stack: Stack) -> None:
     """No listener, no loss: it is tried again, and the next attempt delivers."""
     outcome = held(stack)

@@ -145,6 +145,20 @@ def test_by_hand(site: Site) -> None:
     assert site.told(ANNA) == [[0], [1]]
 
 
+def test_by_hand_twice_in_a_second(site: Site) -> None:
+    """What came between two digests that are sent within one second is in the second; the next round goes on there."""
+    for number in range(3):
+        site.hold(number)
+        assert [one.state for one in site.post().now(ME)] == [Told.SENT] * 2
+    site.now -= 3_600  # and a clock that was put back keeps nobody from asking
+    site.hold(3)
+    assert [one.state for one in site.post().now(ME)] == [Told.SENT] * 2
+    site.hold(4)
+    site.due(NOON + DAY)
+    assert site.told(ANNA) == site.told(BOB) == [[0], [1], [2], [3], [4]]
+    assert len(set(site.ids(ANNA))) == 5
+
+
 def test_put_off(site: Site) -> None:
     """A 4xx is tried again after a minute, the same mail under the same name, and nobody else gets a second one."""
     site.hold(0)

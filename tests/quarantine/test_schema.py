@@ -114,6 +114,23 @@ def test_taken_over(tmp_path: Path, schema: str) -> None:
         assert quarantine.verify_audit().broken is None
 
 
+@pytest.mark.parametrize("first", ["sqlite-2", "sqlite-2-first"])
+def test_the_index_of_texts_is_made_anew(tmp_path: Path, first: str) -> None:
+    """The upkeep indexes what was held before, so that a text is looked for in one column; meanwhile all is found."""
+    folder = tmp_path / "quarantine"
+    path = earlier(folder, first)
+    with closing(Quarantine(folder)) as quarantine:
+        quarantine.entries()
+        for number in (0, 3, 3):
+            with closing(sqlite3.connect(path)) as connection:
+                assert connection.execute("SELECT number FROM searched").fetchone()[0] == number
+                rows = connection.execute(
+                    "SELECT rowid FROM search WHERE search MATCH 'subject : (\"nvo\")'"
+                ).fetchall()
+            assert len(rows) == number
+            quarantine.index()
+
+
 def test_what_is_new_works(tmp_path: Path, schema: str) -> None:
     """Digests and used tokens, which earlier releases did not have."""
     earlier(tmp_path / "quarantine", schema)
