@@ -1,16 +1,21 @@
-"""What `filterd doctor` says about giving mail back, and about recipients with policies of their own."""
+"""What `filterd doctor` says about the MTA in front, and about giving mail back to it."""
 
 import ipaddress
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 from filterd.app.releasing import keys_of, uses_tokens
 from filterd.config import Config
 from filterd.config.listen import Listen
+from filterd.operations import doctor_postfix, doctor_sendmail
 from filterd.operations.doctor import Diagnosis
+from filterd.operations.doctor_mta import Ours, Reader
 from filterd.operations.doctor_release import check_client, check_keys, check_postfix
-from filterd.operations.postconf import Ask, postconf
+from filterd.operations.doctor_sendmail_cf import MAIN, read_file
+from filterd.operations.postconf import Ask, PostconfError, postconf, read_postfix
 from filterd.pipeline.trust import TrustPolicy
 
 
@@ -31,6 +36,42 @@ def release_findings(config: Config, ask: Ask | None = None) -> Iterator[Diagnos
     held = config.quarantine
     port = _here(held.listener) if held.mode == "store" or policies else 0  # what the MTA holds it lets go itself
     yield from check_postfix(ask, port, tokens=held.release_by == "token", policies=policies)
+
+
+def postfix_findings(config: Config, folder: Path | None = None) -> Iterator[Diagnosis]:
+    """What is wrong with the Postfix of this host, or with the configuration in that folder. PostconfError."""
+    ask = postconf(folder)
+    if ask is None:
+        raise PostconfError("no Postfix here: postconf or /etc/postfix/main.cf is missing")
+    postfix = read_postfix(ask, folder)
+    yield from doctor_postfix.examine(postfix, _ours(config), Reader.of(postfix.settings["mail_owner"]))
+
+
+def sendmail_findings(config: Config, path: Path | None = None) -> Iterator[Diagnosis]:
+    """What is wrong with Sendmail's configuration, by default that of this host. SendmailError."""
+    yield from doctor_sendmail.examine(read_file(path or MAIN), _ours(config))
+
+
+def _ours(config: Config) -> Ours:
+    """What an MTA has to meet."""
+    held = config.quarantine
+    return Ours(
+        milter=_absolute(config.milter.address),
+        deadline=config.milter.deadline,
+        early_milter=config.early.milter,
+        early_wait=config.early.wait if config.early.milter else 0.0,
+        policy=_absolute(config.policy.address) if config.policy.address else None,
+        policy_timeout=config.policy.timeout,
+        analysed=config.limits.message_bytes,
+        release=_here(held.listener) if held.mode == "store" or config.policies else 0,
+        tokens=held.release_by == "token",
+        policies=bool(config.policies),
+    )
+
+
+def _absolute(listen: Listen) -> Listen:
+    """As the MTA must name it, which runs elsewhere."""
+    return replace(listen, path=str(Path(listen.path).absolute())) if listen.path else listen
 
 
 def _with_tokens(config: Config) -> list[Listen]:

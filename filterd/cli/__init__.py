@@ -10,6 +10,7 @@ from filterd.cli import (
     deletion,
     digest,
     dnsbl,
+    doctor,
     domain,
     expiry,
     explain,
@@ -39,7 +40,7 @@ app = typer.Typer(
 app.command()(daemon.run)
 app.command()(daemon.reload)
 app.command()(daemon.status)
-app.command()(daemon.doctor)
+app.command()(doctor.doctor)
 app.command()(daemon.version)
 app.command()(scan.scan)
 app.command()(explain.explain)

@@ -1,4 +1,4 @@
-"""filterd run, reload, status, doctor, version: the daemon as a whole."""
+"""filterd run, reload, status, version: the daemon as a whole."""
 
 import os
 import platform
@@ -17,12 +17,10 @@ from filterd.app import (
     ConfigError,
     StartRefusedError,
     StillStartingError,
-    diagnose,
     read_status,
     run_daemon,
 )
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, print_table, site
-from filterd.operations.doctor import Level
 
 LIBRARIES = ("pymilter", "dnspython", "yara-python", "redis", "structlog", "cryptography")
 
@@ -87,24 +85,6 @@ def _protection(lists: dict[str, dict[str, str]] | None, since: str | None) -> I
         yield "unprotected since", f"{since}: mail is not checked against {', '.join(lists)}"
         for name, entry in lists.items():
             yield f"suspended {name}", f"since {entry['since']}: {entry['reason']}"
-
-
-def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Look for what is wrong with the set-up; exit 1 where something is.
-
-    Example: filterd doctor
-    """
-    found = diagnose(site(config))
-    if json:
-        for item in found:
-            print_json(item)
-    else:
-        print_table(
-            ("state", "what", "finding", "what to do"),
-            [(item.level.value, item.subject, item.text, item.remedy) for item in found],
-        )
-    if any(item.level is Level.FAILED for item in found):
-        raise typer.Exit(1)
 
 
 def version(json: JsonOption = False) -> None:

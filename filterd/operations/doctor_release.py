@@ -1,11 +1,24 @@
 """`filterd doctor` about giving mail back, and about recipients that are decided apart: what the MTA must be set to."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Final
 
 from filterd.operations.doctor import Diagnosis, Level
+from filterd.operations.doctor_values import words
 from filterd.operations.postconf import Ask, Listener, PostconfError, Postfix, read_postfix
 from filterd.quarantine.keys import KeyFileError, Keys
+
+ORIGINAL: Final = "enable_original_recipient"
+LOOPBACK: Final = ip_address("127.0.0.1")
+_RESTRICTIONS: Final = (
+    "smtpd_client_restrictions",
+    "smtpd_helo_restrictions",
+    "smtpd_sender_restrictions",
+    "smtpd_relay_restrictions",
+    "smtpd_recipient_restrictions",
+)
 
 
 def check_keys(keys: Keys, folder: Path) -> Diagnosis:
@@ -46,49 +59,107 @@ def check_postfix(ask: Ask, port: int, *, tokens: bool, policies: bool) -> Itera
         yield Diagnosis(Level.WARNING, "Postfix", f"cannot be asked what it is set to: {error}", remedy)
         return
     if policies:
-        yield _recipients(postfix)
-    if not port:
-        return
-    listeners = postfix.listeners.get(port, ())
+        yield check_recipients(postfix)
+    if port:
+        yield from check_release(postfix, port, tokens=tokens)
+
+
+def check_recipients(postfix: Postfix) -> Diagnosis:
+    """A milter takes recipients out by the address that the client gave, which Postfix must have kept for aliases."""
+    subject = f"Postfix {ORIGINAL}"
+    if postfix.settings[ORIGINAL] == "no":
+        text = "is no: a recipient that is an alias may not be found to be taken out, and get what is held for him"
+        return Diagnosis(Level.FAILED, subject, text, postfix.main.change((ORIGINAL, "yes")))
+    return Diagnosis(Level.OK, subject, "is yes, as policies for recipients need it")
+
+
+def check_release(postfix: Postfix, port: int, *, tokens: bool) -> Iterator[Diagnosis]:
+    """The listeners on that port: with tokens mail must pass us there, without it must pass nothing."""
+    listeners = postfix.at(port)
     if not listeners:
         text = f"has no listener on port {port}: nothing can be released"
         remedy = "append deploy/postfix/master.cf to /etc/postfix/master.cf, or set [quarantine] release"
         yield Diagnosis(Level.WARNING, "Postfix", text, remedy)
     for listener in listeners:
-        yield from _with_tokens(listener) if tokens else _without(listener)
+        if tokens:
+            yield _with_tokens(listener)
+            continue
+        found = [*_open(listener), *_altering(listener), *_refusing(listener)]
+        well = Diagnosis(Level.OK, f"Postfix {listener.name}", "takes released mail as it is, and filters nothing")
+        yield from found or [well]
 
 
-def _recipients(postfix: Postfix) -> Diagnosis:
-    """A milter takes recipients out by the address that the client gave, which Postfix must have kept for aliases."""
-    subject = "Postfix enable_original_recipient"
-    if postfix.settings["enable_original_recipient"] == "no":
-        text = "is no: a recipient that is an alias may not be found to be taken out, and get what is held for him"
-        return Diagnosis(Level.FAILED, subject, text, "postconf enable_original_recipient=yes, then postfix reload")
-    return Diagnosis(Level.OK, subject, "is yes, as policies for recipients need it")
-
-
-def _without(listener: Listener) -> Iterator[Diagnosis]:
-    """Nothing may filter there, and nothing be completed."""
+def _open(listener: Listener) -> Iterator[Diagnosis]:
+    """It is trusted because of where it is: nobody else may get there, or pass for somebody there."""
     subject = f"Postfix {listener.name}"
-    rewrites = bool(listener.settings["local_header_rewrite_clients"])
+    if not listener.private:
+        text = f"can be reached from other hosts: what they send to port {listener.port} is not filtered"
+        remedy = f"in master.cf, write 127.0.0.1:{listener.port} in the place of {listener.name}"
+        yield Diagnosis(Level.FAILED, subject, text, remedy)
+    name = "smtpd_authorized_xclient_hosts"
+    if listener.settings[name]:
+        text = f"has {name} = {listener.settings[name]}: who connects there may pass for another host"
+        yield Diagnosis(Level.WARNING, subject, text, listener.change_here((name, "")))
+
+
+def _altering(listener: Listener) -> Iterator[Diagnosis]:
+    """Nothing may filter there, and nothing be completed."""
+    subject, settings = f"Postfix {listener.name}", listener.settings
     if listener.filters:
         text = "takes released mail, and has it filtered again: it would be held again"
-        remedy = 'give it -o smtpd_milters= as in deploy/postfix/master.cf, or set release_by = "token"'
-        yield Diagnosis(Level.FAILED, subject, text, remedy)
-    if rewrites:
+        yield Diagnosis(Level.FAILED, subject, text, listener.change_here(("smtpd_milters", "")))
+    if settings["content_filter"]:
+        text = f"has released mail filtered by content_filter = {settings['content_filter']}"
+        yield Diagnosis(Level.WARNING, subject, text, listener.change_here(("content_filter", "")))
+    if settings["local_header_rewrite_clients"]:
         text = "completes what local clients send: what is released may be altered, and its signatures break"
-        remedy = "give it -o local_header_rewrite_clients= as in deploy/postfix/master.cf"
-        yield Diagnosis(Level.WARNING, subject, text, remedy)
-    if not listener.filters and not rewrites:
-        yield Diagnosis(Level.OK, subject, "takes released mail as it is, and filters nothing")
+        yield Diagnosis(Level.WARNING, subject, text, listener.change_here(("local_header_rewrite_clients", "")))
+    checks = [name for name in ("header_checks", "body_checks") if settings[name]]
+    if checks and "no_header_body_checks" not in listener.overrides:
+        text = f"has released mail pass {' and '.join(checks)}: they may refuse or alter it"
+        options = ",".join([*listener.overrides, "no_header_body_checks"])
+        yield Diagnosis(Level.WARNING, subject, text, listener.change_here(("receive_override_options", options)))
 
 
-def _with_tokens(listener: Listener) -> Iterator[Diagnosis]:
+def _refusing(listener: Listener) -> Iterator[Diagnosis]:
+    """Whom it is from must not be refused there, or asked to come again."""
+    subject, settings = f"Postfix {listener.name}", listener.settings
+    if not _covers(settings["mynetworks"]):
+        text = "does not take this host for one of its own (mynetworks): released mail may be refused"
+        yield Diagnosis(Level.FAILED, subject, text, listener.change_here(("mynetworks", "127.0.0.0/8 [::1]/128")))
+    asked = [name for name in _RESTRICTIONS if _asks_first(settings[name])]
+    if asked:
+        text = "asks a policy service about released mail, which may put it off"
+        own = [(name, "permit_mynetworks, reject") for name in asked]
+        yield Diagnosis(Level.WARNING, subject, text, listener.change_here(*own))
+
+
+def _asks_first(restrictions: str) -> bool:
+    """Whether clients of this host are asked about, too."""
+    entries = words(restrictions)
+    asked = entries.index("check_policy_service") if "check_policy_service" in entries else len(entries)
+    return asked < len(entries) and "permit_mynetworks" not in entries[:asked]
+
+
+def _covers(mynetworks: str) -> bool:
+    """Whether loopback is in it; what cannot be read (tables of networks) is taken for well."""
+    unread = False
+    for word in words(mynetworks):
+        try:
+            network = ip_network(word.replace("[", "").replace("]", ""), strict=False)
+        except ValueError:
+            unread = True
+            continue
+        if network.is_loopback or (network.version == LOOPBACK.version and LOOPBACK in network):
+            return True
+    return unread
+
+
+def _with_tokens(listener: Listener) -> Diagnosis:
     """A token must pass us, for nobody else takes it out."""
     subject = f"Postfix {listener.name}"
     if listener.filters:
-        yield Diagnosis(Level.OK, subject, "has released mail pass a milter, which takes its token out")
-        return
+        return Diagnosis(Level.OK, subject, "has released mail pass a milter, which takes its token out")
     text = "filters nothing: released mail is delivered with its token in it"
     remedy = 'set [quarantine] release_by = "listener", or release = the port that filters'
-    yield Diagnosis(Level.WARNING, subject, text, remedy)
+    return Diagnosis(Level.WARNING, subject, text, remedy)

@@ -1,6 +1,7 @@
 """What doctor finds wrong with the way back of held mail, and with the MTA where recipients are decided apart."""
 
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.support.process import open_folder
 
 MAIN = """enable_original_recipient = yes
 local_header_rewrite_clients = permit_inet_interfaces
+mynetworks = 127.0.0.0/8
 receive_override_options =
 smtpd_milters = unix:/run/filterd/milter.sock
 """
@@ -106,13 +108,13 @@ def test_a_client_that_is_none_of_ours() -> None:
 def test_listeners() -> None:
     """By port, by name or number; what is set for one of them counts there; other services are none."""
     made = read_postfix(asked())
-    assert {port: [one.filters for one in ones] for port, ones in made.listeners.items()} == {
-        25: [True],
-        10026: [False],
-        10027: [True],
-        10028: [False],
-    }
-    assert made.listeners[10026][0].settings["local_header_rewrite_clients"] == ""
+    assert [(one.port, one.filters, one.private, one.chroot) for one in made.services] == [
+        (25, True, False, True),
+        (10026, False, True, False),
+        (10027, True, True, False),
+        (10028, False, False, False),
+    ]
+    assert made.at(10026)[0].settings["local_header_rewrite_clients"] == ""
 
 
 def test_a_listener_as_shipped() -> None:
@@ -131,8 +133,37 @@ def test_a_listener_that_filters() -> None:
 
 def test_a_listener_that_completes() -> None:
     """Alters what is released."""
-    ((level, text),) = found(10028)
+    (outside, (level, text)) = found(10028)
+    assert (outside[0], "can be reached from other hosts" in outside[1]) == (Level.FAILED, True)
     assert (level, "completes what local clients send" in text) == (Level.WARNING, True)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "command"),
+    [
+        ("mynetworks=10.0.0.0/8", "does not take this host for one of its own", "mynetworks=127.0.0.0/8,[::1]/128"),
+        ("content_filter=smtp:[127.0.0.1]:10024", "filtered by content_filter", "content_filter="),
+        ("header_checks=pcre:/x", "pass header_checks", "receive_override_options=no_header_body_checks"),
+        ("smtpd_authorized_xclient_hosts=127.0.0.1", "may pass for another host", "smtpd_authorized_xclient_hosts="),
+        (
+            "smtpd_recipient_restrictions=check_policy_service,unix:/p",
+            "asks a policy service",
+            "smtpd_recipient_restrictions=permit_mynetworks,reject",
+        ),
+    ],
+)
+def test_a_listener_that_is_in_the_way(option: str, text: str, command: str) -> None:
+    """Each thing that would refuse, alter or put off what is released, with the command that mends it there."""
+    own = f"{OWN}127.0.0.1:10026/inet/{option.replace('=', ' = ', 1)}\n"
+    (one,) = check_postfix(asked(own=own), 10026, tokens=False, policies=False)
+    assert one.level in {Level.WARNING, Level.FAILED}
+    assert text in one.text
+    assert one.remedy == shlex.join(["postconf", "-P", f"127.0.0.1:10026/inet/{command}"])
+
+
+def test_networks_that_nobody_can_read() -> None:
+    """A table of networks is taken for well: what cannot be known is no fault."""
+    assert found(10026, main=MAIN.replace("127.0.0.0/8", "cidr:/etc/postfix/networks"))[0][0] is Level.OK
 
 
 def test_no_listener() -> None:
@@ -168,7 +199,7 @@ def test_a_postfix_that_does_not_say() -> None:
 def test_any_answer(text: str) -> None:
     """Whatever is printed, nothing is raised, and what is not there is empty."""
     made = read_postfix(asked(text, text, text))
-    assert (made.settings["smtpd_milters"], made.listeners) == ("", {})
+    assert (made.settings["smtpd_milters"], made.services) == ("", ())
 
 
 def test_postconf_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +233,7 @@ def test_the_real_one() -> None:
             return [one.level for one in check_postfix(ask, port, tokens=tokens, policies=True)]
 
         assert looked(postfix.release_port) == [Level.OK, Level.OK]
-        assert looked(postfix.port) == [Level.OK, Level.FAILED]
+        assert Level.FAILED in looked(postfix.port)
         assert looked(postfix.port, tokens=True) == [Level.OK, Level.OK]
         assert looked(postfix.release_port, tokens=True) == [Level.OK, Level.WARNING]
         postfix.tool("postconf", "enable_original_recipient=no")
