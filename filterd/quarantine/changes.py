@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from filterd.quarantine.chain import AuditRow, ChainState, link, verify
-from filterd.quarantine.database import Connection
+from filterd.quarantine.database import Connection, in_statements, placeholders
 from filterd.quarantine.entries import WAITING, Actor, State
 
 DAEMON: Final = Actor("filterd")
@@ -65,13 +65,13 @@ class Waiting:
 def append(connection: Connection, *rows: AuditRow) -> None:
     """Put rows at the end of the chain."""
     seq, end = connection.execute("SELECT seq, link FROM head").fetchone()
-    for row in rows:
-        seq += 1
-        end = link(end, row, seq)
-        connection.execute(
-            f"INSERT INTO audit ({_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # constants
-            (seq, row.time, row.actor, row.origin, row.action, row.id, row.result, end),
-        )
+    for some in in_statements(rows):
+        values: list[object] = []
+        for row in some:
+            seq += 1
+            end = link(end, row, seq)
+            values += (seq, row.time, row.actor, row.origin, row.action, row.id, row.result, end)
+        connection.execute(f"INSERT INTO audit ({_ROW}) VALUES {placeholders(len(some), 8)}", values)  # noqa: S608  # constants
     connection.execute("UPDATE head SET seq = ?, link = ?", (seq, end))
 
 

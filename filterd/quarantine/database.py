@@ -6,14 +6,30 @@ Statements are written once, with `?` for values, in what SQLite and PostgreSQL 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from filterd.model.custody import CustodyError
 from filterd.quarantine.schema import SCHEMA
 from filterd.store.embedded import ConnectionPool, open_database, transaction
 
+TOGETHER: Final = 32  # rows in one statement; a statement of each length is prepared once
 BUSY: Final = 2.0  # seconds a commit may wait for other processes; a hold waits for at most two commits
+
+
+T = TypeVar("T")
+
+
+def in_statements(rows: Sequence[T], most: int = TOGETHER) -> Iterator[Sequence[T]]:
+    """Parts for a statement each: each costs a turn at the interpreter's lock, which other threads want too."""
+    return (rows[start : start + most] for start in range(0, len(rows), most))
+
+
+@lru_cache(maxsize=4 * TOGETHER)
+def placeholders(rows: int, columns: int) -> str:
+    """The values of so many rows, behind VALUES."""
+    return ", ".join([f"({', '.join('?' * columns)})"] * rows)
 
 
 class AmbiguousCommitError(CustodyError):

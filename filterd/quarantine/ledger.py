@@ -8,7 +8,7 @@ from filterd.model.custody import CustodyError
 from filterd.model.ids import new_id
 from filterd.quarantine import searching
 from filterd.quarantine.changes import DAEMON, Act, append
-from filterd.quarantine.database import Connection, Database
+from filterd.quarantine.database import TOGETHER, Connection, Database, in_statements, placeholders
 from filterd.quarantine.entries import Entry, EntryFilter
 from filterd.quarantine.gathering import Awaited, Gathering, PassOn
 from filterd.quarantine.rows import COLUMNS, COPIES, NEWEST, SELECT, Conditions, entry_in, values_of
@@ -18,9 +18,7 @@ MAX_PAGE: Final = 1_000  # entries per call
 RECENT: Final = 5_000
 
 INSERT: Final = f"INSERT INTO entries ({COLUMNS}) VALUES ({', '.join('?' * 24)}) ON CONFLICT DO NOTHING"  # noqa: S608  # constants
-_INSERT_SLOTS: Final = (
-    f"INSERT INTO entries ({COLUMNS}, body, record) VALUES ({', '.join('?' * 26)}) ON CONFLICT DO NOTHING"  # noqa: S608  # constants
-)
+_WITH_SLOTS: Final = f"{COLUMNS}, body, record"
 _NTH_NEWEST: Final = "SELECT id FROM entries ORDER BY id DESC LIMIT 1 OFFSET ?"
 _SELECT: Final = f"{SELECT}, {COPIES} FROM entries e"
 
@@ -30,6 +28,10 @@ Within = Callable[[Connection], None]
 
 class TakenError(CustodyError):
     """The id belongs to an earlier entry, whose files are not ours to remove."""
+
+
+class _SomeTakenError(Exception):
+    """Of several ids one is taken, and which is to be found out."""
 
 
 class Pending(Awaited):
@@ -49,13 +51,14 @@ class Pending(Awaited):
 
 
 class _Group(Awaited):
-    """Entries of one caller."""
+    """Entries of one caller; `within` is done in their transaction, before them and behind those of earlier callers."""
 
-    __slots__ = ("entries",)
+    __slots__ = ("entries", "within")
 
-    def __init__(self, entries: Sequence[Pending]) -> None:
+    def __init__(self, entries: Sequence[Pending], within: Within | None) -> None:
         super().__init__()
         self.entries = entries
+        self.within = within
 
 
 class Ledger:
@@ -82,27 +85,35 @@ class Ledger:
         if pending.error is not None:
             raise pending.error
 
-    def add_all(self, entries: Sequence[Pending]) -> None:
-        """The same for several; those that are not in the ledger afterwards have an error."""
-        self._gathering.do(_Group(entries))
+    def add_all(self, entries: Sequence[Pending], within: Within | None = None) -> None:
+        """The same for several; those that are not in the ledger afterwards have an error.
+
+        `within` is done for all of them, and must not raise CustodyError for one of them.
+        """
+        self._gathering.do(_Group(entries, within))
 
     def _commit(self, groups: Sequence[_Group], _: PassOn) -> None:
         """In one transaction."""
         batch = [pending for group in groups for pending in group.entries]
         try:
-            with self._database.changing() as connection:
-                rows = []
-                for pending in batch:
-                    try:
-                        _insert(connection, pending)
-                    except CustodyError as error:
-                        pending.error = error
-                    else:
-                        rows.append(Act(pending.entry.id, DAEMON, pending.entry.changed).row("hold"))
-                append(connection, *rows)
+            try:
+                self._insert(groups, TOGETHER)
+            except _SomeTakenError:
+                self._insert(groups, 1)
         except CustodyError as error:
             for pending in batch:
                 pending.error = pending.error or error
+
+    def _insert(self, groups: Sequence[_Group], most: int) -> None:
+        """As many with one statement; where that is one, each that is not added has an error afterwards."""
+        with self._database.changing() as connection:
+            plain = [pending for group in groups if group.within is None for pending in group.entries]
+            added = _added(connection, plain, most)
+            for group in groups:
+                if group.within is not None:
+                    group.within(connection)
+                    added += _added(connection, group.entries, most)
+            append(connection, *[Act(one.entry.id, DAEMON, one.entry.changed).row("hold") for one in added])
 
     def index(self) -> bool:
         """Put some of the texts that came into the index; whether there was anything to do."""
@@ -189,16 +200,37 @@ class Ledger:
         self._database.close()
 
 
-def _insert(connection: Connection, pending: Pending) -> None:
-    if pending.within is not None:
-        pending.within(connection)
-    values = values_of(pending.entry)
-    if pending.slots is None:
-        done = connection.execute(INSERT, values)
-    else:
-        done = connection.execute(_INSERT_SLOTS, (*values, *pending.slots))
-    if not done.rowcount:
-        raise TakenError("ledger: this id is taken")
+def _added(connection: Connection, batch: Sequence[Pending], most: int) -> list[Pending]:
+    """Those that are in the ledger now."""
+    ready = []
+    for pending in batch:
+        pending.error = None
+        try:
+            if pending.within is not None:
+                pending.within(connection)
+        except CustodyError as error:
+            pending.error = error
+        else:
+            ready.append(pending)
+    for columns, some in (
+        (COLUMNS, [pending for pending in ready if pending.slots is None]),
+        (_WITH_SLOTS, [pending for pending in ready if pending.slots is not None]),
+    ):
+        for part in in_statements(some, most):
+            _insert(connection, columns, part)
+    return [pending for pending in ready if pending.error is None]
+
+
+def _insert(connection: Connection, columns: str, part: Sequence[Pending]) -> None:
+    rows = [(*values_of(pending.entry), *(pending.slots or ())) for pending in part]
+    places = placeholders(len(rows), len(rows[0]))
+    query = f"INSERT INTO entries ({columns}) VALUES {places} ON CONFLICT DO NOTHING"  # noqa: S608  # constants
+    added = connection.execute(query, [value for row in rows for value in row]).rowcount
+    if added == len(part):
+        return
+    if len(part) > 1:
+        raise _SomeTakenError
+    part[0].error = TakenError("ledger: this id is taken")
 
 
 def _page(connection: Connection, where: str, values: list[Any], limit: int) -> list[Entry]:

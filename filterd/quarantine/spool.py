@@ -54,16 +54,19 @@ class Parcel(Pending):
 
     def __init__(self, entry: Entry, encoded: bytes, raw: bytes, coding: Coding) -> None:
         """`raw` has the digest that the entry says; it and the encoded evidence are written in this coding."""
-        super().__init__(entry, self._settle)
+        super().__init__(entry)
         self.records = (
             _record(Kind.MESSAGE, "", bytes.fromhex(entry.sha256), raw, coding),
             _record(Kind.EVIDENCE, entry.id, hashlib.sha256(encoded).digest(), encoded, coding),
         )
         self.stored: tuple[Slot, ...] = ()
 
-    def _settle(self, connection: Connection) -> None:
-        body, record = self.stored
-        self.slots = whereabouts.settled(connection, self.entry.sha256, str(body)), str(record)
+
+def _settle(connection: Connection, batch: Sequence[Parcel]) -> None:
+    """Say in which slots they are."""
+    places = whereabouts.settled(connection, [(parcel.entry.sha256, str(parcel.stored[0])) for parcel in batch])
+    for parcel, place in zip(batch, places, strict=True):
+        parcel.slots = place, str(parcel.stored[1])
 
 
 class Spool:
@@ -102,7 +105,7 @@ class Spool:
             for parcel in batch:
                 parcel.stored = (next(slots), next(slots))
             pass_on()
-            self._ledger.add_all(batch)
+            self._ledger.add_all(batch, lambda connection: _settle(connection, batch))
             for parcel in batch:
                 if parcel.error is not None and not isinstance(parcel.error, AmbiguousCommitError):
                     self._take_back(parcel)

@@ -1,9 +1,9 @@
 """What the ledger of one host says of where messages and evidence are: in a slot of a segment, or in files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from filterd.quarantine.database import Connection
+from filterd.quarantine.database import Connection, in_statements
 from filterd.quarantine.ledger import Ledger
 
 LOOSE: Final = ""  # in a file of its own, named by its digest or by the entry's id
@@ -11,7 +11,7 @@ PAGE: Final = 10_000  # rows read at once
 LITTER: Final = 1_000  # slots erased in one go that earlier removals left
 
 _SELECT: Final = "SELECT id, sha256, body, record, files FROM entries"
-_EARLIER: Final = "SELECT body FROM entries WHERE sha256 = ? AND files AND body <> '' LIMIT 1"
+_EARLIER: Final = "(SELECT body FROM entries WHERE sha256 = ? AND files AND body <> '' LIMIT 1)"
 _GIVE_UP: Final = "INSERT INTO litter (slot) VALUES (?) ON CONFLICT DO NOTHING"
 
 
@@ -53,16 +53,21 @@ def used(ledger: Ledger, sha256: str, body: str = LOOSE) -> bool:
         return uses(connection, sha256, body)
 
 
-def settled(connection: Connection, sha256: str, stored: str) -> str:
-    """The slot of a message that a hold has stored, in its transaction: an earlier one's where there is one.
+def settled(connection: Connection, stored: Sequence[tuple[str, str]]) -> list[str]:
+    """The slots of messages that holds have stored, in their transaction: an earlier one's where there is one.
 
-    The later one is not needed then.
+    Given are digests and slots. The later one is not needed then.
     """
-    row = connection.execute(_EARLIER, (sha256,)).fetchone()
-    if row is None:
-        return stored
-    connection.execute(_GIVE_UP, (stored,))
-    return str(row[0])
+    places: list[str] = []
+    first: dict[str, str] = {}
+    for some in in_statements(stored):
+        query = f"SELECT {', '.join([_EARLIER] * len(some))}"
+        found = connection.execute(query, [sha256 for sha256, _ in some]).fetchone()
+        places += [earlier or first.setdefault(*one) for one, earlier in zip(some, found, strict=True)]
+    for place, (_, slot) in zip(places, stored, strict=True):
+        if place != slot:
+            connection.execute(_GIVE_UP, (slot,))
+    return places
 
 
 def all_with_files(ledger: Ledger) -> Iterator[Whereabouts]:

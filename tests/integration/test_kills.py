@@ -94,10 +94,10 @@ def test_random_kills(server: PostgresServer | None) -> None:
         died = len(stack.filterd.events("front_died"))
         with closing(stack.quarantine()) as quarantine:
             audit = quarantine.verify_audit()
-    sys.stdout.write(
-        f"seed {seed}: {dict(kills)}; {running.attempts} attempts, {dict(running.refused)}, {running.lost} broken;"
-        f" {len(running.accepted)} accepted: {found.delivered} delivered, {found.held} held in {found.copies} copies\n"
-    )
+        sys.stdout.write(
+            f"seed {seed}: {dict(kills)}; {running.attempts} attempts, {dict(running.refused)}, {running.lost} broken;"
+            f" {len(running.accepted)} taken: {found.delivered} delivered, {found.held} held in {found.copies} copies\n"
+        )
     assert found.faults == {}, f"seed {seed}"
     assert running.troubles == [], f"seed {seed}"
     assert audit.broken is None, f"seed {seed}: {audit}"

@@ -18,6 +18,9 @@ from filterd.model.custody import CustodyError
 from filterd.operations.retention import DAY, Bound, Class, due
 from filterd.operations.upkeep import Limits, sweep
 from filterd.quarantine import Actor, Attempt, EntryFilter, Lease, Quarantine, State
+from filterd.quarantine.database import TOGETHER
+from filterd.quarantine.entries import entry_of
+from filterd.quarantine.ledger import Ledger, Pending, TakenError
 from filterd.quarantine.opening import Place
 from tests.quarantine.backends import Backend, hold, read, with_store
 from tests.quarantine.samples import NOW, evidence, identifier, raw, whole
@@ -301,6 +304,19 @@ class TestBackends:
         with pytest.raises(CustodyError, match="taken"):
             hold(node, 0, b"another")
         assert (read(node, identifier()), node.evidence(identifier())) == (whole(), evidence())
+
+    def test_id_taken_among_several(self, node: Quarantine) -> None:
+        """Of entries that are committed together those whose ids are taken are refused, all others are there."""
+        hold(node, 2)
+        numbers = [0, 1, 2, 1, *range(10, 10 + TOGETHER)]
+        with raw(b"another") as message:
+            batch = [Pending(entry_of(evidence(number, whole(b"another")), message)) for number in numbers]
+        Ledger(node._database).add_all(batch)
+        refused = {number: type(pending.error) for number, pending in enumerate(batch) if pending.error}
+        assert refused == {2: TakenError, 3: TakenError}
+        assert all(node.entry(identifier(number)) for number in numbers)
+        assert read(node, identifier(2)) == whole()
+        assert (node.verify_audit().rows, node.verify_audit().broken) == (1 + 2 + TOGETHER, None)
 
     def test_opened_before_a_fork(self, backend: Backend) -> None:
         """What was opened and prepared before processes were forked works in each of them."""

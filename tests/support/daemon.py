@@ -10,6 +10,7 @@ from tests.support.miltertalk import MilterGoneError, Offer, Session
 from tests.support.process import Process
 
 STOPS_WITHIN = 45.0  # seconds; the drain of open sessions may take 30
+SHOWN = 40  # crashes, or lines that are no events: a traceback is one of these for each line
 Settings = Mapping[str, Mapping[str, object]]
 
 
@@ -75,7 +76,7 @@ class Filterd:
         """Stop it; a crash in its log fails the test that had no other failure."""
         self.stop()
         if kind is None and not self._crashes_expected and (crashes := self.crashes()):
-            raise CrashLoggedError(json.dumps(crashes[:3], indent=1))
+            raise CrashLoggedError(json.dumps(crashes[:SHOWN], indent=1))
 
     def start(self) -> None:
         """Start and wait until every front serves: one that is killed before that ends the whole start."""
