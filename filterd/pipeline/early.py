@@ -192,7 +192,9 @@ class Early:
     def case(self, view: View, user: str = "") -> EarlyCase:
         """What is known by now; checks that are not done are not in it."""
         client, sender = view.client, view.envelope.sender
-        reports = {name: report for name, report in view.reports.items() if report.outcome is not Outcome.SKIPPED}
+        # By name, not as answers came: of two reasons to refuse, the same one is told whoever asks, and every time.
+        done = sorted(view.reports.items())
+        reports = {name: report for name, report in done if report.outcome is not Outcome.SKIPPED}
         if view.trust is TrustClass.STRANGER:
             for report in (_hello(view.helo, client.address), self._standing(client.address, view.now)):
                 if report.findings:

@@ -174,6 +174,18 @@ def test_scores_refuse_and_defer_where_asked_for(front: Front) -> None:
     assert desk.journalled() == [("defer", "spf-fail")]
 
 
+@pytest.mark.parametrize("slow", ["dnsbl", "spf"])
+def test_of_two_reasons_the_same_one_is_told(front: Front, slow: str) -> None:
+    """Whichever answer came first: else milter and policy service would say different things of one client."""
+    front.checks = tuple(
+        FakeCheck(name, stage, symbols=frozenset({symbol}), rounds=(("a.test",),) if name == slow else ())
+        for name, stage, symbol in (("spf", Stage.MAIL, "SPF_FAIL"), ("dnsbl", Stage.CONNECT, "HELD"))
+    )
+    desk = Desk(front, watching(reject=frozenset({"SPF_FAIL", "HELD"})))
+    desk.ask()
+    assert desk.journalled() == [("reject", "listed")]
+
+
 def test_in_observe_mode_nothing_is_refused(front: Front) -> None:
     """What would have been done is in journal and counts."""
     desk = Desk(failing(front), watching(observe=True))
