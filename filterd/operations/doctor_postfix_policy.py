@@ -118,11 +118,14 @@ def _order(asked: Asked, listen: Listen) -> Iterator[Diagnosis]:
 
 def _guarded(asked: Asked) -> bool:
     """Whether a recipient that is none of ours has been refused before."""
-    settings = asked.at.settings
     if any(one in _GUARDS for one in asked.before):
         return True
-    relay_first = settings[FIRST] == "yes"
-    return asked.setting == RECIPIENT and relay_first and any(one in _GUARDS for one in words(settings[RELAY]))
+    return asked.setting == RECIPIENT and _relay_guards(asked.at)
+
+
+def _relay_guards(at: Listener) -> bool:
+    """Whether the list for relaying comes first, and ends with a refusal for all whom it does not permit."""
+    return at.settings[FIRST] == "yes" and any(one in _GUARDS | _ENDS for one in words(at.settings[RELAY]))
 
 
 def _moved(asked: Asked, listen: Listen) -> str:
@@ -139,9 +142,8 @@ def _behind(at: Listener, listen: Listen, old: Asked | None = None) -> str:
     text = (old.service if old is not None else Service(spelt(listen, at))).text
     guards = [place for place, one in enumerate(entries) if one in _GUARDS]
     ends = [place for place, one in enumerate(entries) if one in _ENDS]
-    relay = at.settings[FIRST] == "yes" and any(one in _GUARDS for one in words(at.settings[RELAY]))
     place = guards[0] + 1 if guards else ends[0] if ends else len(entries)
-    new = [f"{ASK} {text}"] if guards or relay else ["reject_unauth_destination", f"{ASK} {text}"]
+    new = [f"{ASK} {text}"] if guards or _relay_guards(at) else ["reject_unauth_destination", f"{ASK} {text}"]
     return ", ".join(_joined([*entries[:place], *new, *entries[place:]]))
 
 
