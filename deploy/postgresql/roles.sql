@@ -7,14 +7,14 @@
 -- Then give each login its role: CREATE USER mx1 IN ROLE filterd_milter, and name it in `[quarantine] url`.
 --
 --   filterd_milter    `[quarantine] url` of the daemon. Adds entries, audit rows and messages; reads no entry, changes
---                     and removes nothing.
+--                     and removes nothing, but for what it counts for DMARC reports.
 --   filterd_reviewer  `[quarantine] url` of those who look, release, delete and restore. Removes no row, changes no
 --                     audit row: to delete is a state, and undone by `restore`.
 --   filterd_purge     Removes entries by their ids, and messages that none needs. Reads no subject, no text, no symbol.
 --                     It sees names of objects: give it a key of the object store that may delete and not get. `filterd
 --                     quarantine purge ADDRESS` lists what it finds, and so needs filterd_upkeep.
 --   filterd_upkeep    `[quarantine] upkeep_url`: releases what is due, expires, sweeps, sends digests. Both of the
---                     above, and the tables of who was told what.
+--                     above, and the tables of who was told what. DMARC reports are sent as this one.
 --
 -- All append to the audit, whose chain's head they lock and move: a row put in front of the head breaks the chain, and
 -- `filterd quarantine audit verify` says where. The version's table is read by all. This file may be run again.
@@ -32,7 +32,8 @@ BEGIN
     END LOOP;
 END $$;
 
-REVOKE ALL ON entries, audit, head, blobs, litter, ledger_version, digest_rounds, digests, tokens
+REVOKE ALL ON entries, audit, head, blobs, litter, ledger_version, digest_rounds, digests, tokens,
+    dmarc_days, dmarc_rows, dmarc_reports
     FROM PUBLIC, filterd_milter, filterd_reviewer, filterd_purge, filterd_upkeep;
 
 GRANT SELECT ON ledger_version TO filterd_milter, filterd_reviewer, filterd_purge;
@@ -58,5 +59,10 @@ GRANT filterd_reviewer, filterd_purge TO filterd_upkeep;
 -- Tells people what is held, and forgets old tokens.
 GRANT SELECT, INSERT, UPDATE, DELETE ON digest_rounds, digests TO filterd_upkeep;
 GRANT SELECT, DELETE ON tokens TO filterd_upkeep;
+
+-- What DMARC found, by day and domain (`[dmarc_reports]`): the daemon counts, who sends reports reads and forgets.
+GRANT SELECT, INSERT, UPDATE ON dmarc_days, dmarc_rows TO filterd_milter;
+GRANT SELECT, DELETE ON dmarc_days, dmarc_rows TO filterd_upkeep;
+GRANT SELECT, INSERT, UPDATE, DELETE ON dmarc_reports TO filterd_upkeep;
 
 COMMIT;

@@ -5,6 +5,8 @@
     evaluate.py  author, SPF and DKIM results to a DmarcResult, as a lookup plan
     overrides.py why a failing message is spared: a forwarder or a list that the operator named and that is proved
     rfc7489.py   what the RFC before would have said, for comparison
+    reporting.py where a domain wants reports, and whether they are wanted there (RFC 9990)
+    feedback.py  an aggregate report as XML
 
 The walk of the author's domain and those of the identifiers that could align with it go up together, a name that they
 share being asked once. A walk that is stopped by psd= asks nothing above; whoever wants all names of a walk at once, to
@@ -20,25 +22,39 @@ Deviations and choices where the text leaves room:
 - A record without a usable policy still counts in the search for the organizational domain.
 - A DKIM signature that leaves a part of the body uncovered authenticates nothing.
 - The author's domain does not exist where its TXT lookup says NXDOMAIN; asked only where np= differs from sp=.
-- Reports are not sent, so fo= and ruf= are not read.
+- Failure reports (RFC 9991) are not sent: they hold what a user was written. ruf= is not read, fo= only repeated.
 """
 
 from filterd.dmarc.evaluate import evaluate
+from filterd.dmarc.feedback import Reported, Reporter, clean, feedback, file_name, is_report_subject, report_id, subject
 from filterd.dmarc.overrides import OverridePolicy, list_id, list_owners, override
 from filterd.dmarc.record import MAX_RECORD, Record
+from filterd.dmarc.reporting import Consent, Destination, consent, destinations
 from filterd.dmarc.rfc7489 import Formerly, formerly
 from filterd.dmarc.walk import MAX_QUERIES, walk_questions
 
 __all__ = [
     "MAX_QUERIES",
     "MAX_RECORD",
+    "Consent",
+    "Destination",
     "Formerly",
     "OverridePolicy",
     "Record",
+    "Reported",
+    "Reporter",
+    "clean",
+    "consent",
+    "destinations",
     "evaluate",
+    "feedback",
+    "file_name",
     "formerly",
+    "is_report_subject",
     "list_id",
     "list_owners",
     "override",
+    "report_id",
+    "subject",
     "walk_questions",
 ]

@@ -62,14 +62,14 @@ def select(texts: Sequence[str]) -> Record | None:
 
     Section 4.10, steps 2 and 6: strings of another version are discarded, several records all of them.
     """
-    found = [text for text in texts if len(text) <= MAX_RECORD and _VERSION.match(text)]
+    found = [text for text in texts if len(text) <= MAX_RECORD and is_record(text)]
     return parse(found[0]) if len(found) == 1 else None
 
 
 @lru_cache(maxsize=_CACHE)
 def parse(text: str) -> Record:
     """Read a record that begins with its version. Whatever else is wrong in it is left out (section 4.8)."""
-    tags = _tags(text)
+    tags = tags_of(text)
     reports = _uris(tags.get("rua", ""))
     requests = {name: _POLICIES.get(tags[name].lower()) for name in ("p", "sp", "np") if name in tags}
     # Section 4.10.1: without a valid p, or with an sp or np that is not valid, the record says p=none to whom it gives
@@ -90,7 +90,12 @@ def parse(text: str) -> Record:
     )
 
 
-def _tags(text: str) -> dict[str, str]:
+def is_record(text: str) -> bool:
+    """Whether a text begins as a record does."""
+    return _VERSION.match(text) is not None
+
+
+def tags_of(text: str) -> dict[str, str]:
     """Values by name, the first of each; pieces that are no tag are left out."""
     tags: dict[str, str] = {}
     for piece in text.split(";"):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from filterd.model.custody import CustodyError
+from filterd.quarantine.aggregate_places import FILE, AggregateFile, Aside
 from filterd.quarantine.coding import Coding, require
 from filterd.quarantine.custodian import Quarantine
 from filterd.quarantine.objects import DirectoryObjects, ObjectStore
@@ -50,6 +51,17 @@ def open_quarantine(place: Place, folder: Path) -> Quarantine:
 
     database = PostgresDatabase(place.url, password=place.password)
     return Quarantine(folder, shared=(database, SharedFiles(database, objects, coding)))
+
+
+def open_aside(place: Place, state: Path) -> Aside:
+    """Where what is counted for DMARC reports is: beside a ledger that nodes share, else a file in the state folder."""
+    if not place.url.startswith(POSTGRESQL):
+        return AggregateFile(state / FILE)
+    try:
+        from filterd.quarantine.postgres import PostgresDatabase  # noqa: PLC0415  # as above
+    except ImportError as error:
+        raise CustodyError(f"quarantine: {error}: install filterd[postgresql]") from None
+    return PostgresDatabase(place.url, password=place.password)
 
 
 def _objects(place: Place, folder: Path) -> ObjectStore:

@@ -124,6 +124,12 @@ class PostgresDatabase:
                 raise AmbiguousCommitError(f"{_words(error)} (at the commit)") from error
 
     @contextmanager
+    def aside(self) -> Iterator[_Adapted]:
+        """A connection in a write transaction of what is no part of the ledger: the head is not locked for it."""
+        with self._connection() as raw, raw.transaction():
+            yield _Adapted(raw)
+
+    @contextmanager
     def _connection(self) -> Iterator[_Connection]:
         """A connection for this thread alone."""
         if self._pid != os.getpid():

@@ -1,15 +1,16 @@
 """The ledger's tables in PostgreSQL: those of schema.py, and where shared files are (shared.py).
 
 `blobs` says which object holds the message of a digest; `litter` names objects that nobody needs any more and that are
-still to be removed.
+still to be removed. What DMARC's reports are made of is beside them (aggregate_schema.py).
 """
 
 from collections.abc import Mapping
 from typing import Final
 
+from filterd.quarantine.aggregate_schema import TABLES
 from filterd.quarantine.once import ONCE
 
-VERSION: Final[int] = 2
+VERSION: Final[int] = 3
 _ID: Final = 'TEXT COLLATE "C"'  # ids begin with the time: compared as bytes, whatever the database's language is
 
 # What makes an empty database; the version is written by who runs it.
@@ -42,9 +43,10 @@ SCRIPT: Final[tuple[str, ...]] = (
     "CREATE TABLE ledger_version (version INTEGER NOT NULL)",
     "INSERT INTO ledger_version VALUES (0)",
     *ONCE,
+    *TABLES,
 )
 # Statements that lead from an earlier version to the next one.
-UPGRADES: Final[Mapping[int, tuple[str, ...]]] = {1: ONCE}
+UPGRADES: Final[Mapping[int, tuple[str, ...]]] = {1: ONCE, 2: TABLES}
 EXTENSION: Final = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
 SEARCH: Final = (
     "CREATE INDEX IF NOT EXISTS entries_search ON entries USING gin (sender gin_trgm_ops, recipients gin_trgm_ops,"

@@ -39,15 +39,21 @@ TABLES = (
     "digest_rounds",
     "digests",
     "tokens",
+    "dmarc_days",
+    "dmarc_rows",
+    "dmarc_reports",
 )
 USERS = ("mx_milter", "mx_reviewer", "mx_purge", "mx_upkeep")
-# What each may do with the tables of what is done once: no more than that.
+COUNTED = ("dmarc_days", "dmarc_rows")
+ALL = ("SELECT", "INSERT", "UPDATE", "DELETE")
+# What each may do with the tables of what is done once, and of what is counted: no more than that.
 ONCE = {
-    "mx_milter": {("tokens", "INSERT")},
+    "mx_milter": {("tokens", "INSERT"), *[(table, act) for table in COUNTED for act in ("SELECT", "INSERT", "UPDATE")]},
     "mx_reviewer": set(),
     "mx_purge": set(),
     "mx_upkeep": {
-        *[(table, act) for table in ("digest_rounds", "digests") for act in ("SELECT", "INSERT", "UPDATE", "DELETE")],
+        *[(table, act) for table in ("digest_rounds", "digests", "dmarc_reports") for act in ALL],
+        *[(table, act) for table in COUNTED for act in ("SELECT", "DELETE")],
         ("tokens", "SELECT"),
         ("tokens", "DELETE"),
     },
@@ -197,15 +203,18 @@ def test_purge(site: Site) -> None:
 def test_every_table_is_thought_of(site: Site) -> None:
     """roles.sql takes each table there is from everybody first: a new one cannot be forgotten."""
     text = (ROOT / "deploy" / "postgresql" / "roles.sql").read_text()
-    named = set(text.partition("REVOKE ALL ON ")[2].partition("\n")[0].replace(" ", "").split(","))
+    named = set("".join(text.partition("REVOKE ALL ON ")[2].partition("FROM")[0].split()).split(","))
     assert site.tables() == named == set(TABLES)
 
 
 @pytest.mark.parametrize("user", USERS)
 def test_what_is_done_once(site: Site, user: str) -> None:
-    """Digests are the upkeep's; a token's row is added by the milter, removed by the upkeep, and changed by nobody."""
+    """Digests are the upkeep's; a token's row is added by the milter, removed by the upkeep, and changed by nobody.
+
+    What DMARC found is counted by the milter and forgotten by the upkeep, which alone knows what was reported.
+    """
     acts = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
-    tables = ("digest_rounds", "digests", "tokens")
+    tables = ("digest_rounds", "digests", "tokens", *COUNTED, "dmarc_reports")
     assert {(table, act) for table in tables for act in acts if site.may(user, table, act)} == ONCE[user]
 
 

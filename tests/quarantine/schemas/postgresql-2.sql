@@ -1,0 +1,21 @@
+-- The ledger's tables in PostgreSQL as the second schema made them.
+CREATE TABLE entries (id TEXT COLLATE "C" PRIMARY KEY, received DOUBLE PRECISION NOT NULL, state TEXT NOT NULL, digest TEXT NOT NULL, sender TEXT NOT NULL, recipients TEXT NOT NULL, client TEXT NOT NULL, helo TEXT NOT NULL, subject TEXT NOT NULL, header_from TEXT NOT NULL, code TEXT NOT NULL, text TEXT NOT NULL, score DOUBLE PRECISION NOT NULL, size BIGINT NOT NULL, sha256 TEXT NOT NULL, queue_id TEXT NOT NULL, symbols TEXT NOT NULL, changed DOUBLE PRECISION NOT NULL, attempts INTEGER NOT NULL, due DOUBLE PRECISION NOT NULL, lease TEXT NOT NULL DEFAULT '', outcome TEXT NOT NULL, targets TEXT NOT NULL, files BOOLEAN NOT NULL, kept BOOLEAN NOT NULL);
+CREATE INDEX entries_digest ON entries (digest, state, id);
+CREATE INDEX entries_sha256 ON entries (sha256) WHERE files;
+CREATE INDEX entries_state ON entries (state, id);
+CREATE INDEX entries_code ON entries (code, state, id);
+CREATE INDEX entries_score ON entries (state, score);
+CREATE INDEX entries_due ON entries (due) WHERE state = 'releasing';
+CREATE INDEX entries_changed ON entries (changed) WHERE files;
+CREATE TABLE audit (seq BIGINT PRIMARY KEY, time DOUBLE PRECISION NOT NULL, actor TEXT NOT NULL, origin TEXT NOT NULL, action TEXT NOT NULL, id TEXT COLLATE "C" NOT NULL, result TEXT NOT NULL, link TEXT NOT NULL);
+CREATE INDEX audit_id ON audit (id);
+CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), seq BIGINT NOT NULL, link TEXT NOT NULL);
+INSERT INTO head VALUES (1, 0, '');
+CREATE TABLE blobs (sha256 TEXT PRIMARY KEY, object TEXT NOT NULL);
+CREATE TABLE litter (object TEXT PRIMARY KEY);
+CREATE TABLE ledger_version (version INTEGER NOT NULL);
+INSERT INTO ledger_version VALUES (0);
+CREATE TABLE digest_rounds (until BIGINT PRIMARY KEY, since BIGINT NOT NULL, upto BIGINT NOT NULL, done INTEGER NOT NULL);
+CREATE TABLE digests (until BIGINT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, upto BIGINT NOT NULL, due DOUBLE PRECISION NOT NULL, lease TEXT NOT NULL, attempts INTEGER NOT NULL, PRIMARY KEY (until, name));
+CREATE TABLE tokens (nonce TEXT PRIMARY KEY, expires DOUBLE PRECISION NOT NULL);
+UPDATE ledger_version SET version = 2;
