@@ -9,10 +9,15 @@ from filterd.quarantine import Place, Quarantine, open_quarantine
 
 def quarantine_of(config: Config, *, upkeep: bool = False) -> Quarantine:
     """The quarantine that the configuration names, with `upkeep` as the user who may remove. CustodyError."""
+    return open_quarantine(place_of(config, upkeep=upkeep), config.state_directory / "quarantine")
+
+
+def place_of(config: Config, *, upkeep: bool = False) -> Place:
+    """Where it is. CustodyError where a secret cannot be read."""
     held = config.quarantine
     apart = upkeep and held.upkeep_url
     try:
-        place = Place(
+        return Place(
             url=held.upkeep_url if apart else held.url,
             password=_secret(held.upkeep_password_file if apart else held.password_file),
             blobs=held.blobs,
@@ -24,7 +29,6 @@ def quarantine_of(config: Config, *, upkeep: bool = False) -> Quarantine:
         )
     except SecretError as error:
         raise CustodyError(f"quarantine: {error}") from None
-    return open_quarantine(place, config.state_directory / "quarantine")
 
 
 def _secret(path: Path | None) -> str:

@@ -32,6 +32,13 @@ REASONS: Final = (
 NEVER: Final = ("YARA_*", "CLAMD_*", "ICAP_*", "INDICATOR_*", "UNSCANNABLE_*", "AMBIGUOUS_*")
 
 
+def plain_address(value: str) -> str:
+    """The same address; ValueError where it is no plain one."""
+    if _ADDRESS.fullmatch(value) is None:
+        raise ValueError(f"expected a plain address such as postmaster@example.org, got {value!r}")
+    return value
+
+
 class Digest(Section):
     """A mail now and then that says what is held. Nobody gets one as shipped."""
 
@@ -70,8 +77,8 @@ class Digest(Section):
     @classmethod
     def _addresses(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         for one in [value] if isinstance(value, str) else value:
-            if (one or not isinstance(value, str)) and _ADDRESS.fullmatch(one) is None:
-                raise ValueError(f"expected a plain address such as postmaster@example.org, got {one!r}")
+            if one or not isinstance(value, str):
+                plain_address(one)
         return value
 
     @field_validator("domains")

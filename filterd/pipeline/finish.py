@@ -14,6 +14,7 @@ from filterd.model.message import RawMessage
 from filterd.model.report import Stage
 from filterd.model.scanning import Scanned
 from filterd.model.verdict import Action, Edit, InsertHeader, Verdict
+from filterd.pipeline import aggregate
 from filterd.pipeline.admission import admitted, not_again, token_edits
 from filterd.pipeline.body import Body
 from filterd.pipeline.case import Case, common_domain
@@ -270,6 +271,7 @@ def _conclude(end: _End, verdict: Verdict, shares: tuple[Share, ...]) -> Decisio
     for report in transaction.reports.values():
         counters.check(report.check, report.outcome.value)
     _learn(end, verdict)
+    _count(end, verdict)
     return decision
 
 
@@ -316,6 +318,19 @@ def _learn(end: _End, verdict: Verdict) -> None:
                 autolearn.saw(_case(end, end.score, transaction.inspection, verdict))
         except Exception:  # noqa: BLE001  # the named border of learning: the verdict stands without it
             _log.exception(Event.CHECK_CRASHED, check="reputation", id=transaction.id)
+
+
+def _count(end: _End, verdict: Verdict) -> None:
+    """For the reports that the author's domain asks for."""
+    counted = end.transaction.parts.aggregates
+    if counted is None:
+        return
+    try:
+        found = aggregate.seen(end.transaction, verdict)
+        if found is not None:
+            counted.record(found)
+    except Exception:  # noqa: BLE001  # the named border of counting: the verdict stands without it
+        _log.exception(Event.CHECK_CRASHED, check="dmarc reports", id=end.transaction.id)
 
 
 def _case(end: _End, found: Score, facts: Inspection, verdict: Verdict) -> Case:

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from filterd.dns.lookups import Lookups
 from filterd.greylist import Greylisting
 from filterd.inspectors.poison import PoisonLedger
+from filterd.model.aggregate import AggregateWriter
 from filterd.model.custody import Custodian, JournalWriter
 from filterd.model.inspection import Inspection, InspectionJob
 from filterd.model.message import RawMessage
@@ -117,3 +118,4 @@ class Parts:
     early: Early | None = None  # judges recipients before their content; None: nobody does
     early_wait: float | None = None  # seconds that the milter waits with that for lookups; None: it does not judge so
     received_spf: bool = False  # whether Received-SPF is written beside Authentication-Results
+    aggregates: AggregateWriter | None = None  # counts for DMARC reports; None: nobody does

@@ -102,6 +102,7 @@ class Event(StrEnum):
     OWN_LISTS_CHANGED = "own_lists_changed", "the allow and block lists are others now; says version and entries"
     OWN_LISTS_UNREAD = "own_lists_unread", "the allow and block lists cannot be read: the last good ones stay in force"
     OWN_LISTS_RESTORED = "own_lists_restored", "the shared state had lost the allow and block lists and has them again"
+    DMARC_UNCOUNTED = "dmarc_uncounted", "what DMARC found cannot be counted for reports just now; mail goes on"
     METRICS_FAILED = "metrics_failed", "the metrics address cannot be served"
     BESIDE_FAILED = (
         "beside_failed",
