@@ -16,15 +16,17 @@ from filterd.app.commands import (
     rule_costs,
     rule_uses,
 )
-from filterd.app.daemon import Commanded, StartRefusedError, StillStartingError, read_status, run_daemon
+from filterd.app.daemon import Commanded, StartRefusedError, run_daemon
 from filterd.app.domain import open_examiner
 from filterd.app.front import StartError
+from filterd.app.health import Health
 from filterd.app.limits import open_limits
 from filterd.app.lists import open_lists, suspended_lists
 from filterd.app.reporting import report_of
 from filterd.app.retention import limits_of
 from filterd.app.rule_files import around, data_files
 from filterd.app.site import Site, load_config, load_site
+from filterd.app.telling import StillStartingError, read_status, running
 from filterd.app.upkeep import releaser_of
 from filterd.config import Config, ConfigError
 
@@ -32,6 +34,7 @@ __all__ = [
     "Commanded",
     "Config",
     "ConfigError",
+    "Health",
     "Site",
     "StartError",
     "StartRefusedError",
@@ -58,5 +61,6 @@ __all__ = [
     "rule_costs",
     "rule_uses",
     "run_daemon",
+    "running",
     "suspended_lists",
 ]

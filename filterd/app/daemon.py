@@ -5,31 +5,31 @@ import grp
 import os
 import shutil
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import orjson
 import structlog
 
 from filterd import __version__
 from filterd.app.beside import Beside
 from filterd.app.bounds import Bounded
+from filterd.app.control import begin_control
 from filterd.app.custody import quarantine_of
-from filterd.app.dmarc_reports import counting
 from filterd.app.early import policy_server
 from filterd.app.front import LiveFront, shared_state
 from filterd.app.learner import LearnerProcess, Tended, autolearn
-from filterd.app.lists import protection
 from filterd.app.nursery import nursery_settings
+from filterd.app.probes import probes
 from filterd.app.releasing import door_of, keys_of, uses_tokens
 from filterd.app.retention import signs_of
 from filterd.app.site import Site, load_config, load_site
+from filterd.app.telling import LOCK_FILE, STATUS_FILE, Teller, read_status
 from filterd.app.upkeep import begin_upkeep
 from filterd.checks.registry import ALL
-from filterd.config import Config, ConfigError
+from filterd.config import DEFAULT_PATH, Config, ConfigError
+from filterd.control import Roles
 from filterd.domains import load_suffixes
 from filterd.inspectors import NurseryProcess, start_nursery
 from filterd.inspectors.nursery import SOCKET_NAME
@@ -44,9 +44,8 @@ from filterd.supervisor.supervisor import Supervisor
 from filterd.telemetry import Metrics, configure
 from filterd.telemetry.events import Event
 from filterd.telemetry.exposition import MetricsServer, render
+from filterd.telemetry.pulse import Pulse
 
-STATUS_FILE: Final = "status.json"
-LOCK_FILE: Final = "filterd.lock"
 LOCK_SECONDS: Final = 1.0
 NURSERY_PREFIX: Final = "inspect-"
 PASSABLE: Final = 0o711  # the MTA must pass the folder to reach the socket; everything else in it is private itself
@@ -58,6 +57,7 @@ FIXED: Final = (
     "policy.listen",
     "policy.socket_mode",
     "policy.socket_group",
+    "control.listen",
     "metrics.listen",
     "paths",
     "quarantine",
@@ -65,13 +65,11 @@ FIXED: Final = (
 )
 _log = structlog.get_logger()
 
+__all__ = ["LOCK_FILE", "Commanded", "StartRefusedError", "read_status", "run_daemon"]
+
 
 class StartRefusedError(Exception):
     """The daemon cannot start; the text says why and what to do."""
-
-
-class StillStartingError(Exception):
-    """There is a daemon, and it has not yet said anything of itself."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,17 @@ class Commanded:
     path: Path | None
     listen: str = ""
 
+    def config(self) -> Config:
+        """The configuration as it stands now. ConfigError."""
+        return load_config(self.path, listen=self.listen)
+
     def site(self) -> Site:
         """Configuration and rules as they stand now. ConfigError."""
-        return load_site(load_config(self.path, listen=self.listen), self.path)
+        config = self.config()
+        unknown = Roles.of(config.control.roles).problems
+        if unknown:
+            raise ConfigError(*[f"{self.path or DEFAULT_PATH}: {problem}" for problem in unknown])
+        return load_site(config, self.path)
 
 
 def run_daemon(commanded: Commanded) -> int:
@@ -95,16 +101,16 @@ def run_daemon(commanded: Commanded) -> int:
     lock = _prepare(config)
     load_suffixes()  # before the fronts are forked: each would read it itself, at its first message
     lists = [zone.display for zone in site.zones]
-    metrics = Metrics.create(config.milter.fronts, tuple(ALL), lists, tuple(config.rates))
+    metrics, pulse = Metrics.create(config.milter.fronts, tuple(ALL), lists, tuple(config.rates)), Pulse()
     try:
         open_listener(config.milter.address.libmilter, config.milter.mode, _group(config, "milter"))
         asked = _policy_listener(config)
-        beside = _beside(config, metrics)
+        beside = _beside(commanded, site, metrics, pulse)
     except (ListenError, OSError) as error:
         raise StartRefusedError(str(error)) from None
     learner = LearnerProcess(config)  # before the nursery, which maps the model
     daemon = _Daemon(commanded, config, metrics, lock, learner, asked)
-    observer = _Observer(config, metrics, beside)
+    observer = Teller(config, metrics, pulse, beside)
 
     def refuse() -> None:
         close_listener()
@@ -119,27 +125,6 @@ def run_daemon(commanded: Commanded) -> int:
         for process in beside:
             process.stop()
         _clean(config)
-
-
-def read_status(config: Config) -> dict[str, Any] | None:
-    """What the running daemon last said of itself, with the lists that are suspended now; None where none runs.
-
-    StillStartingError where it has begun and does not serve yet.
-    """
-    folder = config.runtime_directory
-    try:
-        with (folder / LOCK_FILE).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return None  # nobody holds it
-    except BlockingIOError:
-        pass
-    except OSError:
-        return None
-    try:
-        state: dict[str, Any] = orjson.loads((folder / STATUS_FILE).read_bytes())
-    except (OSError, ValueError):
-        raise StillStartingError("the daemon is starting: try again in a few seconds") from None
-    return state | protection(config)
 
 
 class _Daemon:
@@ -200,6 +185,7 @@ class _Daemon:
             "inspectors": config.milter.fronts * config.inspectors.per_front,
             "config_id": site.config_id,
             "rules_id": site.rules_id,
+            "rules_changed": int(site.rules_changed),
             "observe": config.actions.observe,
             "store": "redis" if config.redis.url else "embedded",
             "started": int(self._started),
@@ -230,10 +216,8 @@ class _Serving(LiveFront):
             throttles=True,
             pupil=autolearn(site.config, store),
         )
-        door, self._aggregates = door_of(site.config, self._quarantine), counting(site.config)
-        self.parts = replace(
-            self.parts, door=door, mta_hold=site.config.quarantine.mode == "mta-hold", aggregates=self._aggregates
-        )
+        door = door_of(site.config, self._quarantine)
+        self.parts = replace(self.parts, door=door, mta_hold=site.config.quarantine.mode == "mta-hold")
         self.lists.start()
         self.own_lists.start()
         self._policy = policy_server(site.config, self.parts, row, self.loop, asked)
@@ -255,8 +239,6 @@ class _Serving(LiveFront):
         if self._policy is not None:
             self._policy.close()
         super().close()
-        if self._aggregates is not None:
-            self._aggregates.close()
         self._journal.close()
         self._quarantine.close()
 
@@ -279,46 +261,21 @@ class _Nursery:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-class _Observer:
-    """Writes the status file and counts."""
-
-    def __init__(self, config: Config, metrics: Metrics, beside: Sequence[Beside]) -> None:
-        self._path = config.runtime_directory / STATUS_FILE
-        self._metrics = metrics
-        self._row = metrics.supervisor()
-        self._beside = beside
-
-    def changed(self, state: dict[str, object]) -> None:
-        fronts = state["fronts"]
-        self._row.set("filterd_fronts", float(len(fronts) if isinstance(fronts, list) else 0))
-        draft = self._path.with_suffix(f".{os.getpid()}")
-        draft.write_bytes(orjson.dumps(state, option=orjson.OPT_APPEND_NEWLINE))
-        draft.replace(self._path)
-
-    def front_ended(self, slot: int, *, lost: bool) -> None:
-        self._metrics.release(slot)
-        if lost:
-            self._row.inc("filterd_front_deaths")
-
-    def reloaded(self, *, good: bool) -> None:
-        self._row.inc("filterd_reloads", "ok" if good else "failed")
-
-    def tick(self) -> None:
-        for process in self._beside:
-            process.tend()
-
-
-def _beside(config: Config, metrics: Metrics) -> tuple[Beside, ...]:
-    """The processes beside the fronts. OSError where the metrics' address cannot be served."""
-    upkeep = Beside("upkeep", lambda: begin_upkeep(config, quarantine_of(config, upkeep=True)))
+def _beside(commanded: Commanded, site: Site, metrics: Metrics, pulse: Pulse) -> tuple[Beside, ...]:
+    """The processes beside the fronts. OSError where an address of theirs cannot be served."""
+    config, zones = site.config, site.zones
+    begun = [Beside("upkeep", lambda: begin_upkeep(config, quarantine_of(config, upkeep=True), metrics.supervisor()))]
     listen = config.metrics.address
-    if listen is None:
-        return (upkeep,)
     try:
-        return upkeep, Beside("metrics", lambda: MetricsServer(listen, lambda: render(metrics)).close)
+        begun.append(Beside("control", lambda: begin_control(config, zones, metrics, pulse, commanded.config)))
+        if listen is not None:
+            asked = probes(pulse, metrics, config.milter.address)
+            begun.append(Beside("metrics", lambda: MetricsServer(listen, lambda: render(metrics), asked).close))
     except OSError:
-        upkeep.stop()
+        for process in begun:
+            process.stop()
         raise
+    return tuple(begun)
 
 
 def _prepare(config: Config) -> int:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import structlog
+
 from filterd.app.early import early_of
 from filterd.app.policies import decisions
 from filterd.app.site import Site
@@ -44,13 +46,15 @@ from filterd.pipeline.schedule import Schedule
 from filterd.pipeline.trust import TrustPolicy
 from filterd.reputation import Memory, Tally
 from filterd.scanners import ScannerPool
-from filterd.store import BatchStore, ReplayCounter, SelectorMemory, WriteBehind, open_reads, open_store
+from filterd.store import BatchStore, GuardedStore, ReplayCounter, SelectorMemory, WriteBehind, open_reads, open_store
+from filterd.telemetry import Event
 from filterd.telemetry.metrics import FrontMetrics
 
 INSPECTORS_WITHIN: Final = 45.0  # seconds; a cold compile of a large rule set is what they wait for
 CLOSE_SECONDS: Final = 2.0
 LATE: Final = 1.0  # seconds that a thread waits longer than any question may take
 LATER: Final = "timeout"  # the cause where who asked could not wait so long
+_log = structlog.get_logger()
 
 
 class StartError(Exception):
@@ -159,8 +163,9 @@ class LiveFront:
         at work. `pupil` sees what may be learnt of messages.
         """
         self._metrics = metrics
-        self._pool = InspectorPool(nursery, inspectors)
+        self._pool = InspectorPool(nursery, inspectors, tell=metrics.inspectors)
         self._store = store
+        _tell_of(store, metrics)
         self._writes = WriteBehind(store)
         self._lessons = Tally(store)
         self._pupil = pupil
@@ -270,6 +275,17 @@ class LiveFront:
         """Answers are shared where the store is Redis: reading SQLite would block the loop, for one host's sake."""
         reads = open_reads(self._store, loop)
         return None if reads is None else SharedAnswers(reads, self._writes, loop, count=self._metrics.shared_answers)
+
+
+def _tell_of(store: BatchStore, metrics: FrontMetrics) -> None:
+    """Have it known when the store stops answering, and when it answers again."""
+
+    def changed(alone: bool) -> None:  # noqa: FBT001  # what the breaker calls
+        metrics.store_left_alone(alone=alone)
+        _log.warning(Event.STORE_UNAVAILABLE if alone else Event.STORE_RETURNED)
+
+    if isinstance(store, GuardedStore):
+        store.breaker.on_change = changed
 
 
 def _scanners(config: Config) -> dict[str, ScannerPool]:

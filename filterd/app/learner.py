@@ -89,7 +89,10 @@ class Tended:
         """Tell that observer everything."""
         self.changed = observer.changed
         self.front_ended = observer.front_ended
+        self.reloading = observer.reloading
         self.reloaded = observer.reloaded
+        self.serving = observer.serving
+        self.beat = observer.beat
         self._observer = observer
         self._learner = learner
 

@@ -1,14 +1,14 @@
 """Block lists as the commands see them: asked from the command line, and which are suspended."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from filterd.app.front import Resolving, shared_state
-from filterd.app.site import Site, load_site
-from filterd.config import Config, ConfigError
-from filterd.dnsbl import Ask
+from filterd.app.site import Site
+from filterd.config import Config
+from filterd.dnsbl import Ask, Zone
 from filterd.store import SuspendedLists, Suspension
 from filterd.telemetry import configure
 
@@ -26,31 +26,30 @@ def open_lists(site: Site) -> Iterator[Ask]:
 
 def suspended_lists(site: Site) -> Mapping[str, Suspension] | None:
     """The lists that are suspended now, by name; None where the shared state does not answer. Looking makes nothing."""
-    config = site.config
+    return _suspensions(site.config, site.zones)
+
+
+def _suspensions(config: Config, zones: Sequence[Zone]) -> Mapping[str, Suspension] | None:
     if not (config.redis.url or config.state_directory.is_dir()):
         return {}
     store = shared_state(config)
     try:
-        lists = SuspendedLists(store, [zone.name for zone in site.zones])
+        lists = SuspendedLists(store, [zone.name for zone in zones])
         found = lists.refresh()
         return None if lists.failures else found
     finally:
         store.close()
 
 
-def protection(config: Config) -> dict[str, Any]:
+def protection_of(config: Config, zones: Sequence[Zone] | None) -> dict[str, Any]:
     """For `filterd status`: the suspended lists by displayed name, and since when mail is unprotected by any.
 
-    Both are None where that is not known.
+    Both are None where that is not known; no zones: the store does not answer.
     """
-    try:
-        site = load_site(config)
-    except ConfigError:
+    found = None if zones is None else _suspensions(config, zones)
+    if zones is None or found is None:
         return {"suspended_lists": None, "unprotected_since": None}
-    found = suspended_lists(site)
-    if found is None:
-        return {"suspended_lists": None, "unprotected_since": None}
-    displays = {zone.name: zone.display for zone in site.zones}
+    displays = {zone.name: zone.display for zone in zones}
     return {
         "suspended_lists": {
             displays[name]: {"since": _time(entry.since), "reason": entry.reason} for name, entry in found.items()

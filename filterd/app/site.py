@@ -38,6 +38,7 @@ class Site:
     indicators: Indicators
     rules_id: str
     policies: Policies | None = None  # other decisions for some recipients
+    rules_changed: float = 0.0  # when a file of the rules was changed last, seconds since the epoch
 
     @property
     def config_id(self) -> str:
@@ -88,7 +89,8 @@ def load_site(config: Config, path: Path | None = None) -> Site:
         found.append(f"{path or DEFAULT_PATH}: [rules] local: expected a directory, got {str(local)!r}")
     if found:
         raise ConfigError(*found)
-    return Site(config, scores, zones, indicators, _rules_id(folder, local), policies)
+    changed = max([path.stat().st_mtime for place in _places(folder, local) for path in _sources(place)], default=0.0)
+    return Site(config, scores, zones, indicators, _rules_id(folder, local), policies, changed)
 
 
 def _unknown_checks(config: Config, path: Path) -> Iterable[str]:
@@ -122,10 +124,14 @@ def _unscored(zones: Iterable[Zone], scores: ScoreRules) -> Iterable[str]:
 
 def _rules_id(folder: Path, local: Path | None) -> str:
     digest = hashlib.sha256()
-    for place in (folder, *([local] if local is not None else [])):
+    for place in _places(folder, local):
         for path in _sources(place):
             digest.update(str(path.relative_to(place)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:ID_LENGTH]
+
+
+def _places(folder: Path, local: Path | None) -> tuple[Path, ...]:
+    return (folder,) if local is None else (folder, local)
 
 
 def _sources(folder: Path) -> Iterable[Path]:

@@ -10,7 +10,6 @@ from typing import Final
 import structlog
 
 from filterd.app.digests import post_of, tell_digests
-from filterd.app.dmarc_reports import forget_counted
 from filterd.app.releasing import deliver_of
 from filterd.app.retention import limits_of, sign_of
 from filterd.config import Config
@@ -22,8 +21,10 @@ from filterd.operations.upkeep import Done, retry, sweep
 from filterd.quarantine import Quarantine, State
 from filterd.quarantine.changes import DAEMON
 from filterd.telemetry import Event
+from filterd.telemetry.metrics import FrontMetrics
 
 ROUND: Final = 15.0  # seconds between two looks for releases that are due
+COUNT: Final = 60.0  # seconds between two counts of what waits: it reads an index as long as that
 SWEEP: Final = 600.0  # seconds between two looks for what is old
 CLOSE_SECONDS: Final = 5.0  # a release under way is waited for that long; its lease ends by itself
 _log = structlog.get_logger()
@@ -34,14 +35,14 @@ def releaser_of(config: Config, quarantine: Quarantine) -> Releaser:
     return Releaser(quarantine, deliver_of(config), config.authserv_id)
 
 
-def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
-    """Begin, in a thread; what is given back ends it."""
+def begin_upkeep(config: Config, quarantine: Quarantine, row: FrontMetrics) -> Callable[[], None]:
+    """Begin, in a thread; what is given back ends it. `row` is told how much waits: gauges nobody else sets."""
     closing = threading.Event()
     signs = {name: sign_of(config, name) for name in (ALL, *config.quarantine.classes)}
     releaser, limits, post = releaser_of(config, quarantine), limits_of(config), post_of(config, quarantine)
 
     def run() -> None:
-        swept, full = -math.inf, False  # the first round sweeps, however short the host has been up
+        swept, counted, full = -math.inf, -math.inf, False  # the first round does both, however short the host is up
         while not closing.wait(ROUND):
             try:
                 done = retry(releaser)
@@ -49,6 +50,9 @@ def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
                 learn_owed(config, quarantine, done)
                 tell_digests(post)
                 quarantine.index()
+                if time.monotonic() - counted > COUNT:
+                    counted = time.monotonic()
+                    count(quarantine, row)
                 if full or time.monotonic() - swept > SWEEP:
                     swept = time.monotonic()
                     done = sweep(quarantine, limits, time.time())
@@ -57,7 +61,6 @@ def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
                     for name, sign in signs.items():
                         sign.put(up=name in done.full)
                     quarantine.redeemed.forget(time.time() - DAY)
-                    forget_counted(config)
             except (CustodyError, OSError) as error:
                 _log.error(Event.UPKEEP_FAILED, cause=str(error))
             except Exception:  # noqa: BLE001  # the top of this thread: one bad round must not be the last
@@ -72,6 +75,12 @@ def begin_upkeep(config: Config, quarantine: Quarantine) -> Callable[[], None]:
         quarantine.close()
 
     return end
+
+
+def count(quarantine: Quarantine, row: FrontMetrics) -> None:
+    """Tell how much waits for somebody, and how many releases are due. CustodyError."""
+    row.set("filterd_held_messages", float(sum([many for many, _ in quarantine.totals().values()])))
+    row.set("filterd_releases_waiting", float(quarantine.releases_due()))
 
 
 def learn_owed(config: Config, quarantine: Quarantine, done: Done) -> None:

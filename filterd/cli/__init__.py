@@ -23,8 +23,10 @@ from filterd.cli import (
     replay,
     report,
     review,
+    reviewer,
     rules,
     scan,
+    status,
     teaching,
     trace,
 )
@@ -38,8 +40,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(daemon.run)
-app.command()(daemon.reload)
-app.command()(daemon.status)
+app.command()(status.reload)
+app.command()(status.status)
 app.command()(doctor.doctor)
 app.command()(daemon.version)
 app.command()(scan.scan)
@@ -69,6 +71,7 @@ quarantine.app.command("rotate")(digest.rotate_key)
 quarantine.app.command()(review.review)
 quarantine.app.add_typer(custody.audit, name="audit")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(reviewer.app, name="reviewer")
 app.add_typer(dnsbl.app, name="dnsbl")
 app.add_typer(limits.app, name="limits")
 app.add_typer(lists.app, name="list")

@@ -10,10 +10,10 @@ import orjson
 
 from filterd.config.classifier import Classifier
 from filterd.config.content import Content
+from filterd.config.control import SOCKET_NAME, Control
 from filterd.config.custody import Quarantine
 from filterd.config.decisions import Actions, Limits, Replies
 from filterd.config.digest import Digest
-from filterd.config.dmarc_reports import DmarcReports
 from filterd.config.early import Early, PolicyService
 from filterd.config.fields import Section, key
 from filterd.config.greylist import Greylist
@@ -58,7 +58,6 @@ class Config(Section):
     trust: Trust = key(Trust(), "")
     spf: Spf = key(Spf(), "")
     dmarc: Dmarc = key(Dmarc(), "")
-    dmarc_reports: DmarcReports = key(DmarcReports(), "")
     actions: Actions = key(Actions(), "")
     policies: dict[PolicyName, Policy] = key({}, "")
     replies: Replies = key(Replies(), "")
@@ -67,6 +66,7 @@ class Config(Section):
     rates: dict[RateName, Rate] = key({}, "", max_length=MAX_RATES)
     reputation: Reputation = key(Reputation(), "")
     classifier: Classifier = key(Classifier(), "")
+    control: Control = key(Control(), "")
     metrics: Metrics = key(Metrics(), "")
     log: Log = key(Log(), "")
 
@@ -84,6 +84,12 @@ class Config(Section):
     def runtime_directory(self) -> Path:
         """Sockets and the pid file live here."""
         return self.paths.runtime or self.paths.state
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the running daemon takes commands."""
+        address = self.control.address
+        return Path(address.path) if address is not None else self.runtime_directory / SOCKET_NAME
 
     @property
     def classifier_directory(self) -> Path:

@@ -42,13 +42,18 @@ class InspectorPool:
         clock: Callable[[], float] = time.monotonic,
         admission: float = ADMISSION_SECONDS,
         waiting: int = MAX_WAITING,
+        tell: Callable[[int], None] = lambda _serving: None,
     ) -> None:
-        """Begin to collect `size` inspectors from the nursery at `path`; returns at once."""
+        """Begin to collect `size` inspectors from the nursery at `path`; returns at once.
+
+        `tell` hears how many there are, whenever that changes; it is called under a lock and must be quick.
+        """
         self._link = NurseryLink(path, clock=clock)
         self._size = size
         self._clock = clock
         self._admission = admission
         self._most_waiting = waiting
+        self._tell = tell
         self._lock = threading.Lock()
         # Apart, for one who is woken for the other's sake would sleep on: callers wait for an idle inspector, the
         # keeper (and who waits for a complete pool) for a change in their number.
@@ -150,7 +155,7 @@ class InspectorPool:
             for inspector in self._idle:
                 inspector.sock.close()
             self._idle.clear()
-            self._serving = 0
+            self._number(-self._serving)
 
     def _put_back(self, inspector: Inspector, kind: int) -> None:
         if kind & RETIRING:
@@ -219,7 +224,7 @@ class InspectorPool:
                 return
             if not inspector.retiring:
                 inspector.retiring = True
-                self._serving -= 1
+                self._number(-1)
                 self._counters["recycled"] += 1
             if self._serving >= self._size:
                 self._unburied.append(inspector)
@@ -232,7 +237,7 @@ class InspectorPool:
         """Kill it, have it replaced, and say how it ended where that can be learned at once."""
         with self._lock:
             if not inspector.retiring:
-                self._serving -= 1
+                self._number(-1)
             self._changed.notify_all()
         status = self._link.bury(inspector, BURY_SECONDS)
         if status is None:
@@ -240,6 +245,11 @@ class InspectorPool:
                 self._unburied.append(inspector)
                 self._changed.notify_all()
         return status
+
+    def _number(self, change: int) -> None:
+        """So many more or less serve; the lock is held around it."""
+        self._serving += change
+        self._tell(self._serving)
 
     def _count(self, name: str) -> None:
         with self._lock:
@@ -276,7 +286,7 @@ class InspectorPool:
             self._level = inspector.ready.level
             self._rule_set, self._problems = inspector.ready.rule_set, inspector.ready.problems
             self._counters["spawned"] += 1
-            self._serving += 1
+            self._number(1)
             self._idle.append(inspector)
             if self._serving >= self._size:
                 self._unburied += [one for one in self._idle if one.retiring]

@@ -26,6 +26,7 @@ class Breaker:
         self._lock = threading.Lock()
         self._failures = 0
         self._next_probe = 0.0
+        self.on_change: Callable[[bool], None] = lambda _open: None  # told when it opens (True) and closes
 
     @property
     def open(self) -> bool:
@@ -47,11 +48,16 @@ class Breaker:
         """The call was answered: closed again."""
         if self._failures:
             with self._lock:
-                self._failures = 0
+                was_open, self._failures = self.open, 0
+            if was_open:
+                self.on_change(False)
 
     def failure(self) -> None:
         """The call was not answered."""
         with self._lock:
             self._failures += 1
+            opened = self._failures == self._opens_after
             if self.open:
                 self._next_probe = self._clock() + self._probe_every
+        if opened:
+            self.on_change(True)

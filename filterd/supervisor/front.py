@@ -63,6 +63,7 @@ class Front:
     slot: int
     generation: int
     ready_fd: int
+    started: float = 0.0  # seconds since the epoch
 
 
 def fork_front(slot: int, generation: int, build: Callable[[int], LiveParts]) -> Front:
@@ -76,7 +77,7 @@ def fork_front(slot: int, generation: int, build: Callable[[int], LiveParts]) ->
         _run(slot, build, write_end)
     os.close(write_end)
     os.set_blocking(read_end, False)
-    return Front(pid, slot, generation, read_end)
+    return Front(pid, slot, generation, read_end, time.time())
 
 
 def _run(slot: int, build: Callable[[int], LiveParts], ready_fd: int) -> NoReturn:

@@ -5,11 +5,13 @@ import select
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 import orjson
 
 from filterd.supervisor.front import DRAIN, MAX_FACTS, Front, LiveParts, fork_front
+
+_BEAT: Final = 1.0  # seconds of waiting between two signs of life
 
 
 class Nursery(Protocol):
@@ -60,14 +62,19 @@ class Generation:
         self.fronts[front.pid] = front
         return front
 
-    def wait_ready(self, seconds: float) -> bool:
-        """Wait until every front serves; False where one died or did not get there in time."""
+    def wait_ready(self, seconds: float, beat: Callable[[], None] = lambda: None) -> bool:
+        """Wait until every front serves; False where one died or did not get there in time.
+
+        `beat` is called again and again meanwhile.
+        """
         deadline = time.monotonic() + seconds
         waiting = {front.ready_fd for front in self.fronts.values()}
         good = True
         while waiting:
-            ready, _, _ = select.select(list(waiting), [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
+            beat()
+            left = deadline - time.monotonic()
+            ready, _, _ = select.select(list(waiting), [], [], max(0.0, min(left, _BEAT)))
+            if not ready and left <= 0:
                 return False
             for descriptor in ready:
                 told = os.read(descriptor, MAX_FACTS)

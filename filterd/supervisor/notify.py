@@ -16,3 +16,9 @@ def sd_notify(state: str) -> None:
             channel.sendto(state.encode(), address)
     except OSError:
         return
+
+
+def watched() -> bool:
+    """Whether the service manager wants to hear WATCHDOG=1 from this process (WatchdogSec=)."""
+    pid = os.environ.get("WATCHDOG_PID", "")
+    return bool(os.environ.get("WATCHDOG_USEC")) and pid in {"", str(os.getpid())}

@@ -13,7 +13,7 @@ import structlog
 from filterd.milter.listener import close_listener
 from filterd.supervisor.front import CUT, Front
 from filterd.supervisor.generation import Generation, Plan
-from filterd.supervisor.notify import sd_notify
+from filterd.supervisor.notify import sd_notify, watched
 from filterd.telemetry.events import Event
 
 READY_SECONDS: Final = 60.0  # a cold rule compile belongs to the nursery's start, which a front waits for
@@ -35,11 +35,20 @@ class Observer(Protocol):
     def front_ended(self, slot: int, *, lost: bool) -> None:
         """A front's process is gone; `lost`: by itself."""
 
-    def reloaded(self, *, good: bool) -> None:
-        """A reload was tried."""
+    def reloading(self) -> None:
+        """A reload begins: it reads what stands in the files from now on."""
+
+    def reloaded(self, *, good: bool, cause: str = "") -> None:
+        """A reload was tried; `cause` says why it was not to be."""
+
+    def serving(self, *, yes: bool) -> None:
+        """Mail is taken from now on, or no more."""
+
+    def beat(self) -> None:
+        """The supervisor does its rounds: told every second, whatever it is at."""
 
     def tick(self) -> None:
-        """About a second has passed."""
+        """About a second has passed, and nothing else is under way."""
 
 
 class Supervisor:
@@ -62,17 +71,19 @@ class Supervisor:
         self._deaths: deque[float] = deque(maxlen=_QUICK_DEATHS)
         self._missing: list[tuple[float, Generation, int]] = []
         self._ended = False  # a front has, since the state was told last
+        self._watched = watched()
 
     def run(self, first: Plan) -> int:
         """Serve until told to stop; the exit status."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         generation = self._start(first)
-        if not generation.wait_ready(READY_SECONDS):
+        if not generation.wait_ready(READY_SECONDS, self._beat):
             _log.error(Event.FRONT_FAILED, cause="a front did not start")
             self._stop(0.0)
             return 1
         _log.info(Event.STARTED, **first.summary)
         self._changed()
+        self._observer.serving(yes=True)
         sd_notify("READY=1")
         while True:
             got = signal.sigtimedwait(_SIGNALS, _TICK)
@@ -84,6 +95,7 @@ class Supervisor:
                 _log.info(Event.STOPPING, signal=signal.Signals(got.si_signo).name)
                 return self._stop(self._drain)
             self._mend()
+            self._beat()
             self._observer.tick()
 
     @property
@@ -99,29 +111,39 @@ class Supervisor:
         self._generations.append(generation)
         return generation
 
+    def _beat(self) -> None:
+        """A sign of life, for probes and for the service manager's watchdog."""
+        self._observer.beat()
+        if self._watched:
+            sd_notify("WATCHDOG=1")
+
     def _reload(self) -> None:
         sd_notify("RELOADING=1")
+        self._observer.reloading()
+        cause = self._replace()
+        if cause:
+            _log.error(Event.RELOAD_FAILED, cause=cause)
+        self._observer.reloaded(good=not cause, cause=cause)
+        sd_notify("READY=1")
+
+    def _replace(self) -> str:
+        """Have new fronts take the place of the old ones; why that was not to be, empty where it was."""
         try:
             plan = self._load()
         except ValueError as error:
-            _log.error(Event.RELOAD_FAILED, cause=str(error))
-            self._observer.reloaded(good=False)
-            sd_notify("READY=1")
-            return
+            return str(error)
         old = self._current
         new = self._start(plan)
-        good = new.wait_ready(READY_SECONDS)
+        good = new.wait_ready(READY_SECONDS, self._beat)
         if good:
             old.retire()
             _log.info(Event.RELOADED, **plan.summary)
         else:
-            _log.error(Event.RELOAD_FAILED, cause="a front with the new configuration did not start")
             self._generations.remove(new)
             new.retire()
             self._generations.insert(0, new)
-        self._observer.reloaded(good=good)
         self._changed()
-        sd_notify("READY=1")
+        return "" if good else "a front with the new configuration did not start: the log before this says why"
 
     def _reap(self) -> None:
         while True:
@@ -165,6 +187,7 @@ class Supervisor:
             self._changed()
 
     def _stop(self, seconds: float) -> int:
+        self._observer.serving(yes=False)
         self._refuse()
         for generation in self._generations:
             if not generation.retired:
@@ -184,12 +207,27 @@ class Supervisor:
     def _await_fronts(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while any(generation.fronts for generation in self._generations) and time.monotonic() < deadline:
+            self._beat()
             signal.sigtimedwait([signal.SIGCHLD], min(_TICK, max(0.0, deadline - time.monotonic())))
             self._reap()
 
     def _changed(self) -> None:
         self._ended = False
-        fronts = [pid for generation in self._generations for pid in generation.fronts]
+        fronts = [front for generation in self._generations for front in generation.fronts.values()]
         current = self._current
-        state = {"pid": os.getpid(), "fronts": fronts, "generation": current.number}
+        state = {
+            "pid": os.getpid(),
+            "fronts": [front.pid for front in fronts],
+            "front_processes": [
+                {
+                    "pid": front.pid,
+                    "slot": front.slot,
+                    "generation": front.generation,
+                    "started": front.started,
+                    "draining": front.generation != current.number,
+                }
+                for front in fronts
+            ],
+            "generation": current.number,
+        }
         self._observer.changed(current.plan.summary | current.facts | state)

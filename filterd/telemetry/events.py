@@ -102,11 +102,12 @@ class Event(StrEnum):
     OWN_LISTS_CHANGED = "own_lists_changed", "the allow and block lists are others now; says version and entries"
     OWN_LISTS_UNREAD = "own_lists_unread", "the allow and block lists cannot be read: the last good ones stay in force"
     OWN_LISTS_RESTORED = "own_lists_restored", "the shared state had lost the allow and block lists and has them again"
-    DMARC_UNCOUNTED = "dmarc_uncounted", "what DMARC found cannot be counted for reports just now; mail goes on"
+    CONTROL_ASKED = "control_asked", "somebody had the daemon reload or release, over its socket; says who and what"
+    CONTROL_FAILED = "control_failed", "our bug, or no descriptors, in the daemon's own socket; mail goes on"
     METRICS_FAILED = "metrics_failed", "the metrics address cannot be served"
     BESIDE_FAILED = (
         "beside_failed",
-        "a process beside the fronts (metrics, upkeep) cannot start; says which",
+        "a process beside the fronts (metrics, upkeep, control) cannot start; says which",
     )
     LOG_LINES_LOST = "log_lines_lost", "whoever reads the log did not: so many lines before this one are not there"
     LIBRARY = "library", "a warning of a library"

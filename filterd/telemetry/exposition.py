@@ -6,7 +6,7 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -61,13 +61,21 @@ def render(metrics: Metrics) -> bytes:
     return generate_latest(registry)
 
 
+# What a probe finds wrong, in words; empty where nothing is.
+Probe = Callable[[], str]
+
+
 class MetricsServer:
     """Answers GET /metrics, one request at a time, each bounded in size and time. `close` ends it."""
 
-    def __init__(self, listen: Listen, page: Callable[[], bytes]) -> None:
-        """Bind at once (OSError where that fails) and serve from a daemon thread."""
+    def __init__(self, listen: Listen, page: Callable[[], bytes], probes: Mapping[str, Probe] | None = None) -> None:
+        """Bind at once (OSError where that fails) and serve from a daemon thread.
+
+        `probes` are further paths: 200 where all is well, 503 with what is not.
+        """
         self._listen = listen
         self._page = page
+        self._probes = dict(probes or {})
         self._socket = _bind(listen)
         self._closing = False
         self._thread = threading.Thread(target=self._serve, name="metrics", daemon=True)
@@ -100,20 +108,23 @@ class MetricsServer:
                 continue
             with connection:
                 try:
-                    _answer(connection, self._page)
+                    _answer(connection, self._page, self._probes)
                 except OSError:
                     continue  # the client went away
                 except Exception:  # noqa: BLE001  # the border of this thread: one failed page must not end it
                     _log.error(Event.METRICS_FAILED, exc_info=True)
 
 
-def _answer(connection: socket.socket, page: Callable[[], bytes]) -> None:
+def _answer(connection: socket.socket, page: Callable[[], bytes], probes: Mapping[str, Probe]) -> None:
     head = _head(connection)
     line = head.split(b"\r\n", 1)[0].split(b" ")
     if len(line) != 3 or not line[2].startswith(b"HTTP/1."):  # noqa: PLR2004  # method, target, version
         status, body = "400 Bad Request", b"bad request\n"
     elif line[0] not in {b"GET", b"HEAD"}:
         status, body = "405 Method Not Allowed", b"GET only\n"
+    elif (probe := probes.get(line[1].split(b"?", 1)[0].decode("ascii", "replace"))) is not None:
+        wrong = probe()
+        status, body = "503 Service Unavailable" if wrong else "200 OK", (wrong or "ok").encode() + b"\n"
     elif line[1].split(b"?", 1)[0] not in {b"/metrics", b"/"}:
         status, body = "404 Not Found", b"try /metrics\n"
     else:

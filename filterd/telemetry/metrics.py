@@ -60,6 +60,14 @@ class Metrics:
         """The writer of the last row, which no front claims."""
         return self.front(self._rows - 1)
 
+    def value(self, row: int, name: str) -> float:
+        """One process's gauge or counter without labels."""
+        return self._cells[(row % self._rows) * self.layout.width + self.layout.cells[(name,)]]
+
+    def total(self, name: str) -> float:
+        """The sum of all processes' of a gauge or counter without labels."""
+        return sum([self.value(row, name) for row in range(self._rows)])
+
     def totals(self) -> list[float]:
         """The sum of all rows, cell by cell; the largest value where all speak of the same thing."""
         width, common = self.layout.width, self.layout.common
@@ -167,6 +175,14 @@ class FrontMetrics:
     def rule_demoted(self, deed: str) -> None:
         """A rule that was suspended, or a rule file that was excused."""
         self.inc("filterd_rule_demotions", deed)
+
+    def inspectors(self, serving: int) -> None:
+        """How many inspectors there are now."""
+        self.set("filterd_inspectors", float(serving))
+
+    def store_left_alone(self, *, alone: bool) -> None:
+        """Whether the shared store has stopped answering."""
+        self.set("filterd_store_left_alone", float(alone))
 
     def session(self, change: int) -> None:
         """A session opened (+1) or closed (-1)."""

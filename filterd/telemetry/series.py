@@ -118,7 +118,17 @@ def families(checks: tuple[str, ...], lists: tuple[str, ...] = (), rates: tuple[
         ),
         Family("filterd_policy_connections", "gauge", "Open connections of the policy service."),
         Family("filterd_sessions", "gauge", "Open SMTP sessions."),
+        Family("filterd_inspectors", "gauge", "Inspectors that read mail or wait for it."),
+        Family(
+            "filterd_store_left_alone", "gauge", "Fronts that leave the shared store alone, for it does not answer."
+        ),
+        Family("filterd_serving", "gauge", "1 while mail is taken: from the first fronts to the stop."),
         Family("filterd_fronts", "gauge", "Front processes that serve."),
+        Family("filterd_fronts_wanted", "gauge", "Front processes that are configured."),
+        Family("filterd_loaded_timestamp_seconds", "gauge", "When configuration and rules were read, since the epoch."),
+        Family("filterd_rules_timestamp_seconds", "gauge", "When a file of the rules was changed last."),
+        Family("filterd_held_messages", "gauge", "Held messages that wait for somebody, as of a minute ago at most."),
+        Family("filterd_releases_waiting", "gauge", "Releases that the MTA has put off and that are due."),
         Family("filterd_front_deaths", "counter", "Front processes that ended by themselves."),
         Family("filterd_reloads", "counter", "Reloads, by result.", (("result", ("ok", "failed")),)),
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from filterd.cli.daemon import _protection
+from filterd.cli.status import _protection
 
 LISTS = {
     "zen.test": {"since": "2026-11-18 11:06:40 UTC", "reason": "test point 127.0.0.1 is listed"},

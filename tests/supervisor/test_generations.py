@@ -44,6 +44,8 @@ class Observer:
         """Nothing yet."""
         self.ended: list[tuple[int, bool]] = []
         self.reloads: list[bool] = []
+        self.causes: list[str] = []
+        self.beats = 0
         self.states: list[Mapping[str, object]] = []
 
     def changed(self, state: dict[str, object]) -> None:
@@ -54,9 +56,20 @@ class Observer:
         """A front's end."""
         self.ended.append((slot, lost))
 
-    def reloaded(self, *, good: bool) -> None:
+    def reloading(self) -> None:
+        """A reload begins."""
+
+    def reloaded(self, *, good: bool, cause: str = "") -> None:
         """A reload."""
         self.reloads.append(good)
+        self.causes.append(cause)
+
+    def serving(self, *, yes: bool) -> None:
+        """Whether mail is taken."""
+
+    def beat(self) -> None:
+        """A sign of life."""
+        self.beats += 1
 
     def tick(self) -> None:
         """Time."""
