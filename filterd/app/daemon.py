@@ -17,6 +17,7 @@ from filterd.app.beside import Beside
 from filterd.app.bounds import Bounded
 from filterd.app.control import begin_control
 from filterd.app.custody import quarantine_of
+from filterd.app.dmarc_reports import counting
 from filterd.app.early import policy_server
 from filterd.app.front import LiveFront, shared_state
 from filterd.app.learner import LearnerProcess, Tended, autolearn
@@ -216,8 +217,10 @@ class _Serving(LiveFront):
             throttles=True,
             pupil=autolearn(site.config, store),
         )
-        door = door_of(site.config, self._quarantine)
-        self.parts = replace(self.parts, door=door, mta_hold=site.config.quarantine.mode == "mta-hold")
+        door, self._aggregates = door_of(site.config, self._quarantine), counting(site.config)
+        self.parts = replace(
+            self.parts, door=door, mta_hold=site.config.quarantine.mode == "mta-hold", aggregates=self._aggregates
+        )
         self.lists.start()
         self.own_lists.start()
         self._policy = policy_server(site.config, self.parts, row, self.loop, asked)
@@ -239,6 +242,8 @@ class _Serving(LiveFront):
         if self._policy is not None:
             self._policy.close()
         super().close()
+        if self._aggregates is not None:
+            self._aggregates.close()
         self._journal.close()
         self._quarantine.close()
 

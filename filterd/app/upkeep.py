@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from filterd.app.digests import post_of, tell_digests
+from filterd.app.dmarc_reports import forget_counted
 from filterd.app.releasing import deliver_of
 from filterd.app.retention import limits_of, sign_of
 from filterd.config import Config
@@ -61,6 +62,7 @@ def begin_upkeep(config: Config, quarantine: Quarantine, row: FrontMetrics) -> C
                     for name, sign in signs.items():
                         sign.put(up=name in done.full)
                     quarantine.redeemed.forget(time.time() - DAY)
+                    forget_counted(config)
             except (CustodyError, OSError) as error:
                 _log.error(Event.UPKEEP_FAILED, cause=str(error))
             except Exception:  # noqa: BLE001  # the top of this thread: one bad round must not be the last

@@ -14,6 +14,7 @@ from filterd.config.control import SOCKET_NAME, Control
 from filterd.config.custody import Quarantine
 from filterd.config.decisions import Actions, Limits, Replies
 from filterd.config.digest import Digest
+from filterd.config.dmarc_reports import DmarcReports
 from filterd.config.early import Early, PolicyService
 from filterd.config.fields import Section, key
 from filterd.config.greylist import Greylist
@@ -58,6 +59,7 @@ class Config(Section):
     trust: Trust = key(Trust(), "")
     spf: Spf = key(Spf(), "")
     dmarc: Dmarc = key(Dmarc(), "")
+    dmarc_reports: DmarcReports = key(DmarcReports(), "")
     actions: Actions = key(Actions(), "")
     policies: dict[PolicyName, Policy] = key({}, "")
     replies: Replies = key(Replies(), "")

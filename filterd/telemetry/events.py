@@ -104,6 +104,7 @@ class Event(StrEnum):
     OWN_LISTS_RESTORED = "own_lists_restored", "the shared state had lost the allow and block lists and has them again"
     CONTROL_ASKED = "control_asked", "somebody had the daemon reload or release, over its socket; says who and what"
     CONTROL_FAILED = "control_failed", "our bug, or no descriptors, in the daemon's own socket; mail goes on"
+    DMARC_UNCOUNTED = "dmarc_uncounted", "what DMARC found cannot be counted for reports just now; mail goes on"
     METRICS_FAILED = "metrics_failed", "the metrics address cannot be served"
     BESIDE_FAILED = (
         "beside_failed",
