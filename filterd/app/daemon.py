@@ -23,7 +23,7 @@ from filterd.app.front import LiveFront, shared_state
 from filterd.app.learner import LearnerProcess, Tended, autolearn
 from filterd.app.nursery import nursery_settings
 from filterd.app.probes import probes
-from filterd.app.releasing import door_of, keys_of, uses_tokens
+from filterd.app.releasing import door_of, make_keys
 from filterd.app.retention import signs_of
 from filterd.app.site import Site, load_config, load_site
 from filterd.app.telling import LOCK_FILE, STATUS_FILE, Teller, read_status
@@ -295,8 +295,7 @@ def _prepare(config: Config) -> int:
         _take(descriptor)
         quarantine = quarantine_of(config)
         quarantine.prepare()
-        if uses_tokens(config):
-            keys_of(config).make()
+        make_keys(config)
     except BlockingIOError:
         raise StartRefusedError(f"another filterd runs with the folder {runtime}: stop it first") from None
     except (OSError, CustodyError, KeyFileError) as error:

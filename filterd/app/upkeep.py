@@ -11,7 +11,7 @@ import structlog
 
 from filterd.app.digests import post_of, tell_digests
 from filterd.app.dmarc_reports import forget_counted
-from filterd.app.releasing import deliver_of
+from filterd.app.releasing import deliver_of, marker_of
 from filterd.app.retention import limits_of, sign_of
 from filterd.config import Config
 from filterd.model.custody import CustodyError
@@ -33,7 +33,7 @@ _log = structlog.get_logger()
 
 def releaser_of(config: Config, quarantine: Quarantine) -> Releaser:
     """What gives mail of this quarantine back to the MTA."""
-    return Releaser(quarantine, deliver_of(config), config.authserv_id)
+    return Releaser(quarantine, deliver_of(config), config.authserv_id, marker=marker_of(config))
 
 
 def begin_upkeep(config: Config, quarantine: Quarantine, row: FrontMetrics) -> Callable[[], None]:

@@ -11,6 +11,7 @@ from filterd.model.authentication import AuthResult
 from filterd.model.custody import Evidence
 from filterd.model.inspection import Inspection, Shown, ShownLink
 from filterd.quarantine import AuditRow, Entry
+from filterd.quarantine.marks import came_back
 
 Audit: TypeAlias = Sequence[AuditRow]
 
@@ -50,6 +51,7 @@ def describe(entry: Entry, evidence: Evidence | None, audit: Audit, shown: Shown
     yield f"reason      {entry.code}: {entry.text}"
     yield f"score       {entry.score:.2f}"
     if evidence is not None:
+        yield from (f"came back   {line}" for line in came_back(evidence.state))
         yield from _evidence(evidence)
         if evidence.inspection is not None:
             yield from _facts(evidence.inspection, shown)

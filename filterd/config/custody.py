@@ -66,8 +66,8 @@ class Quarantine(Section):
     )
     token_file: PathField | None = key(
         None,
-        "The keys of those tokens, made by the daemon, mode 0600; a copy on each node that releases for others. Empty:"
-        " release.key under [paths] state.",
+        "The keys of those tokens, and of what marks released mail, made by the daemon, mode 0600; a copy on each node"
+        " that releases for others. Empty: release.key under [paths] state.",
     )
     release_timeout: float = key(
         60.0, "How long that listener may take for one answer; it is asked again later.", "s", gt=0, le=600

@@ -17,6 +17,7 @@ from filterd.pipeline.case import common_domain
 from filterd.pipeline.greylisting import NOTE
 from filterd.pipeline.parts import Inspect
 from filterd.pipeline.shares import Share
+from filterd.quarantine.marks import came_back
 from filterd.score import ScoreRules
 
 REASONS: Final = 12  # features that weighed most with the classifier: what a person reads
@@ -67,6 +68,7 @@ def explain(evidence: Evidence, scale: Scale, shares: Sequence[Share] = ()) -> d
         if verdict.reply is None
         else f"{verdict.reply.code} {verdict.reply.enhanced} {verdict.reply.text}",
         "greylist": evidence.state.get(NOTE),
+        "came_back": next(came_back(evidence.state), None),
         "thresholds": dict(scale.thresholds),
         "symbols": [_symbol(one, scale.rules) for one in verdict.symbols],
         "auth": auth({report.check: report for report in evidence.reports}, verdict, answers.get),
@@ -176,6 +178,7 @@ def _head(explained: dict[str, Any]) -> Iterator[str]:
         ("reason", f"{reason['code']}: {reason['text']}"),
         ("score", f"{explained['score']:.2f} of {limits}"),
         *([("greylist", explained["greylist"])] if explained["greylist"] else []),
+        *([("came back", explained["came_back"])] if explained["came_back"] else []),
         *([("reply", explained["reply"])] if explained["reply"] else []),
     ]
     yield from (f"{name:<{_WIDTH}}{text}" for name, text in rows)

@@ -13,6 +13,7 @@ from filterd.quarantine import Actor, Attempt, EvidenceError, Lease, Quarantine,
 from filterd.quarantine.coding import DamagedError
 from filterd.quarantine.entries import Entry, storable
 from filterd.quarantine.layout import fields_of
+from filterd.quarantine.marks import Marker, noted
 from filterd.quarantine.outgoing import rewritten
 from filterd.quarantine.relay import MAX_OUTCOME, Answer, Fate
 
@@ -46,12 +47,16 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Releaser:
-    """Releases from one quarantine through one listener."""
+    """Releases from one quarantine through one listener.
+
+    With a `marker` our own filter knows what is brought back to it.
+    """
 
     quarantine: Quarantine
     deliver: Deliver
     authserv_id: str
     clock: Callable[[], float] = time.time
+    marker: Marker | None = None
 
     def release(self, identifier: str, who: Actor, *, to: tuple[str, ...] = (), again: bool = False) -> Released:
         """Release a message to those it was held for, or `to` others. KeyError: no such entry; CustodyError.
@@ -104,8 +109,8 @@ class Releaser:
         return Released(identifier, attempt.to, attempt.outcome)
 
     def outgoing(self, identifier: str) -> bytes:
-        """The message as it would be handed over."""
-        return self._outgoing(*self._read(identifier))
+        """The message as it would be handed over to those it was held for, but for a mark."""
+        return self._rewritten(*self._read(identifier))
 
     def _read(self, identifier: str) -> tuple[Evidence, bytes]:
         evidence = self.quarantine.evidence(identifier)
@@ -124,7 +129,7 @@ class Releaser:
     def _attempt(self, identifier: str, who: Actor, lease: Lease, evidence: Evidence, raw: bytes) -> Released:
         entry = self._entry(identifier)
         try:
-            message = self._outgoing(evidence, raw)
+            message = self._outgoing(evidence, raw, entry.targets)
         except ValueError as error:
             return self._unreadable(identifier, who, lease, error)
         answer = self.deliver(evidence.envelope.sender, entry.targets, message)
@@ -133,7 +138,16 @@ class Releaser:
             return Released(identifier, State.RELEASING, f"too late: {answer.text}")
         return Released(identifier, attempt.to, attempt.outcome)
 
-    def _outgoing(self, evidence: Evidence, raw: bytes) -> bytes:
+    def _outgoing(self, evidence: Evidence, raw: bytes, targets: tuple[str, ...]) -> bytes:
+        """Marked, where there is a marker: it may pass where it was released to those it was held for, no others."""
+        message = self._rewritten(evidence, raw)
+        if self.marker is None:
+            return message
+        before = noted(evidence.state)
+        times = 1 + (before[1] if before else 0)
+        return self.marker.on(message, evidence.id, times, passes=set(targets) <= set(_held_for(evidence)))
+
+    def _rewritten(self, evidence: Evidence, raw: bytes) -> bytes:
         """With our Authentication-Results, as the milter would have added them; forged ones are taken out."""
         fields, offset = fields_of(raw, evidence.state)
         reports = {report.check: report for report in evidence.reports}

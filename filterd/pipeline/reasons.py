@@ -24,6 +24,8 @@ class Reason(StrEnum):
     POISON = "poison"  # it has ended two inspectors and is held unread
     RELEASED = "released"  # given back by us, with a token of ours
     RELEASE_REFUSED = "release-refused"  # with a token of ours that does not fit, and it would be held again
+    RETURNED = "returned"  # released before, and forwarded by a host of ours
+    RELEASE_LOOP = "release-loop"  # released again and again, and it comes back each time to be held
     GREYLISTED = "greylisted"  # nobody answers for it: it is asked to come again
     RATE_LIMITED = "rate-limited"  # somebody has sent enough for now
     RECIPIENT = "recipient"  # it is held for somebody else, whom the MTA may not find to take out

@@ -1,6 +1,16 @@
-"""Which release tokens were used: a row each in the ledger, which all nodes share, until they would be void anyway."""
+"""Which release tokens were used, and for whom marked messages have passed.
+
+A row each in the ledger, which all nodes share, until it would be void anyway.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
 
 from filterd.quarantine.ledger import Ledger
+
+
+class _UsedError(Exception):
+    """One of them was used before."""
 
 
 class Redeemed:
@@ -12,11 +22,19 @@ class Redeemed:
 
     def redeem(self, nonce: str, expires: float) -> bool:
         """Use a token, durably: False where it was used before. CustodyError: nobody knows."""
-        with self._ledger.changing() as connection:
-            row = connection.execute(
-                "INSERT INTO tokens (nonce, expires) VALUES (?, ?) ON CONFLICT DO NOTHING", (nonce, expires)
-            )
-            return row.rowcount == 1
+        return self.redeem_all((nonce,), expires)
+
+    def redeem_all(self, nonces: Sequence[str], expires: float) -> bool:
+        """Use several, all of them or, where one was used before, none."""
+        with suppress(_UsedError), self._ledger.changing() as connection:
+            for nonce in nonces:
+                row = connection.execute(
+                    "INSERT INTO tokens (nonce, expires) VALUES (?, ?) ON CONFLICT DO NOTHING", (nonce, expires)
+                )
+                if row.rowcount != 1:
+                    raise _UsedError  # which takes the transaction back
+            return True
+        return False
 
     def forget(self, before: float) -> int:
         """Forget those that expired before then; how many."""

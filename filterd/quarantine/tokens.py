@@ -43,7 +43,7 @@ class Token:
 def issue(token: Token, key: Key) -> str:
     """The field's value."""
     signed = f"v=1; k={key.name}; e={token.expires}; n={token.nonce}; d={token.digest}; r={token.envelope}; "
-    return f"{signed}b={_mac(signed.encode(), key)}"
+    return f"{signed}b={mac_of(signed.encode(), key)}"
 
 
 def read(value: bytes, key_of: Callable[[str], Key | None]) -> Token | None:
@@ -54,7 +54,7 @@ def read(value: bytes, key_of: Callable[[str], Key | None]) -> Token | None:
     if found is None:
         return None
     key = key_of(found["key"].decode())
-    if key is None or not hmac.compare_digest(_mac(found["signed"], key).encode(), found["mac"]):
+    if key is None or not hmac.compare_digest(mac_of(found["signed"], key).encode(), found["mac"]):
         return None
     names = ("nonce", "digest", "envelope")
     return Token(int(found["expires"]), *[found[name].decode() for name in names])
@@ -62,13 +62,13 @@ def read(value: bytes, key_of: Callable[[str], Key | None]) -> Token | None:
 
 def content_digest(header: bytes, body_sha256: bytes) -> str:
     """Over a header block, the empty line included, and the body's SHA-256."""
-    return _text(hashlib.sha256(hashlib.sha256(header).digest() + body_sha256).digest())
+    return base64url(hashlib.sha256(hashlib.sha256(header).digest() + body_sha256).digest())
 
 
 def envelope_digest(sender: str, recipients: Sequence[str]) -> str:
     """Over the sender and the recipients, whatever their order."""
     texts = [text.encode("utf-8", "surrogateescape") for text in (sender, *sorted(set(recipients)))]
-    return _text(hashlib.sha256(b"".join([b"%d:%b" % (len(text), text) for text in texts])).digest())
+    return base64url(hashlib.sha256(b"".join([b"%d:%b" % (len(text), text) for text in texts])).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +85,18 @@ class Stamp:
         head, _, body = whole.partition(_END)
         token = Token(
             int(self.clock()) + LIFETIME,
-            _text(self.randomness(NONCE)),
+            base64url(self.randomness(NONCE)),
             content_digest(head + _END, hashlib.sha256(body).digest()),
             envelope_digest(sender, recipients),
         )
         return f"{FIELD}: {issue(token, self.keys.first())}".encode() + _CRLF + message
 
 
-def _mac(signed: bytes, key: Key) -> str:
-    return _text(hmac.digest(key.secret, signed, hashlib.sha256))
+def mac_of(signed: bytes, key: Key) -> str:
+    """HMAC-SHA256 (RFC 2104), as text."""
+    return base64url(hmac.digest(key.secret, signed, hashlib.sha256))
 
 
-def _text(digest: bytes) -> str:
+def base64url(digest: bytes) -> str:
+    """Without padding."""
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -195,7 +195,7 @@ def test_refused(stack: Stack, answers: dict[str, str], state: State, word: str)
 
 
 @pytest.mark.threat("QUA-04")
-def test_an_address_that_is_no_text(stack: Stack) -> None:
+def test_an_address_that_is_no_text() -> None:
     """What no command can name has failed at once: in five days of attempts it would not change."""
     with Sink() as sink:
         answer = Relay("127.0.0.1", sink.port, "mx.local.test", 10.0).deliver("\udcff@a.test", ("b@b.test",), b"\r\n")

@@ -1,6 +1,6 @@
 """Which messages pass for being our own: the one that a token was made for, once, from a client of ours."""
 
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class Bench:
         self.keys.make()
         self.used: set[str] = set()
         self.broken = False
+        self.tokens = True
         self.numbers = iter(range(1_000))
 
     def redeem(self, nonce: str, _expires: float) -> bool:
@@ -47,6 +48,12 @@ class Bench:
         self.used.add(nonce)
         return fresh
 
+    def redeem_all(self, nonces: Sequence[str], expires: float) -> bool:
+        """Use several; none where one was used before."""
+        if not self.broken and self.used & set(nonces):
+            return False
+        return all(self.redeem(nonce, expires) for nonce in nonces)
+
     def stamped(self, message: bytes = MESSAGE, *, ago: float = 0.0, to: tuple[str, ...] = TO) -> bytes:
         """With a token."""
         stamp = Stamp(self.keys, lambda: NOW - ago, lambda size: next(self.numbers).to_bytes(size, "big"))
@@ -54,7 +61,7 @@ class Bench:
 
     def finished(self, message: bytes, client: str = OURS, sender: str = SENDER, to: tuple[str, ...] = TO) -> Decision:
         """What becomes of a message that is brought so."""
-        parts = replace(self.front.parts(), door=Door(self.keys.find, self.redeem))
+        parts = replace(self.front.parts(), door=Door(self.keys.find, self.redeem, self.redeem_all, tokens=self.tokens))
         transaction = Transaction(parts, Peer(Client(client, 4711)))
         try:
             transaction.hello("mx.local.test")
