@@ -9,6 +9,7 @@ from filterd.cli import (
     daemon,
     deletion,
     digest,
+    dmarc,
     dnsbl,
     doctor,
     domain,
@@ -72,6 +73,7 @@ quarantine.app.command()(review.review)
 quarantine.app.add_typer(custody.audit, name="audit")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(reviewer.app, name="reviewer")
+app.add_typer(dmarc.app, name="dmarc")
 app.add_typer(dnsbl.app, name="dnsbl")
 app.add_typer(limits.app, name="limits")
 app.add_typer(lists.app, name="list")

@@ -190,13 +190,12 @@ class Aggregates:
         return {str(address): Fate(state) for address, state in self._read(query, (day, domain))}
 
     def forget(self, before: int) -> int:
-        """Remove the days before that one; how many rows."""
-        if not any(day < before for day in self.days()):
-            return 0
+        """Remove the days before that one; how many rows. A day and a table at a time: nobody waits long for it."""
         removed = 0
-        with self._place.aside() as connection:
+        for day in [day for day in self.days() if day < before]:
             for table in NAMES:
-                removed += connection.execute(f"DELETE FROM {table} WHERE day < ?", (before,)).rowcount  # noqa: S608  # constants
+                with self._place.aside() as connection:
+                    removed += connection.execute(f"DELETE FROM {table} WHERE day = ?", (day,)).rowcount  # noqa: S608  # constants
         return removed
 
     def _read(self, query: str, values: Sequence[Any]) -> list[Any]:

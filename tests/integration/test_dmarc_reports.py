@@ -1,0 +1,121 @@
+"""From a message at Postfix to a signed report at the domain that asked for it; and that no reply waits for it."""
+
+import gzip
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from lxml import etree  # type: ignore[import-untyped]  # it ships no types, and is used in tests alone
+
+from filterd.model.aggregate import DAY
+from filterd.quarantine import Place
+from filterd.quarantine.aggregate_places import FILE
+from filterd.quarantine.aggregates import Aggregates, DayOf
+from filterd.quarantine.opening import open_aside
+from tests.support.daemon import Settings
+from tests.support.process import wait_until
+from tests.support.signing import RSA_2048
+from tests.support.stack import Stack
+from tests.support.world import GOOD, STRANGER, message, signed, zone
+
+pytestmark = pytest.mark.integration
+
+SCHEMA = etree.XMLSchema(etree.parse(Path(__file__).parents[1] / "dmarc" / "data" / "rfc9990.xsd"))
+RECORDS = {
+    **zone(),
+    "_dmarc.aligned.test": {"TXT": "v=DMARC1; p=quarantine; rua=mailto:reports@aligned.test"},
+    "_dmarc.strict.test": {"TXT": "v=DMARC1; p=reject; rua=mailto:r@elsewhere.test"},
+    "_dmarc.silent.test": {"TXT": "v=DMARC1; p=reject"},
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A daemon that counts, and Postfix with a listener that does not filter."""
+    settings: Settings = {"milter": {"authserv_id": "mx.local.test"}, "dmarc_reports": {"enabled": True}}
+    with Stack(settings, records=RECORDS, postfix={"relay_domains": "local.test aligned.test"}) as running:
+        yield running
+
+
+def counted(stack: Stack) -> dict[str, DayOf]:
+    """What was counted, whatever day it is."""
+    with closing(Aggregates(open_aside(Place(), stack.folder / "state"))) as aggregates:
+        return {one.domain: one for day in aggregates.days() for one in aggregates.domains(day)}
+
+
+def test_the_whole_way(stack: Stack) -> None:
+    """Passing and forged mail is counted by kind, in a report that is valid, signed and sent to who takes it."""
+    now = int(time.time())
+    for _ in range(3):
+        stack.send(signed(message("alice@aligned.test", "Minutes"), now=now), GOOD, "alice@aligned.test")
+    assert stack.send(message("boss@aligned.test", "Urgent"), STRANGER, "x@other.test").code == 250
+    assert stack.send(message("boss@strict.test", "Urgent"), STRANGER, "x@other.test").action == "quarantine"
+    stack.send(message("boss@silent.test", "Urgent"), STRANGER, "x@other.test")
+    report = "Report Domain: local.test Submitter: aligned.test Report-ID: <x>"
+    stack.send(signed(message("alice@aligned.test", report), now=now), GOOD, "alice@aligned.test")
+    wait_until(lambda: sum([one.messages for one in counted(stack).values()]) >= 5, "the messages to be counted")
+    found = counted(stack)
+    assert {domain: (one.kinds, one.messages) for domain, one in found.items()} == {
+        "aligned.test": (2, 4),
+        "strict.test": (1, 1),
+    }
+    # As if it had been two days ago: a report is of a day that is over.
+    day = now // DAY - 2
+    with closing(sqlite3.connect(stack.folder / "state" / FILE)) as file, file:
+        for table in ("dmarc_days", "dmarc_rows"):
+            file.execute(f"UPDATE {table} SET day = {day}")  # noqa: S608  # constants
+    done = _send(stack, time.strftime("%Y-%m-%d", time.gmtime(day * DAY)))
+    assert sorted(line.partition(":")[0] for line in done.stdout.splitlines()) == [
+        "aligned.test to reports@aligned.test sent",
+        "strict.test to r@elsewhere.test no consent",
+    ], done.stdout + done.stderr
+    mail = stack.sink.with_header("Subject", "Report Domain: aligned.test")
+    assert mail.recipients == ("reports@aligned.test",)
+    parsed = message_from_bytes(mail.data, policy=policy.default)
+    assert isinstance(parsed, EmailMessage)
+    (part,) = parsed.iter_attachments()
+    root = etree.fromstring(gzip.decompress(part.get_content()))
+    SCHEMA.assertValid(root)
+    rows = {one.findtext(".//{*}source_ip"): one for one in root.findall("{*}record")}
+    good, forged = rows[GOOD.address], rows[STRANGER.address]
+    assert [good.findtext(f".//{{*}}{name}") for name in ("count", "disposition", "envelope_to")] == [
+        "3",
+        "pass",
+        "local.test",
+    ]
+    assert [one.text for one in good.findall(".//{*}policy_evaluated/{*}dkim")] == ["pass"]
+    assert good.findtext(".//{*}auth_results/{*}dkim/{*}selector") == "s1"
+    assert forged.findtext(".//{*}disposition") in {"none", "quarantine"}
+    assert forged.findtext(".//{*}auth_results/{*}spf/{*}domain") == "other.test"
+
+
+def _send(stack: Stack, day: str) -> subprocess.CompletedProcess[str]:
+    """`filterd dmarc send`, with Postfix's listener that does not filter."""
+    key, config = stack.folder / "dkim.pem", stack.folder / "send.toml"
+    key.touch(0o600)
+    key.write_bytes(RSA_2048)
+    config.write_text(
+        f'[paths]\nstate = "{stack.folder}/state"\n[dns]\nnameservers = ["127.0.0.1:{stack.dns.port}"]\n'
+        f'[quarantine]\nrelease = "inet:{stack.postfix.release_port}@127.0.0.1"\n'
+        f'[dmarc_reports]\nsender = "dmarc@local.test"\ndkim_selector = "s1"\ndkim_key_file = "{key}"\n'
+    )
+    argv = [sys.executable, "-m", "filterd", "dmarc", "send", "--day", day, "--config", str(config)]
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+
+def test_no_reply_waits_for_it(stack: Stack) -> None:
+    """While somebody holds the file's lock mail is answered as ever, and then counting goes on."""
+    with closing(sqlite3.connect(stack.folder / "state" / FILE, isolation_level=None)) as file:
+        file.execute("BEGIN IMMEDIATE")
+        for _ in range(5):
+            outcome = stack.send(message("boss@strict.test", "Urgent"), STRANGER, "x@other.test")
+            assert (outcome.code, outcome.action) == (250, "quarantine")
+        file.execute("ROLLBACK")
+    wait_until(lambda: counted(stack)["strict.test"].messages >= 1, "counting to go on")
