@@ -45,6 +45,7 @@ _SCHEMA: Final = Schema(
         "CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     ),
 )
+SCHEMA_VERSION: Final = _SCHEMA.version
 
 
 class MemoryLostError(Exception):

@@ -3,6 +3,7 @@
 import typer
 
 from filterd.cli import (
+    backup,
     campaigns,
     configuration,
     custody,
@@ -51,6 +52,8 @@ app.command()(replay.replay)
 app.command()(trace.trace)
 app.command()(report.report)
 app.command()(domain.domain)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.add_typer(configuration.app, name="config")
 for command in (
     export.export,

@@ -52,10 +52,10 @@ class BlobDirectory:
 
     def path(self, sha256: str) -> Path:
         """Where that blob will be; CustodyError for anything but 64 hexadecimal digits."""
-        plain, frame = self._paths(sha256)
+        plain, frame = self.paths(sha256)
         return frame if self._coding is Coding.ZSTD else plain
 
-    def _paths(self, sha256: str) -> tuple[Path, Path]:
+    def paths(self, sha256: str) -> tuple[Path, Path]:
         """Where it may be, as it is and in a frame."""
         if SHA256.fullmatch(sha256) is None:
             raise CustodyError("no SHA-256")
@@ -71,11 +71,11 @@ class BlobDirectory:
 
     def exists(self, sha256: str) -> bool:
         """Whether there is one, sound or not."""
-        return any(path.exists() for path in self._paths(sha256))
+        return any(path.exists() for path in self.paths(sha256))
 
     def _sound(self, sha256: str, size: int) -> Path | None:
         """The file that has this blob, by what its size or its frame's header says."""
-        return next((path for path in self._paths(sha256) if _size_of(path) == size), None)
+        return next((path for path in self.paths(sha256) if _size_of(path) == size), None)
 
     def draft(self, message: RawMessage, sha256: str, size: int) -> Draft | None:
         """The message as a draft, or None where its blob is there already, of the right size.
@@ -101,14 +101,14 @@ class BlobDirectory:
 
     def open(self, sha256: str, size: int) -> BinaryIO:
         """The raw bytes; FileNotFoundError where there are none. DamagedError, here or when it is read."""
-        found = self._sound(sha256, size) or next((path for path in self._paths(sha256) if path.exists()), None)
+        found = self._sound(sha256, size) or next((path for path in self.paths(sha256) if path.exists()), None)
         if found is None:
             raise FileNotFoundError(sha256)
         return opened(found.open("rb"), found.name, size)
 
     def remove(self, sha256: str) -> None:
         """Remove the blob durably; no error where there is none."""
-        for path in self._paths(sha256):
+        for path in self.paths(sha256):
             with suppress(FileNotFoundError):
                 path.unlink()
                 sync_directory(path.parent, self._fsync)

@@ -69,6 +69,7 @@ _SCHEMA: Final = Schema(
         4: (_PLACE,),
     },
 )
+SCHEMA_VERSION: Final = _SCHEMA.version
 _INSERT: Final = f"INSERT INTO journal ({_COLUMNS}) VALUES ({', '.join('?' * 22)})"  # noqa: S608  # constants
 _PURGE: Final = (
     "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received < ? ORDER BY received LIMIT ?)"

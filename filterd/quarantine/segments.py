@@ -170,13 +170,25 @@ class Segments:
 
     def read(self, slot: Slot, kind: Kind) -> Record:
         """The record there; FileNotFoundError where there is none of that kind."""
+        return self.read_stored(slot, kind)[0]
+
+    def read_stored(self, slot: Slot, kind: Kind) -> tuple[Record, bytes]:
+        """The record there and its blocks as they stand in the segment; FileNotFoundError as above."""
         with (self._folder / slot.segment).open("rb", buffering=0) as file:
             token = _token_of(file.fileno())
             data = _read(file.fileno(), slot.length, slot.offset)
         found = _parsed(data, token)
         if found is None or found[0].kind is not kind or not found[1] == slot.length == len(data):
             raise FileNotFoundError(errno.ENOENT, "no such record", str(slot))
-        return Record(found[0].kind, found[0].name, found[0].digest, data[_HEADER.size :], found[0].coding)
+        record = Record(found[0].kind, found[0].name, found[0].digest, data[_HEADER.size :], found[0].coding)
+        return record, data + bytes(-len(data) % BLOCK)
+
+    def first_block(self, name: str) -> bytes:
+        """What a segment begins with; FileNotFoundError where it is gone, or none."""
+        with (self._folder / name).open("rb", buffering=0) as file:
+            if not _token_of(file.fileno()):
+                raise FileNotFoundError(errno.ENOENT, "no segment", name)
+            return _read(file.fileno(), BLOCK, 0)
 
     def erase(self, slot: Slot) -> None:
         """Take a record out, durably; no error where it is not there."""

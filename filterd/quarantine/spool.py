@@ -30,7 +30,11 @@ LOCK_WAIT: Final = 2.0  # seconds a hold waits for a repair under way
 
 def content(segments: Segments, slot: Slot, kind: Kind) -> bytes:
     """What a record of these segments holds, whatever its coding; FileNotFoundError, DamagedError."""
-    record = segments.read(slot, kind)
+    return content_of(segments.read(slot, kind))
+
+
+def content_of(record: Record) -> bytes:
+    """The bytes that were put into it; DamagedError."""
     if record.coding == Coding.NONE:
         return record.data
     if record.coding == Coding.ZSTD:

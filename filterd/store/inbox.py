@@ -13,6 +13,7 @@ BUSY: Final = 1.0  # seconds to wait for another process; each is at it for mill
 MOST: Final = 5_000  # items that wait; while nobody takes them the rest is left out
 
 _SCHEMA: Final = Schema(1, ("CREATE TABLE items (id INTEGER PRIMARY KEY AUTOINCREMENT, item BLOB NOT NULL)",))
+SCHEMA_VERSION: Final = _SCHEMA.version
 
 
 class Inbox:

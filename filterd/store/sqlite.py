@@ -37,6 +37,7 @@ _SCHEMA: Final = Schema(
         "CREATE INDEX members_expires ON members (expires)",
     ),
 )
+SCHEMA_VERSION: Final = _SCHEMA.version
 _PUT: Final = (
     "INSERT INTO entries VALUES (?, ?, ?)"
     " ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires"
