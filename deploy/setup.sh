@@ -4,7 +4,8 @@
 #   deploy/setup.sh run      what the daemon and `make check` need
 #   deploy/setup.sh test     and the servers that the tests start: Postfix, Redis, PostgreSQL, knot, unbound, clamd,
 #                            c-icap; Sendmail, which cannot be installed beside Postfix, unpacked into .venv/sendmail
-#   deploy/setup.sh bench    and rspamd and bogofilter, the peers of `make bench-peers` and of the classifier
+#   deploy/setup.sh bench    and rspamd, bogofilter and policyd-spf, the peers of `make bench-peers`, of the classifier
+#                            and of the policy service
 #
 # Missing Debian packages are installed by root, or through `sudo -n`; anyone else is told which they are. No system
 # service is started by it. PYTHON chooses the interpreter (3.11 or newer); FILTERD_SKIP_PACKAGES=1 leaves the system's
@@ -42,7 +43,7 @@ wanted_packages() {
     case "$level" in
         run) ;;
         test) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan m4 iproute2 ;;
-        bench) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan m4 iproute2 rspamd bogofilter ;;
+        bench) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan m4 iproute2 rspamd bogofilter postfix-policyd-spf-python ;;
         *) fail "unknown level '$level': run, test or bench" ;;
     esac
 }
