@@ -93,7 +93,7 @@ def open_courier(site: Site) -> Iterator[Courier]:
             yield Courier(
                 aggregates=aggregates,
                 reporter=reporter,
-                ask=_one_at_a_time(resolving),
+                ask=_remembering(resolving),
                 sign=sign,
                 deliver=_deliver(config),
                 bounces=wanted.bounces,
@@ -104,17 +104,15 @@ def open_courier(site: Site) -> Iterator[Courier]:
         resolving.close()
 
 
-def _one_at_a_time(resolving: Resolving) -> Callable[[Question], Answer]:
-    """What answers one question, past every cache but its own: domains share much of what they ask."""
+def _remembering(resolving: Resolving) -> Callable[[tuple[Question, ...]], tuple[Answer, ...]]:
+    """What answers questions, each once: domains share much of what they ask. A failure is not remembered."""
     known: dict[Question, Answer] = {}
 
-    def ask(question: Question) -> Answer:
-        found = known.get(question)
-        if found is None:
-            (found,) = resolving.ask((question,))
-            if not found.failed:
-                known[question] = found
-        return found
+    def ask(questions: tuple[Question, ...]) -> tuple[Answer, ...]:
+        missing = tuple([one for one in dict.fromkeys(questions) if one not in known])
+        found = dict(zip(missing, resolving.ask(missing), strict=True)) if missing else {}
+        known.update({question: answer for question, answer in found.items() if not answer.failed})
+        return tuple([found.get(one) or known[one] for one in questions])
 
     return ask
 

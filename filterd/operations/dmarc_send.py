@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
 from filterd.dmarc import Consent, Destination, Reported, Reporter, consent, destinations
-from filterd.dns.plans import complete
 from filterd.model.aggregate import DAY
-from filterd.model.dns import Answer, Question
+from filterd.model.dns import Answer, Plan, Question
 from filterd.operations.dmarc_mail import File, Sign, compose, pack
 from filterd.operations.release import LEASE, Deliver
 from filterd.quarantine import Lease
@@ -22,6 +21,7 @@ from filterd.quarantine.aggregates import Aggregates, DayOf, Fate
 from filterd.quarantine.relay import Answer as Reply
 from filterd.quarantine.relay import Fate as Handed
 
+MAX_IN_A_ROW: Final = 10  # put off, after which the rest is not tried: each may have waited for a minute
 GRACE: Final = 60.0  # seconds after midnight (UTC) in which fronts may still count the day before
 
 
@@ -37,6 +37,7 @@ class State(StrEnum):
     READY = "ready"  # it would be sent
 
 
+T = TypeVar("T")
 GOOD: Final = frozenset({State.SENT, State.BEFORE, State.NO_CONSENT, State.READY})
 
 
@@ -55,11 +56,11 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Courier:
-    """Sends the reports of one site. `ask` answers one question, `sign` puts a signature before a mail."""
+    """Sends the reports of one site. `ask` answers questions together, `sign` puts a signature before a mail."""
 
     aggregates: Aggregates
     reporter: Reporter
-    ask: Callable[[Question], Answer]
+    ask: Callable[[tuple[Question, ...]], tuple[Answer, ...]]
     sign: Sign
     deliver: Deliver
     bounces: str = ""
@@ -72,10 +73,21 @@ class Courier:
         return self.clock() >= (day + 1) * DAY + GRACE
 
     def run(self, day: int, *, only: str = "", dry: bool = False) -> Iterator[Outcome]:
-        """Send the reports of a day, those on domains with most mail first, or say what would be sent. CustodyError."""
+        """Send the reports of a day, those on domains with most mail first, or say what would be sent. CustodyError.
+
+        Where so many in a row were put off, name server or MTA are down: the rest is not tried in this run.
+        """
+        in_a_row = 0
         for about in self.aggregates.domains(day)[: self.most]:
-            if about.kinds and only in {"", about.domain}:
-                yield from self._domain(about, dry=dry)
+            if not about.kinds or only not in {"", about.domain}:
+                continue
+            if in_a_row >= MAX_IN_A_ROW:
+                words = f"not tried: {in_a_row} before it were put off"
+                yield from [_outcome(about, one.address, State.PUT_OFF, words) for one in destinations(about.record)]
+                continue
+            for outcome in self._domain(about, dry=dry):
+                in_a_row = in_a_row + 1 if outcome.state is State.PUT_OFF else 0
+                yield outcome
 
     def _domain(self, about: DayOf, *, dry: bool) -> Iterator[Outcome]:
         fates = self.aggregates.fates(about.day, about.domain)
@@ -86,7 +98,7 @@ class Courier:
                 state = State.BEFORE if known is Fate.SENT else State.FAILED
                 yield _outcome(about, wanted.address, state, f"was {known.value} before")
                 continue
-            given, to = complete(consent(about.domain, wanted), self.ask)
+            given, to = _complete(consent(about.domain, wanted), self.ask)
             if given is Consent.REFUSED:
                 words = f"{wanted.host} has no record at {about.domain}._report._dmarc.{wanted.host} that takes it"
                 yield _outcome(about, wanted.address, State.NO_CONSENT, words)
@@ -120,6 +132,16 @@ class Courier:
 
     def _file(self, about: DayOf) -> File:
         return pack(self.reporter, _reported(about), self.aggregates.rows(about.day, about.domain))
+
+
+def _complete(plan: Plan[T], ask: Callable[[tuple[Question, ...]], tuple[Answer, ...]]) -> T:
+    """Run a plan to its end in this thread; what it asks at the same time is asked together."""
+    try:
+        questions = next(plan)
+        while True:
+            questions = plan.send(ask(questions))
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # StopIteration.value is Any; a Plan[T] returns T
 
 
 def _reported(about: DayOf) -> Reported:

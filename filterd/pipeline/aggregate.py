@@ -74,7 +74,8 @@ def seen(transaction: Transaction, verdict: Verdict) -> Sighting | None:
 def disposed(dmarc: DmarcResult, record: Record, action: Action) -> tuple[str, tuple[str, ...]]:
     """What was done for DMARC's sake, and why where that is less than the domain publishes.
 
-    Never more than it asks for: what else filterd found of the message is nobody's business (RFC 9990, "Disclosure of Filtering Information").
+    Never more than it asks for: what else filterd found of the message is nobody's business (RFC 9990, "Disclosure of
+    Filtering Information").
     """
     if dmarc.status is DmarcStatus.PASS:
         # Section 3.1.1.9: a pass under a policy that would act.

@@ -71,6 +71,7 @@ class Aggregates:
         self._batcher: Batcher[Sighting] = Batcher("filterd-dmarc", self._write, interval=interval, most=MAX_QUEUED)
         self._told = failed
         self._trouble = ""
+        self._full = 0
 
     @property
     def dropped(self) -> int:
@@ -109,10 +110,12 @@ class Aggregates:
                 with self._place.aside() as connection:
                     if key[0] not in room:
                         room[key[0]] = _room_of(connection, key[0])
-                    _add(connection, key, (records[key], counts[key]), room[key[0]])
+                    failed += _add(connection, key, (records[key], counts[key]), room[key[0]])
             except CustodyError as error:
                 failed += counts[key].total()
                 trouble = str(error)
+        full, self._full = self.dropped > self._full, self.dropped
+        trouble = trouble or (f"more messages came than can be counted: {self.dropped} are not" if full else "")
         if trouble and not self._trouble and self._told is not None:
             self._told(trouble)  # once, until it works again
         self._trouble = trouble
@@ -219,12 +222,12 @@ def _room_of(connection: Connection, day: int) -> _Room:
     return _Room(MAX_DOMAINS - int(domains), MAX_DAY - int(kinds))
 
 
-def _add(connection: Connection, key: tuple[int, str], what: tuple[str, Counter[Evaluated]], room: _Room) -> None:
-    """Count them. The domain's day is locked first, so that `kinds` stays what it says."""
+def _add(connection: Connection, key: tuple[int, str], what: tuple[str, Counter[Evaluated]], room: _Room) -> int:
+    """Count them; how many messages are of a domain too many. The domain's day is locked first, for `kinds` to be true."""
     record, counts = what
     if not _locked(connection, key):
         if room.domains <= 0:
-            return  # a domain too many: nobody is told of it
+            return counts.total()
         connection.execute(
             "INSERT INTO dmarc_days (day, domain, record, kinds, lost) VALUES (?, ?, '', 0, 0) ON CONFLICT DO NOTHING",
             key,
@@ -253,6 +256,7 @@ def _add(connection: Connection, key: tuple[int, str], what: tuple[str, Counter[
         "UPDATE dmarc_days SET record = ?, kinds = kinds + ?, lost = lost + ? WHERE day = ? AND domain = ?",
         (record, len(new), lost, *key),
     )
+    return 0
 
 
 def _locked(connection: Connection, key: tuple[int, str]) -> bool:

@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from filterd.cli import app
 from filterd.model.aggregate import Evaluated, Sighting
+from filterd.operations import dmarc_send
 from filterd.quarantine import Lease, Place
 from filterd.quarantine.aggregate_places import FILE
 from filterd.quarantine.aggregates import Aggregates
@@ -246,6 +247,21 @@ def test_an_mta_that_refuses(site: Site) -> None:
     site.sink.answers.clear()
     assert site.send() == (1, [("a.test", "reports@mail.a.test", "failed")])
     assert site.sink.messages == []
+
+
+def test_an_mta_that_is_down(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some that were put off the rest is not tried: each may wait for a minute. The next run sends all."""
+    monkeypatch.setattr(dmarc_send, "MAX_IN_A_ROW", 3)
+    for number in range(6):
+        site.count(f"d{number}.a.test")
+    site.sink.answers["MAIL"] = "451 4.3.0 later"
+    done = site.run("send", "--day", DATE)
+    lines = done.stdout.splitlines()
+    assert (done.exit_code, len(lines)) == (1, 6)
+    assert [("not tried: 3 before it" in line) for line in lines] == [False] * 3 + [True] * 3
+    site.sink.answers.clear()
+    assert site.send()[0] == 0
+    assert len(site.sink.messages) == 6
 
 
 def test_who_died_in_the_middle(site: Site) -> None:

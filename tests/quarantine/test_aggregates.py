@@ -134,6 +134,7 @@ def test_a_day_has_so_many_rows_and_domains(kept: Aggregates, monkeypatch: pytes
     for number in range(1, 5):
         kept.record(seen(number, domain="d0.test"))
     kept.flush()
+    assert kept.failed == 3
     kept.record(seen(99, domain="d1.test"))
     kept.flush()
     found = {one.domain: one for one in kept.domains(DAY)}
@@ -271,11 +272,13 @@ def test_a_database_that_refuses(tmp_path: Path) -> None:
 def test_a_queue_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The front goes on at once; what found no room is counted as dropped."""
     monkeypatch.setattr(aggregates, "MAX_QUEUED", 10)
-    made = opened(Place(), tmp_path)
+    told = list[str]()
+    made = opened(Place(), tmp_path, told)
     for number in range(25):
         made.record(seen(number))
     assert made.dropped == 15
     made.close()
+    assert told == ["more messages came than can be counted: 15 are not"]
 
 
 def test_a_later_release(tmp_path: Path) -> None:
