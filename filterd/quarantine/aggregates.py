@@ -223,7 +223,7 @@ def _room_of(connection: Connection, day: int) -> _Room:
 
 
 def _add(connection: Connection, key: tuple[int, str], what: tuple[str, Counter[Evaluated]], room: _Room) -> int:
-    """Count them; how many messages are of a domain too many. The domain's day is locked first, for `kinds` to be true."""
+    """Count them; how many messages are of a domain too many. Its day is locked first, so that `kinds` stays true."""
     record, counts = what
     if not _locked(connection, key):
         if room.domains <= 0:
