@@ -84,14 +84,14 @@ class EarlyCase:
     score: Score
     allowed: str = ""
 
-    def again(self, identifier: str, now: float, client: Client) -> "EarlyCase":
-        """The same of another message of that sender; `client` may differ in its port."""
+    def again(self, identifier: str, now: float, client: Client, sender: str) -> "EarlyCase":
+        """The same of another message; `client` may differ in its port, `sender` in its local part."""
         return EarlyCase(
             identifier,
             now,
             client,
             self.helo,
-            self.sender,
+            sender,
             self.user,
             self.trust,
             self.reports,

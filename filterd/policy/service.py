@@ -134,13 +134,14 @@ class PolicyService:
                 self._judge(work)
 
     def _recalled(self, asking: Asking) -> Judged | None:
-        """A new message of a sender that one was judged of a moment ago, None where everything is to be looked up."""
+        """A new message like one that was judged a moment ago, None where everything is to be looked up."""
         parts = self._parts
         case = self._known.find(asking, parts.lookups, parts.monotonic())
         if case is None:
             return None
         now = parts.clock()
-        return Judged(asking, case.again(new_id(now, parts.randomness(_RANDOM_BYTES)), now, asking.client))
+        identifier = new_id(now, parts.randomness(_RANDOM_BYTES))
+        return Judged(asking, case.again(identifier, now, asking.client, asking.sender))
 
     def _look_up(self, work: _Work, *, named: bool) -> Transaction:
         """Start the early checks, those that need the sender too where it is known."""

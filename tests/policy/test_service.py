@@ -4,24 +4,39 @@ import threading
 import time
 from collections.abc import MutableMapping
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from filterd.checks.contract import View
+from filterd.checks.registry import Tools, make_all
 from filterd.dns.cache import AnswerCache
 from filterd.dns.fake import FakeResolver
-from filterd.model.dns import Answer, AnswerStatus, Question, RRType
+from filterd.model.dns import Answer, AnswerStatus, Plan, Question, RRType
 from filterd.model.early import GateAnswer
 from filterd.model.identity import Identities
-from filterd.model.report import Outcome, Stage
+from filterd.model.report import CheckReport, Outcome, Stage
 from filterd.model.session import TrustClass
 from filterd.model.verdict import Action
+from filterd.pipeline.early import early_checks
 from filterd.policy import known, service
 from filterd.policy.codec import Decoder
 from filterd.policy.messages import MOST, Messages
+from filterd.store import SelectorMemory
 from tests.pipeline.fakes import FakeCheck, Front, Gate
 from tests.policy.asking import DUNNO, MAIL, NOTHING, Desk, FakeGate, failing, request, watching
 
 REFUSED = b"action=550 5.7.23 Sender not authenticated; ask postmaster about "
+
+
+class Reading(FakeCheck):
+    """Reads the records of the sender's domain."""
+
+    def run(self, view: View) -> Plan[CheckReport]:
+        """As Check."""
+        self.saw.append((view.envelope.sender, {}))
+        yield (Question(view.envelope.sender_domain, RRType.TXT),)
+        return CheckReport(self.name, Outcome.OK)
 
 
 class Cached(FakeResolver):
@@ -249,7 +264,7 @@ def test_an_instance_alone_is_not_believed(front: Front) -> None:
     """The same instance with another client or sender is another message."""
     desk = Desk(failing(front))
     desk.ask()
-    desk.ask(sender="other@sender.test")
+    desk.ask(sender="anna@other.test")
     desk.ask(client_address="198.51.100.8")
     assert len(desk.front.checks[0].saw) == 3
 
@@ -286,19 +301,44 @@ def test_a_connection_remembers_a_bounded_number_of_messages(front: Front) -> No
 # --- the next message of the same sender
 
 
-def test_the_next_message_of_a_sender_costs_no_check(front: Front) -> None:
-    """A burst is evaluated once; each of its messages is another to the gates, and has its own row."""
+def test_the_next_message_of_a_domain_costs_no_check(front: Front) -> None:
+    """A burst is evaluated once; each of its messages is another to the gates, and has its own sender and row."""
     gate = FakeGate(LATER)
     desk = Desk(failing(front), watching(reject=frozenset()), gates=[gate])
     for number in range(3):
         desk.front.epoch.now += 1
-        desk.ask(instance=str(number), client_port=str(5000 + number))
+        desk.ask(instance=str(number), client_port=str(5000 + number), sender=f"n{number}@sender.test")
     assert len(desk.front.checks[0].saw) == 1
     assert len({facts.id for facts in gate.saw}) == 3
     assert [facts.client.port for facts in gate.saw] == [5000, 5001, 5002]
     assert [facts.now - gate.saw[0].now for facts in gate.saw] == [0.0, 1.0, 2.0]
     assert [(facts.score, "spf" in facts.reports) for facts in gate.saw] == [(3.0, True)] * 3
+    assert [facts.sender for facts in gate.saw] == ["n0@sender.test", "n1@sender.test", "n2@sender.test"]
+    assert [row.sender for row in front.journal.rows] == [facts.sender for facts in gate.saw]
     assert len({row.id for row in front.journal.rows}) == 3
+
+
+@pytest.mark.parametrize(("record", "evaluated"), [("v=spf1 a:%{o} ~all", 1), ("v=spf1 exists:%{L}.a.test ~all", 2)])
+def test_a_record_may_ask_who_it_is(front: Front, record: str, evaluated: int) -> None:
+    """Where SPF asks for the local part, each sender of the domain is evaluated, once."""
+    cache = AnswerCache()
+    cache.settle(Answer(Question("sender.test", RRType.TXT), AnswerStatus.NOERROR, (record,), 300))
+    front.checks = (Reading("spf", Stage.MAIL),)
+    front.resolver = Cached(cache)
+    desk = Desk(front)
+    for number, local_part in enumerate(["anna", "berta", "anna", "berta"]):
+        desk.ask(instance=str(number), sender=f"{local_part}@sender.test")
+    assert len(front.checks[0].saw) == evaluated
+
+
+def test_only_spf_sees_the_sender() -> None:
+    """A check before the content that saw the whole sender would make one person's mail be judged by another's."""
+    early = {
+        check.name
+        for check in early_checks(make_all(Tools(Mock(spec=SelectorMemory))))
+        if check.stage is not Stage.CONNECT
+    }
+    assert early == {"spf"}
 
 
 @pytest.mark.threat("POL-07")
@@ -308,7 +348,9 @@ def test_the_next_message_of_a_sender_costs_no_check(front: Front) -> None:
         {"client_address": "198.51.100.8"},
         {"client_name": "other.sender.test"},
         {"helo_name": "other.sender.test"},
-        {"sender": "berta@sender.test"},
+        {"sender": "anna@other.test"},
+        {"sender": "anna@SENDER.test"},
+        {"sender": "sender.test"},
         {"sender": ""},
         {"sasl_username": "anna"},
         {"sasl_method": "PLAIN"},
@@ -376,7 +418,7 @@ def test_a_bounded_number_of_senders_is_known(front: Front, monkeypatch: pytest.
     monkeypatch.setattr(known, "MOST", 3)
     desk = Desk(failing(front))
     for number in (1, 2, 3, 1, 4, 1, 2):
-        desk.ask(instance="", sender=f"s{number}@sender.test")
+        desk.ask(instance="", sender=f"anna@s{number}.test")
     assert len(front.checks[0].saw) == 5
 
 
