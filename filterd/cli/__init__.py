@@ -17,6 +17,7 @@ from filterd.cli import (
     expiry,
     explain,
     export,
+    importing,
     learn,
     limits,
     lists,
@@ -80,6 +81,7 @@ app.add_typer(dmarc.app, name="dmarc")
 app.add_typer(dnsbl.app, name="dnsbl")
 app.add_typer(limits.app, name="limits")
 app.add_typer(lists.app, name="list")
+app.add_typer(importing.app, name="import")
 app.add_typer(rules.app, name="rules")
 app.add_typer(learn.app, name="learn")
 
