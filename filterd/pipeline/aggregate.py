@@ -114,7 +114,10 @@ def _is_report(transaction: Transaction, dmarc: DmarcResult) -> bool:
 
 
 def _signatures(dmarc: DmarcResult, found: Iterable[DkimResult]) -> tuple[Signature, ...]:
-    """Section 3.1.3: those that pass first, of them those aligned strictly, then by the organization."""
+    """Section 3.1.3: those that pass first, of them those aligned strictly, then by the organization.
+
+    What names no domain or no selector is no signature that anybody could have looked at.
+    """
 
     def order(one: DkimResult) -> tuple[bool, bool, bool]:
         domain = normalise(one.domain) or ""
@@ -125,7 +128,7 @@ def _signatures(dmarc: DmarcResult, found: Iterable[DkimResult]) -> tuple[Signat
             not (organization and is_subdomain(domain, organization)),
         )
 
-    signed = [one for one in found if one.status is not DkimStatus.NONE and one.domain]
+    signed = [one for one in found if one.status is not DkimStatus.NONE and one.domain and one.selector]
     return tuple(
         [Signature(clean(one.domain), clean(one.selector), one.status.value) for one in sorted(signed, key=order)]
     )

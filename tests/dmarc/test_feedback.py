@@ -25,7 +25,7 @@ ROW = Evaluated(
     header_from="sub.a.test",
     envelope_from="bounces.a.test",
     envelope_to="here.test",
-    signatures=(Signature("a.test", "s1", "pass"), Signature("b.test", "", "permerror")),
+    signatures=(Signature("a.test", "s1", "pass"), Signature("b.test", "s2", "permerror")),
     spf_domain="bounces.a.test",
     spf_result="softfail",
 )
@@ -89,7 +89,7 @@ def test_what_it_says() -> None:
     assert texts(root, "record/row/policy_evaluated/spf") == ["pass"]
     assert texts(root, "record/row/policy_evaluated/dkim") == ["fail"]
     assert texts(root, "record/row/policy_evaluated/reason/type") == ["policy_test_mode", "local_policy"]
-    assert texts(root, "record/auth_results/dkim/selector") == ["s1", ""]
+    assert texts(root, "record/auth_results/dkim/selector") == ["s1", "s2"]
     assert texts(root, "record/auth_results/spf/result") == ["softfail"]
 
 
@@ -120,7 +120,7 @@ def test_hostile_text(text: str, record: str) -> None:
         header_from=f"a.test{text}",
         envelope_from=text,
         envelope_to=text,
-        signatures=(Signature(f"d{text}", text, "fail"),),
+        signatures=(Signature(f"d{text}", f"s{text}", "fail"),),
         spf_domain=text,
         spf_result="fail",
     )

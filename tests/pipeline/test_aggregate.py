@@ -165,6 +165,8 @@ def test_signatures_in_their_order() -> None:
         DkimResult(DkimStatus.PASS, "sub.a.test", "r"),
         DkimResult(DkimStatus.PASS, "a.test", "s"),
         DkimResult(DkimStatus.NONE),
+        DkimResult(DkimStatus.PERMERROR, "a.test"),
+        DkimResult(DkimStatus.PERMERROR, "", "x"),
     )
     counted = Said((*found, PASS)).count()
     assert counted is not None
