@@ -11,6 +11,7 @@ from filterd.model.ids import is_id
 from filterd.model.message import RawMessage
 from filterd.quarantine import changes
 from filterd.quarantine import evidence as evidence_format
+from filterd.quarantine.aside import aside
 from filterd.quarantine.chain import AuditRow, ChainState
 from filterd.quarantine.changes import Act, Attempt, Lease, Waiting
 from filterd.quarantine.checked import checked
@@ -55,6 +56,7 @@ class Quarantine:
         self._clock = clock
         self._database: Database = shared[0] if shared else SqliteDatabase(root / "ledger.sqlite", busy=busy)
         self._ledger = Ledger(self._database)
+        self._foreign = shared is not None
         self._files: Files = shared[1] if shared else LocalFiles(root, self._ledger, fsync, coding)
         self._prepared = False
 
@@ -77,7 +79,13 @@ class Quarantine:
                 pass
 
     def hold(self, evidence: Evidence, message: RawMessage) -> str:
-        """Store message and evidence durably and give back the id. CustodyError: nothing is visible, nothing kept."""
+        """Store message and evidence durably and give back the id. CustodyError: nothing is visible, nothing kept.
+
+        May be called by libmilter's threads.
+        """
+        return aside(lambda: self._hold(evidence, message)) if self._foreign else self._hold(evidence, message)
+
+    def _hold(self, evidence: Evidence, message: RawMessage) -> str:
         if not is_id(evidence.id):
             raise CustodyError("quarantine: not an id")
         try:

@@ -6,6 +6,7 @@ A row each in the ledger, which all nodes share, until it would be void anyway.
 from collections.abc import Sequence
 from contextlib import suppress
 
+from filterd.quarantine.aside import aside
 from filterd.quarantine.ledger import Ledger
 
 
@@ -25,7 +26,10 @@ class Redeemed:
         return self.redeem_all((nonce,), expires)
 
     def redeem_all(self, nonces: Sequence[str], expires: float) -> bool:
-        """Use several, all of them or, where one was used before, none."""
+        """Use several, all of them or, where one was used before, none. May be called by libmilter's threads."""
+        return aside(lambda: self._redeem_all(nonces, expires))
+
+    def _redeem_all(self, nonces: Sequence[str], expires: float) -> bool:
         with suppress(_UsedError), self._ledger.changing() as connection:
             for nonce in nonces:
                 row = connection.execute(
