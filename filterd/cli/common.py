@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import orjson
 import typer
@@ -13,7 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from filterd.app import Config, ConfigError, Site, load_config, load_site
+from filterd.model.ids import is_id
 
+ID_WIDTH: Final = 26  # columns of an id
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", help="Configuration file; default /etc/filterd/filterd.toml, else built-in defaults."),
@@ -62,14 +64,18 @@ def print_table(
 ) -> None:
     """A table on a terminal; elsewhere one line per row, cells parted by tabs, so that cut and awk can read it.
 
-    `styles` has a style of rich's for each row; without colours (NO_COLOR) it is of no account.
+    `styles` has a style of rich's for each row; without colours (NO_COLOR) it is of no account. Ids are shown whole,
+    however narrow the terminal is: they are there to be copied.
     """
     if not sys.stdout.isatty():
         for row in rows:
             typer.echo("\t".join(safe(cell) for cell in row))
         return
-    table = Table(*columns, title=title or None)
-    for number, row in enumerate(rows):
+    table, cells = Table(title=title or None), list(rows)
+    for number, name in enumerate(columns):
+        whole = any(is_id(row[number]) for row in cells)
+        table.add_column(name, no_wrap=whole, min_width=ID_WIDTH if whole else None)
+    for number, row in enumerate(cells):
         style = styles[number] if styles else None
         table.add_row(*[escape(safe(cell)) for cell in row], style=style or None)
     Console().print(table)

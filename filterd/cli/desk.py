@@ -18,8 +18,10 @@ from filterd.model.custody import CustodyError
 from filterd.operations.review import PAGE, Reviewer
 from filterd.quarantine import Entry, State
 
-_COLUMNS: Final = ("received", "score", "reason", "from", "subject", "to", "copies")
+# From whom and about what comes first: a terminal of 80 columns shows no more.
+_COLUMNS: Final = ("received", "score", "from", "subject", "reason", "to", "copies")
 _WIDTH: Final = 40  # columns of the longest cell
+_WIDTH_FROM: Final = 22  # so that something of the subject is seen beside it
 _MARKS: Final = {
     State.HELD: "",
     State.RELEASING: "releasing ",
@@ -173,9 +175,9 @@ def _row(entry: Entry) -> tuple[str, ...]:
     return (
         datetime.fromtimestamp(entry.received, UTC).strftime("%m-%d %H:%M"),
         f"{entry.score:.1f}",
-        entry.code,
-        entry.sender or "<>",
+        (entry.sender or "<>")[:_WIDTH_FROM],
         f"{_MARKS[entry.state]}{entry.subject}",
+        entry.code,
         ", ".join(entry.recipients),
         str(entry.copies),
     )

@@ -1,5 +1,7 @@
 """filterd quarantine list: which columns, in which order, and what stands out."""
 
+import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -55,6 +57,8 @@ COLUMNS: Final[Mapping[str, Callable[[Entry], str]]] = {
     "subject": lambda entry: entry.subject,
 }
 DEFAULT: Final = "id,received,from,to,reason,score,copies,subject"
+NARROW: Final = "id,from,reason,score,subject"  # on a terminal that has no room for all of those
+WIDE: Final = 120  # columns of a terminal that has
 _STYLES: Final = {
     State.FAILED: "yellow",
     State.RELEASING: "cyan",
@@ -65,7 +69,10 @@ _STYLES: Final = {
 
 
 def columns_of(text: str) -> tuple[str, ...]:
-    """Names parted by commas; the command ends where one is none."""
+    """Names parted by commas, by default those there is room for; the command ends where one is none."""
+    if not text:
+        narrow = sys.stdout.isatty() and shutil.get_terminal_size().columns < WIDE
+        text = NARROW if narrow else DEFAULT
     names = tuple([name.strip() for name in text.split(",")])
     if wrong := [name for name in names if name not in COLUMNS]:
         expected = ", ".join(COLUMNS)

@@ -59,7 +59,10 @@ def list_(  # one option for each thing that is looked for
     campaign: CampaignOption = None,
     sort: Annotated[Sort, typer.Option(help="By what; times and numbers from the highest.")] = Sort.RECEIVED,
     reverse: Annotated[bool, typer.Option("--reverse", "-r", help="The other way round.")] = False,
-    columns: Annotated[str, typer.Option(help="Which, parted by commas; a wrong one says which there are.")] = DEFAULT,
+    columns: Annotated[
+        str,
+        typer.Option(help=f"Which, parted by commas; a wrong one says which there are. Default: {DEFAULT}, or fewer."),
+    ] = "",
     before: Annotated[str | None, typer.Option(help="Older than this id: the last one of the page before.")] = None,
     page: Annotated[int, typer.Option(help="Which page, of --limit entries each.", min=1)] = 1,
     limit: Annotated[int, typer.Option(help="Entries at most.", min=1)] = 50,

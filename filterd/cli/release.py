@@ -1,6 +1,5 @@
 """filterd quarantine release, restore, keep, purge: what changes the fate of held mail."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -30,6 +29,7 @@ from filterd.cli.selection import (
     matching,
 )
 from filterd.cli.teaching import taught, tell_lessons
+from filterd.operations.allowing import address_hash
 from filterd.operations.release import Released
 from filterd.operations.teaching import wish
 from filterd.quarantine import Entry, EntryFilter, Quarantine, State
@@ -149,7 +149,7 @@ def purge(
         if dry_run or not sure("purge", entries, yes=yes):
             show_chosen(entries, json=False)
             return
-        why = f"address sha256 {hashlib.sha256(address.lower().encode()).hexdigest()}"
+        why = f"address sha256 {address_hash(address)}"
         gone = sum([quarantine.purge(entry.id, actor(), why) for entry in entries])
     with closing(open_journal(configuration(config))) as journal:
         rows = journal.remove(address)

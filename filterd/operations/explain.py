@@ -47,6 +47,8 @@ def explain(evidence: Evidence, scale: Scale, shares: Sequence[Share] = ()) -> d
         "client": evidence.client.address,
         "helo": evidence.helo,
         "sender": evidence.envelope.sender,
+        "author": _author(evidence.inspection),
+        "subject": evidence.inspection.subject if evidence.inspection else "",
         "recipients": [recipient.address for recipient in evidence.envelope.recipients],
         "held_for": list(evidence.held_for),
         "policy": verdict.policy,
@@ -90,6 +92,15 @@ def explain(evidence: Evidence, scale: Scale, shares: Sequence[Share] = ()) -> d
         "rules_id": evidence.rule_set,
     }
     return found | {"turning": turning(found)}
+
+
+def _author(facts: Inspection | None) -> str:
+    """The first mailbox of From, with the name that readers see; hostile."""
+    if facts is None or not facts.author.mailboxes:
+        return ""
+    first = facts.author.mailboxes[0]
+    address = f"{first.local_part}@{first.domain}"
+    return f"{first.display} <{address}>" if first.display else address
 
 
 def _classifier(facts: Inspection | None) -> dict[str, Any] | None:
@@ -173,6 +184,8 @@ def _head(explained: dict[str, Any]) -> Iterator[str]:
         ("client", f"{explained['client'] or 'unknown'}  helo {explained['helo'] or '-'}  trust {explained['trust']}"),
         ("sender", explained["sender"] or "<>"),
         *_recipients(explained),
+        *([("author", explained["author"])] if explained["author"] else []),
+        *([("subject", explained["subject"])] if explained["subject"] else []),
         ("action", action),
         *([("policy", explained["policy"])] if explained["policy"] else []),
         ("reason", f"{reason['code']}: {reason['text']}"),

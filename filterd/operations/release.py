@@ -21,6 +21,12 @@ LEASE: Final = 900.0  # seconds one attempt may take; after them another process
 GIVE_UP: Final = 5 * 86_400.0  # seconds after which a release that was put off has failed, as MTAs do
 RETRIES: Final = (60.0, 300.0, 900.0, 3_600.0)  # seconds to the next attempt; the last one for ever after
 RELEASED: Final = "X-Filterd-Released"
+_REMEDIES: Final = {
+    State.DELIVERED: " before: --again has it delivered once more",
+    State.RELEASING: ": a release of it is under way, and tried again until the MTA takes it",
+    State.DELETED: ": restore it first",
+    State.EXPIRED: ": restore it first",
+}
 NO_ADDRESS: Final = "an address holds bytes that are no UTF-8: release it --to another"
 
 
@@ -33,16 +39,20 @@ class Deliver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What came of one release: the state it is in now, and in words why."""
+    """What came of one release: the state it is in now, and in words why.
+
+    `taken` is False where it was not released now: somebody else had decided before.
+    """
 
     id: str
     state: State
     text: str
+    taken: bool = True
 
     @property
     def done(self) -> bool:
-        """Whether the MTA has it."""
-        return self.state is State.DELIVERED
+        """Whether the MTA has it by this release."""
+        return self.taken and self.state is State.DELIVERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +77,11 @@ class Releaser:
         targets = to or (_held_for(found[0]) if isinstance(found, tuple) else self._entry(identifier).recipients)
         if not _encodable(targets):
             self.quarantine.note(who, "release", identifier, NO_ADDRESS)
-            return Released(identifier, self._entry(identifier).state, NO_ADDRESS)
+            return Released(identifier, self._entry(identifier).state, NO_ADDRESS, taken=False)
         lease = self._lease()
         state = self.quarantine.begin_release(identifier, who, targets, lease, again=again)
         if state is not None:
-            return Released(identifier, state, f"was {state}")
+            return Released(identifier, state, f"was {state}{_REMEDIES.get(state, '')}", taken=False)
         if not isinstance(found, tuple):
             return self._unreadable(identifier, who, lease, found)
         return self._attempt(identifier, who, lease, *found)

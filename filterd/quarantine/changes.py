@@ -7,6 +7,7 @@ All functions take a connection inside a write transaction (Ledger.changing), an
 entry.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -19,6 +20,7 @@ from filterd.quarantine.entries import WAITING, Actor, State
 
 DAEMON: Final = Actor("filterd")
 CHAIN_PAGE: Final = 10_000  # audit rows read at once
+ADDRESS: Final = re.compile(r"[^\s<>()\[\]:;,\"@]+@[^\s<>()\[\]:;,\"@]+")  # as MTAs write them into what they say
 _ROW: Final = "seq, time, actor, origin, action, id, result, link"
 
 
@@ -212,7 +214,8 @@ def end_attempt(connection: Connection, act: Act, lease: Lease, attempt: Attempt
         " outcome = ? WHERE id = ? AND state = 'releasing' AND lease = ?",
         (attempt.to, act.now, attempt.to, attempt.due, attempt.outcome, act.id, lease.token),
     ).rowcount
-    result = f"{'later' if attempt.to is State.RELEASING else attempt.to}: {attempt.outcome}"
+    said = ADDRESS.sub("(an address)", attempt.outcome)  # the audit outlives what is purged by address
+    result = f"{'later' if attempt.to is State.RELEASING else attempt.to}: {said}"
     append(connection, act.row("release", result if changed else f"too late, {result}"))
     return bool(changed)
 

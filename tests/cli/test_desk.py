@@ -114,8 +114,8 @@ def test_shows_what_is_held(site: Site) -> None:
         assert "Your invoice" in preview(desk)
         assert "\x1b" not in preview(desk)
         cells = desk.query_one(DataTable).get_row_at(0)
-        assert "Invoice 2" in str(cells[4])
-        assert "[bold]" in str(cells[4])
+        assert "Invoice 2" in str(cells[3])
+        assert "[bold]" in str(cells[3])
         assert "\x1b" not in str(cells[4])
 
     drive(site, steps)

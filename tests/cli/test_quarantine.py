@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -279,7 +280,7 @@ def test_hostile_texts_in_a_pipe(site: Site) -> None:
     assert len(site.run("list").stdout.splitlines()) == 4
 
 
-def _on_a_terminal(site: Site, monkeypatch: pytest.MonkeyPatch, kind: str) -> str:
+def _on_a_terminal(site: Site, monkeypatch: pytest.MonkeyPatch, kind: str, width: int = 100) -> str:
     """What list prints where somebody looks."""
 
     class Terminal(io.TextIOWrapper):
@@ -287,7 +288,7 @@ def _on_a_terminal(site: Site, monkeypatch: pytest.MonkeyPatch, kind: str) -> st
             return True
 
     screen = io.BytesIO()
-    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", kind)
     monkeypatch.setattr(sys, "stdout", Terminal(screen, "utf-8", write_through=True))
     command.list_(site.config, every=True)
@@ -305,6 +306,16 @@ def test_rows_stand_out_on_a_terminal(site: Site, monkeypatch: pytest.MonkeyPatc
     assert ("\x1b[31m" in coloured, "\x1b[2m" in coloured) == (True, True)
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[31m" not in _on_a_terminal(site, monkeypatch, "xterm-256color")
+
+
+@pytest.mark.parametrize(("width", "more"), [(60, False), (80, False), (119, False), (120, True), (160, True)])
+def test_ids_are_whole_on_a_terminal(site: Site, monkeypatch: pytest.MonkeyPatch, width: int, *, more: bool) -> None:
+    """An id is there to be copied, however narrow the terminal is; what there is no room for is left out."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", _on_a_terminal(site, monkeypatch, "xterm", width))
+    assert all(identifier(number) in text for number in range(3))
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert ("copies" in text) is more
 
 
 @pytest.mark.threat("QUA-08")

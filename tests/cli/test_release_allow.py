@@ -1,5 +1,6 @@
 """filterd quarantine release --allow: the entry before the release, or neither."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from filterd.app.ownlists import freemail_domains
 from filterd.cli import release
 from filterd.config import Config
 from filterd.model.authentication import SpfResult, SpfScope, SpfStatus
+from filterd.model.inspection import Author, Mailbox
 from filterd.model.report import CheckReport, Outcome
 from filterd.operations.ownlists import ListError
 from filterd.operations.release import Releaser
@@ -71,6 +73,28 @@ def test_released_and_allowed(site: Site) -> None:
     (row,) = listed(site)
     assert (row["entry"], row["reason"], row["expires"]) == ("domain:a.test", f"released {PROVED}", "never")
     assert [action for action, _ in site.audit(PROVED)] == ["allow", "release", "release"]
+
+
+@pytest.mark.threat("QUA-12")
+def test_nobody_is_left_in_the_audit(site: Site) -> None:
+    """An address that was allowed is a hash there, as in the row of its purge: rows cannot be taken out."""
+    spf = SpfResult(SpfStatus.PASS, "gmail.com", SpfScope.MAILFROM)
+    reports = (CheckReport("spf", Outcome.OK, auth_results=(spf,)),)
+    held = evidence(2, sender="anna@gmail.com")
+    assert held.inspection is not None
+    wrote = replace(held.inspection, author=Author((Mailbox("anna", "gmail.com"),)))
+    site.hold(replace(held, reports=reports, inspection=wrote))
+    done = site.run("release", identifier(2), "--allow")
+    assert done.exit_code == 0, done.output
+    assert [row["entry"] for row in listed(site)] == ["sender:anna@gmail.com"]
+    assert site.run("purge", "anna@gmail.com", "--yes").exit_code == 0
+    rows = site.audit(identifier(2))
+    hashed = hashlib.sha256(b"anna@gmail.com").hexdigest()
+    assert [(action, hashed in result) for action, result in rows if action in ("allow", "purge")] == [
+        ("allow", True),
+        ("purge", True),
+    ]
+    assert not any("anna" in result for _, result in rows)
 
 
 def test_dry_run(site: Site) -> None:

@@ -63,6 +63,16 @@ def test_the_text_says_all_of_it() -> None:
     assert "configuration" not in text
 
 
+def test_from_whom_and_about_what() -> None:
+    """Author and subject as readers see them, for whoever decides by them; nothing where no inspector has read it."""
+    found = explain(evidence(), SCALE)
+    assert (found["author"], found["subject"]) == ("The \x1b[2J CEO <ceo@a.test>", "Your invoice")
+    assert "subject       Your invoice" in list(lines(found))
+    unread = explain(replace(evidence(), inspection=None), SCALE)
+    assert (unread["author"], unread["subject"]) == ("", "")
+    assert not any(line.startswith(("author", "subject")) for line in lines(unread))
+
+
 def test_what_a_composite_stands_for_is_said() -> None:
     """A member that weighs nothing by itself names what counts in its place."""
     kept = evidence()

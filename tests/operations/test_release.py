@@ -109,3 +109,26 @@ def test_addresses_that_are_no_text(tmp_path: Path, to: tuple[str, ...]) -> None
         )
         assert quarantine.audit(identifier())[-1].result == done.text
         assert releaser.release(identifier(), ME, to=("to@b.test",)).text == "250 to@b.test"
+
+
+@pytest.mark.threat("QUA-16")
+def test_what_others_have_decided(tmp_path: Path) -> None:
+    """Who comes second is told what is so and what can be done; nothing is handed over, and it is no success."""
+
+    def deliver(sender: str, recipients: tuple[str, ...], message: bytes) -> Answer:
+        del sender, recipients, message
+        return Answer(Fate.DELIVERED, "250 ok")
+
+    with closing(Quarantine(tmp_path)) as quarantine:
+        for number in range(3):
+            hold(quarantine, number, b"%d" % number)
+        assert Releaser(quarantine, deliver, "mx.test").release(identifier(0), ME).done
+        quarantine.delete(identifier(1), ME)
+        assert quarantine.begin_release(identifier(2), ME, ("to@b.test",), Lease("theirs", time.time() + 60)) is None
+        releaser = Releaser(quarantine, nothing, "mx.test")
+        found = [releaser.release(identifier(number), ME) for number in range(3)]
+        assert [(one.done, one.state, one.text[:24]) for one in found] == [
+            (False, State.DELIVERED, "was delivered before: --"),
+            (False, State.DELETED, "was deleted: restore it "),
+            (False, State.RELEASING, "was releasing: a release"),
+        ]

@@ -156,6 +156,25 @@ def test_purge(quarantine: Quarantine, tmp_path: Path) -> None:
     assert [row.action for row in quarantine.audit(identifier(1))] == ["hold", "purge"]
 
 
+@pytest.mark.threat("QUA-12")
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("to@b.test: 550 5.1.1 <to@b.test>: no such user", "(an address): 550 5.1.1 <(an address)>: no such user"),
+        ("451 4.3.0 queue file write error", "451 4.3.0 queue file write error"),
+        ("550 a@b@c, x@", "550 (an address)@c, x@"),
+    ],
+)
+def test_what_an_mta_said_keeps_no_address_in_the_audit(quarantine: Quarantine, said: str, kept: str) -> None:
+    """The audit outlives a purge by address; what the MTA said in full is the entry's, and goes with it."""
+    assert quarantine.begin_release(identifier(1), ME, TO, lease()) is None
+    assert quarantine.end_attempt(identifier(1), ME, lease(), Attempt(State.FAILED, said))
+    entry = quarantine.entry(identifier(1))
+    assert entry is not None
+    assert entry.outcome == said
+    assert quarantine.audit(identifier(1))[-1].result == f"failed: {kept}"
+
+
 @pytest.mark.threat("QUA-11")
 def test_chain_is_whole(quarantine: Quarantine) -> None:
     """What was only added to is found whole, whoever wrote it at the same time."""
