@@ -4,7 +4,8 @@
   a `PolicyProtocolError`, never another error (THREATS POL-01, POL-02).
 - `answers` turns a verdict into one of a closed list of words: never OK, which would end the MTA's own restrictions and
   could open a relay (POL-04, POL-05); DEFER_IF_PERMIT, so that what a later restriction refuses is refused (POL-06).
-- `service` makes the early checks with the milter's own transaction and cache, once for each message (`instance`).
+- `service` makes the early checks with the milter's own transaction and cache, once for each message (`instance`), and
+  once for a burst of them (`known`).
 - `connection` and `server` run in a front's loop: many requests on a connection, one at a time.
 - `listener` is the socket, opened by the supervisor before it forks.
 

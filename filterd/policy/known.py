@@ -22,7 +22,8 @@ from filterd.pipeline.early import EarlyCase
 from filterd.policy.messages import Asking
 
 SECONDS: Final = 10.0  # a burst; what is not an answer of the DNS is read anew after it
-MOST: Final = 1_024  # that are remembered, some 2 kB each; the one asked about longest ago falls out
+MOST: Final = 512  # that are remembered, 10 kB each at worst; the one evaluated longest ago falls out
+MAX_TEXT: Final = 4_096  # characters of the answers to one, which the cache may have dropped long ago; more is not kept
 _LOCAL_PART: Final = re.compile(r"%\{[sl]", re.IGNORECASE)
 
 _Who: TypeAlias = tuple[str, str, str, str, str, str]
@@ -43,7 +44,11 @@ class Known:
 
     def __init__(self) -> None:
         """None yet."""
-        self._found: OrderedDict[_Who, _Found] = OrderedDict()
+        self._found: OrderedDict[_Who, _Found] = OrderedDict()  # by their ends
+
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._found)
 
     def find(self, asking: Asking, lookups: Callable[[], Lookups], now: float) -> EarlyCase | None:
         """An earlier case that this message's would be like, None where it would not be found the same way now."""
@@ -55,19 +60,19 @@ class Known:
         if found is None:
             return None
         if found.until > now and _holds(found, lookups()):
-            self._found.move_to_end(who)
             return found.case
         del self._found[who]
         return None
 
     def keep(self, asking: Asking, case: EarlyCase, answers: Mapping[Question, Answer], now: float) -> None:
         """Remember a case that was made of these answers, unless something in it is unknown: that is tried again."""
-        if any(report.outcome is not Outcome.OK for report in case.reports.values()):
+        unknown = any(report.outcome is not Outcome.OK for report in case.reports.values())
+        if unknown or sum(len(record) for answer in answers.values() for record in answer.records) > MAX_TEXT:
             return
         who = _who(asking, asking.sender if _personal(answers) else "")
+        self._found.pop(who, None)
         self._found[who] = _Found(case, tuple(answers), tuple(answers.values()), now + SECONDS)
-        self._found.move_to_end(who)
-        while len(self._found) > MOST:
+        while len(self._found) > MOST or next(iter(self._found.values())).until <= now:
             self._found.popitem(last=False)
 
 

@@ -16,15 +16,16 @@ from filterd.model.dns import Answer, AnswerStatus, Plan, Question, RRType
 from filterd.model.early import GateAnswer
 from filterd.model.identity import Identities
 from filterd.model.report import CheckReport, Outcome, Stage
-from filterd.model.session import TrustClass
+from filterd.model.session import Client, TrustClass
 from filterd.model.verdict import Action
 from filterd.pipeline.early import early_checks
+from filterd.pipeline.transaction import Peer, Transaction
 from filterd.policy import known, service
 from filterd.policy.codec import Decoder
-from filterd.policy.messages import MOST, Messages
+from filterd.policy.messages import MOST, Asking, Messages
 from filterd.store import SelectorMemory
 from tests.pipeline.fakes import FakeCheck, Front, Gate
-from tests.policy.asking import DUNNO, MAIL, NOTHING, Desk, FakeGate, failing, request, watching
+from tests.policy.asking import DUNNO, MAIL, NOTHING, STRANGER, Desk, FakeGate, failing, request, watching
 
 REFUSED = b"action=550 5.7.23 Sender not authenticated; ask postmaster about "
 
@@ -331,6 +332,19 @@ def test_a_record_may_ask_who_it_is(front: Front, record: str, evaluated: int) -
     assert len(front.checks[0].saw) == evaluated
 
 
+@pytest.mark.parametrize(("size", "evaluated"), [(known.MAX_TEXT, 1), (known.MAX_TEXT + 1, 2)])
+def test_what_is_kept_is_bounded(front: Front, size: int, evaluated: int) -> None:
+    """Whoever publishes endless records is evaluated each time, and takes no memory."""
+    cache = AnswerCache()
+    cache.settle(Answer(Question("sender.test", RRType.TXT), AnswerStatus.NOERROR, ("x" * size,), 300))
+    front.checks = (Reading("spf", Stage.MAIL),)
+    front.resolver = Cached(cache)
+    desk = Desk(front)
+    for instance in "12":
+        desk.ask(instance=instance)
+    assert len(front.checks[0].saw) == evaluated
+
+
 def test_only_spf_sees_the_sender() -> None:
     """A check before the content that saw the whole sender would make one person's mail be judged by another's."""
     early = {
@@ -413,13 +427,23 @@ def test_what_was_late_is_looked_up_again(front: Front, gate: Gate) -> None:
     assert len(front.checks[0].saw) == 2
 
 
-def test_a_bounded_number_of_senders_is_known(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one asked about longest ago falls out."""
+def test_a_bounded_number_of_domains_is_known(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one evaluated longest ago falls out."""
     monkeypatch.setattr(known, "MOST", 3)
     desk = Desk(failing(front))
-    for number in (1, 2, 3, 1, 4, 1, 2):
+    for number in (1, 2, 3, 1, 4, 3, 1):
         desk.ask(instance="", sender=f"anna@s{number}.test")
-    assert len(front.checks[0].saw) == 5
+    assert [sender for sender, _ in front.checks[0].saw] == [f"anna@s{number}.test" for number in (1, 2, 3, 4, 1)]
+
+
+def test_what_is_over_takes_no_memory(front: Front) -> None:
+    """The next one that is remembered takes the place of all that are too old to be of use."""
+    desk = Desk(failing(front))
+    case = desk.early.case(Transaction(desk.parts, Peer(Client(STRANGER))))
+    recent = known.Known()
+    for number, now in enumerate([0.0, 1.0, 2.0, known.SECONDS + 1.5]):
+        recent.keep(Asking.of(request(sender=f"anna@s{number}.test")), case, {}, now)
+    assert len(recent) == 2
 
 
 # --- gates
