@@ -676,6 +676,7 @@ def test_every_act_is_in_the_audit(site: Site, tmp_path: Path) -> None:
     assert site.run("audit", "verify").exit_code == 0
 
 
+@pytest.mark.threat("QUA-12")
 def test_purge_by_address(site: Site) -> None:
     """All that a person has sent or got goes, and only that; the audit has a hash of the address."""
     mine = [one for one in site.quarantine.entries(limit=100) if one.sender == "anna@a.test"]

@@ -16,12 +16,13 @@ from filterd.operations.release import LEASE, RELEASED, Releaser
 from filterd.quarantine import Actor, EntryFilter, Quarantine, State
 from filterd.quarantine.relay import Answer, Fate, Relay
 from tests.quarantine.samples import evidence, raw, whole
+from tests.support import postfix
 from tests.support.process import wait_until
 from tests.support.signing import key_record, split
 from tests.support.sink import Sink
 from tests.support.smtp import SmtpClient
 from tests.support.stack import Outcome, Stack
-from tests.support.world import GOOD, signed, with_attachment
+from tests.support.world import GOOD, message, signed, with_attachment
 
 ME = Actor("reviewer", "tty1")
 NUMBERS = itertools.count()
@@ -112,6 +113,27 @@ def test_listener_refuses_by_peer(stack: Stack) -> None:
         assert client.command(pose).code // 100 == 5
     with SmtpClient(stack.postfix.port) as client:  # the filtered one lets tests pose
         assert client.command(pose).code == 220
+
+
+@pytest.mark.threat("QUA-06")
+def test_listener_refuses_strangers(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shipped listener, were it open to the world, takes nothing from outside, whatever the message says of itself.
+
+    For the test it lets a client pose as another host, and is as it is shipped otherwise.
+    """
+    shipped = postfix.release_stanza
+
+    def posing(port: int) -> str:
+        stanza = shipped(port)
+        assert stanza.count("smtpd_authorized_xclient_hosts=") == 1
+        return stanza.replace("smtpd_authorized_xclient_hosts=", "smtpd_authorized_xclient_hosts=127.0.0.1")
+
+    monkeypatch.setattr(postfix, "release_stanza", posing)
+    mail = FORGED + message("alice@aligned.test", f"Minutes {next(NUMBERS)}")
+    with postfix.Postfix(stack.folder / "open", sink_port=stack.sink.port) as mta:
+        for pose, code in ((GOOD, 554), (None, 250)):
+            with SmtpClient(mta.release_port, pose) as client:
+                assert client.mail(mail, "alice@aligned.test", stack.recipients()).last.code == code
 
 
 @pytest.mark.threat("QUA-05")
@@ -215,6 +237,7 @@ def test_nobody_listens(stack: Stack) -> None:
     stack.delivered(outcome)
 
 
+@pytest.mark.threat("QUA-05")
 def test_command(stack: Stack) -> None:
     """`release --to` delivers to whom it names alone, and says what the MTA said."""
     outcome = held(stack)

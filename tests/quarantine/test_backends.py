@@ -264,6 +264,28 @@ class TestBackends:
             found = list(pool.map(release, range(6)))
         assert sorted(found, key=str) == [None, *[State.RELEASING] * 5]
 
+    @pytest.mark.threat("QUA-16")
+    def test_one_deletes_while_another_releases(self, backend: Backend) -> None:
+        """On two nodes at the same moment: one of them has done it, the other is told, and the audit has both."""
+        nodes = [backend.node(), backend.node()]
+        for number in range(6):
+            hold(nodes[0], number, b"body %d" % number)
+
+        def act(number: int) -> State | str | None:
+            name, node = identifier(number // 2), nodes[number % 2]
+            if number % 2:
+                return node.delete(name, Actor("deletes"))
+            return node.begin_release(name, Actor("releases"), TO, Lease("one", time.time() + 60))
+
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(act, range(12)))
+        for number in range(6):
+            done = found[2 * number : 2 * number + 2]
+            released = done[0] is None
+            assert done == ([None, "was releasing"] if released else [State.DELETED, None])
+            assert state(nodes[0], number) is (State.RELEASING if released else State.DELETED)
+            assert {row.actor for row in nodes[0].audit(identifier(number))} == {"filterd", "deletes", "releases"}
+
     @pytest.mark.threat("QUA-01")
     def test_removal_beside_hold(self, backend: Backend) -> None:
         """A message that one node removes and another holds again is there for every entry that is held."""
