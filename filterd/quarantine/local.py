@@ -106,7 +106,7 @@ class LocalFiles:
         """As Files.tidy."""
         if slots := whereabouts.litter(self._ledger):
             self._erase(slots)
-        self.spool.segments.drop_empty()
+        self.spool.segments.tidy()
 
     def inventory(self) -> Survey:
         """As Files.inventory."""

@@ -19,7 +19,7 @@ from filterd.quarantine.inventory import Kind, LooseInventory, Problem, altered,
 from filterd.quarantine.ledger import Ledger, Pending
 from filterd.quarantine.segments import Kind as Content
 from filterd.quarantine.segments import Segments, Slot
-from filterd.quarantine.spool import content
+from filterd.quarantine.spool import content, was_torn
 
 LOCK_WAIT: Final = 10.0  # seconds that a repair waits for holds under way
 
@@ -99,18 +99,17 @@ class LocalInventory:
 
     def _unlisted(self, identifier: str, slot: str, found: "_Records") -> Problem | None:
         """What the ledger says of this evidence, where that is not as it should be. FileNotFoundError."""
-        try:
-            evidence = self._evidence(slot)
-        except ValueError as error:
-            return Problem(Kind.UNREADABLE, identifier, f"{type(error).__name__}: {error}", slot)
-        if not is_id(identifier) or evidence.id != identifier:
-            return Problem(Kind.UNREADABLE, identifier, "its name is not the id in it", slot)
-        with self._ledger.reading() as connection:
-            listed = whereabouts.of_entry(connection, identifier)
+        listed = None
+        if is_id(identifier):
+            with self._ledger.reading() as connection:
+                listed = whereabouts.of_entry(connection, identifier)
+        if listed is not None and listed.files and listed.record == slot:
+            return None
+        evidence = self._readable(identifier, slot)
+        if isinstance(evidence, Problem):
+            return evidence
         left = ""
         if listed is not None:
-            if listed.files and listed.record == slot:
-                return None
             left = "another record is this entry's" if listed.files else "its files were swept"
         elif was_purged(self._ledger, identifier):
             left = "was purged"
@@ -120,6 +119,18 @@ class LocalInventory:
             text = "evidence without a message, and the ledger does not know it"
             return Problem(Kind.GONE, identifier, text, slot)
         return Problem(Kind.UNLISTED, identifier, "the ledger does not know it", slot)
+
+    def _readable(self, identifier: str, slot: str) -> Evidence | Problem:
+        """Evidence that no entry needs, or what is wrong with it. FileNotFoundError."""
+        try:
+            evidence = self._evidence(slot)
+        except ValueError as error:
+            if was_torn(self._segments, Slot.of(slot), Content.EVIDENCE):
+                return Problem(Kind.LEFT, identifier, "the host stopped while it was written", slot)
+            return Problem(Kind.UNREADABLE, identifier, f"{type(error).__name__}: {error}", slot)
+        if not is_id(identifier) or evidence.id != identifier:
+            return Problem(Kind.UNREADABLE, identifier, "its name is not the id in it", slot)
+        return evidence
 
     def _altered(self, found: "_Records") -> Iterator[Problem]:
         """Messages whose bytes are not those that were held, and evidence that cannot be read."""
@@ -176,11 +187,15 @@ class LocalInventory:
     def _list(self, record: str, who: Actor, now: float) -> str:
         """Make the entry that the evidence speaks of; what was done, in words."""
         evidence = self._evidence(record)
-        body = self._records().messages[evidence.sha256][0]
-        try:
-            raw = content(self._segments, Slot.of(body), Content.MESSAGE)
-        except DamagedError:
-            return ""
+        slots = self._records().messages[evidence.sha256]
+        body = next((slot for slot in slots if not self._why_altered(evidence.sha256, slot)), None)
+        if body is None:
+            # Then nobody was told that it is kept.
+            if not any(was_torn(self._segments, Slot.of(slot), Content.MESSAGE) for slot in slots):
+                return ""
+            self._segments.erase(Slot.of(record))
+            return "removed"
+        raw = content(self._segments, Slot.of(body), Content.MESSAGE)
         pending = Pending(replace(entry_in_files(evidence, raw), changed=now))
         pending.slots = (body, record)
         list_again(self._ledger, pending, who, now)

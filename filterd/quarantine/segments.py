@@ -7,6 +7,10 @@ what was answered for, and taking a record out leaves its neighbours alone.
 
     mark, token, kind, coding, name, SHA-256, length, CRC-32 of these      _HEADER, then `length` bytes
 
+Zeros are written ahead, so that the next records go into blocks that the file has already: to make those durable the
+file system's journal has nothing to write, which takes most of the time of an append. So a record that was being
+written when the host stopped may have zeros where its bytes should be (`torn`); nobody was told that it is kept.
+
 The token keeps bytes of a message from looking like a record. A record that was taken out is a hole, read as zeros;
 whole blocks go back to the file system. The index of records is in the ledger, and can be made again from them.
 """
@@ -29,10 +33,13 @@ from typing import Final, Self
 from filterd.quarantine.durable import Fsync, Lock, sync_directory, try_lock, write_all
 
 BLOCK: Final = 4096  # bytes; what disks write whole, and file systems give back
+SECTOR: Final = 512  # bytes; what a disk at least writes whole
 SEGMENT: Final = 64 << 20  # bytes after which another one is begun
+AHEAD: Final = 1 << 20  # bytes of zeros written at once: of some forty messages of 20 KB
 CHUNK: Final = 1 << 20  # bytes read at once
 ATTEMPTS: Final = 2  # whole writes: after a failed fsync the kernel may have dropped the pages and call them clean
 
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MARK: Final = b"filterd segment 1\n"
 _TOKEN: Final = 16  # bytes
 _HEADER: Final = struct.Struct("<8s16sBB26s32sQI")
@@ -73,6 +80,11 @@ class Slot:
         """As the ledger keeps it."""
         return f"{self.segment}:{self.offset}:{self.length}"
 
+    @property
+    def end(self) -> int:
+        """Where the next record may begin."""
+        return self.offset + _whole(self.length)
+
     @classmethod
     def of(cls, text: str) -> Self:
         """The reverse; ValueError for anything else."""
@@ -93,7 +105,10 @@ class Segments:
         self._pid = 0
         self._name = ""
         self._token = b""
+        # A file's size and blocks are data too to fdatasync, its times are not.
+        self._datasync = os.fdatasync if fsync is os.fsync else fsync
         self._end = 0  # of what is written, and known to be on disk
+        self._zeroed = 0  # where the zeros behind it end
 
     def write(self, records: Sequence[Record]) -> list[Slot]:
         """Write them and give back where, when all are on disk; OSError where that fails twice.
@@ -105,12 +120,12 @@ class Segments:
             try:
                 self._ready()
                 slots, data = self._laid_out(records)
-                write_all(self._descriptor, data, self._end)
-                self._fsync(self._descriptor)
+                self._write_behind(data)
+                self._datasync(self._descriptor)
             except OSError as error:
                 self._undo()
                 self.leave()
-                if attempt == ATTEMPTS or error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                if attempt == ATTEMPTS or error.errno in _FULL:
                     raise
                 continue
             self._end += len(data)
@@ -128,6 +143,22 @@ class Segments:
             pieces += (_header(self._token, record), record.data, bytes(-length % BLOCK))
             at += _whole(length)
         return slots, b"".join(pieces)
+
+    def _write_behind(self, data: bytes) -> None:
+        """Write them at the segment's end; where the zeros there are used up, with new ones behind them."""
+        end = self._end + len(data)
+        if end <= self._zeroed:
+            write_all(self._descriptor, data, self._end)
+            return
+        try:
+            write_all(self._descriptor, data + bytes(AHEAD), self._end)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            os.ftruncate(self._descriptor, self._end)
+            write_all(self._descriptor, data, self._end)
+        else:
+            self._zeroed = end + AHEAD
 
     def _undo(self) -> None:
         """Take back what was written of this write; where that fails `verify` finds it."""
@@ -166,7 +197,7 @@ class Segments:
             path.unlink(missing_ok=True)
             raise
         self._descriptor, self._pid, self._name, self._token = descriptor, os.getpid(), name, token
-        self._end = BLOCK
+        self._end = self._zeroed = BLOCK
 
     def read(self, slot: Slot, kind: Kind) -> Record:
         """The record there; FileNotFoundError where there is none of that kind."""
@@ -219,13 +250,21 @@ class Segments:
                 yield Slot(name, at, found[1]), found[0]
                 at += _whole(found[1])
 
-    def drop_empty(self) -> None:
-        """Remove segments that nobody writes and that hold nothing any more. OSError."""
+    def tidy(self) -> None:
+        """Of segments that nobody writes remove those that hold nothing any more, and the zeros behind the others.
+
+        OSError.
+        """
         for name in self.names():
-            with suppress(FileNotFoundError), (self._folder / name).open("rb", buffering=0) as file:
-                if try_lock(file.fileno(), Lock.EXCLUSIVE) and _is_empty(file.fileno()):
+            with suppress(FileNotFoundError), (self._folder / name).open("r+b", buffering=0) as file:
+                if not try_lock(file.fileno(), Lock.EXCLUSIVE):
+                    continue
+                if _is_empty(file.fileno()):
                     (self._folder / name).unlink()
                     sync_directory(self._folder, self._fsync)
+                elif (end := _written(file.fileno())) < os.fstat(file.fileno()).st_size:
+                    # A message may end in zeros itself.
+                    os.ftruncate(file.fileno(), max([end, *[slot.end for slot, _ in self.scan(name)]]))
 
 
 def _own(descriptor: int) -> None:
@@ -300,6 +339,23 @@ def _is_empty(descriptor: int) -> bool:
             return False
         at += max(_whole(len(data)), BLOCK)
     return True
+
+
+def _written(descriptor: int) -> int:
+    """Where the zeros begin that a segment ends with."""
+    at = os.fstat(descriptor).st_size
+    while at > BLOCK:
+        start = max(BLOCK, at - CHUNK)
+        if data := os.pread(descriptor, at - start, start).rstrip(b"\0"):
+            return _whole(start + len(data))
+        at = start
+    return BLOCK
+
+
+def has_gaps(record: Record) -> bool:
+    """Whether a part of its bytes that a disk writes by itself is nothing but zeros."""
+    starts = range(SECTOR - _HEADER.size, len(record.data), SECTOR)
+    return any(not record.data[start : start + SECTOR].strip(b"\0") for start in starts)
 
 
 def _punch(descriptor: int, offset: int, length: int) -> None:

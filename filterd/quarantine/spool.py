@@ -20,7 +20,7 @@ from filterd.quarantine.durable import Fsync, Lock, locked
 from filterd.quarantine.entries import Entry
 from filterd.quarantine.gathering import Gathering, PassOn
 from filterd.quarantine.ledger import Ledger, Pending
-from filterd.quarantine.segments import Kind, Record, Segments, Slot, size_on_disk
+from filterd.quarantine.segments import Kind, Record, Segments, Slot, has_gaps, size_on_disk
 
 # Bytes of a message, or of its evidence; what is larger becomes a file. Writing that much takes a disk longer than
 # making files, and all that came at the same time would wait for it.
@@ -40,6 +40,15 @@ def content_of(record: Record) -> bytes:
     if record.coding == Coding.ZSTD:
         return unpack(record.data, SMALL)
     raise DamagedError(f"a coding that this release does not know: {record.coding}")
+
+
+def was_torn(segments: Segments, slot: Slot, kind: Kind) -> bool:
+    """Whether a record that no entry needs is one that a power cut has stopped; FileNotFoundError."""
+    record = segments.read(slot, kind)
+    with suppress(DamagedError):
+        if hashlib.sha256(content(segments, slot, kind)).digest() == record.digest:
+            return False
+    return has_gaps(record)
 
 
 def _record(kind: Kind, name: str, digest: bytes, data: bytes, coding: Coding) -> Record:

@@ -13,8 +13,8 @@ from filterd.quarantine import Actor, EntryFilter, Quarantine, State
 from filterd.quarantine.evidence import encode
 from filterd.quarantine.inventory import Kind
 from filterd.quarantine.local import LocalFiles
+from filterd.quarantine.segments import SECTOR, Record, Slot
 from filterd.quarantine.segments import Kind as Content
-from filterd.quarantine.segments import Record, Slot
 from filterd.quarantine.spool import SMALL
 from tests.quarantine.kept import kept
 from tests.quarantine.samples import evidence, identifier, raw, whole
@@ -187,6 +187,46 @@ def test_crash_before_the_commit_of_a_small_one(quarantine: Quarantine, root: Pa
     assert quarantine.evidence(given.id) == given
     with quarantine.open_raw(given.id) as stored:
         assert stored.read() == whole(b"7")
+    assert len(kept(root)) == 6
+
+
+@pytest.mark.threat("QUA-01")
+@pytest.mark.parametrize("gap", ["message", "evidence"])
+def test_power_cut_in_a_write(quarantine: Quarantine, root: Path, gap: str) -> None:
+    """Records of which the disk has got a part before the host stopped are not held again, they go."""
+    files = quarantine._files
+    assert isinstance(files, LocalFiles)
+    segments = files.spool.segments
+    body = b"7" * 20_000
+    given = evidence(7, whole(body))
+    encoded = encode(given)
+    message = Record(Content.MESSAGE, "", bytes.fromhex(given.sha256), whole(body))
+    slots = segments.write(
+        [message, Record(Content.EVIDENCE, given.id, hashlib.sha256(encoded).digest(), encoded)],
+    )
+    slot = slots[gap == "evidence"]
+    with (root / "segments" / slot.segment).open("r+b") as file:
+        file.seek(slot.offset + SECTOR)
+        file.write(bytes(SECTOR))
+    first = {
+        "message": [(Kind.UNLISTED, given.id, "removed")],
+        "evidence": [(Kind.LEFT, given.id, "removed"), (Kind.ORPHAN, given.sha256, "removed")],
+    }
+    assert found(quarantine, mend=True) == first[gap]
+    assert found(quarantine, mend=True) == [(Kind.ORPHAN, given.sha256, "removed")] * (gap == "message")
+    assert found(quarantine, contents=True) == []
+    assert len(quarantine.entries()) == 2
+
+
+def test_altered_before_it_was_listed(quarantine: Quarantine, root: Path) -> None:
+    """A message without an entry whose bytes have changed is neither held again nor removed: it is said."""
+    files = quarantine._files
+    assert isinstance(files, LocalFiles)
+    given = evidence(7, whole(b"7"))
+    encoded = encode(given)
+    message = Record(Content.MESSAGE, "", bytes.fromhex(given.sha256), whole(b"8"))
+    files.spool.segments.write([message, Record(Content.EVIDENCE, given.id, hashlib.sha256(encoded).digest(), encoded)])
+    assert found(quarantine, mend=True) == [(Kind.UNLISTED, given.id, "")]
     assert len(kept(root)) == 6
 
 

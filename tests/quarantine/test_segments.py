@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from filterd.quarantine import segments as module
-from filterd.quarantine.segments import BLOCK, Kind, Record, Segments, Slot
+from filterd.quarantine.segments import BLOCK, CHUNK, SECTOR, Kind, Record, Segments, Slot, has_gaps
 
 DATA = (b"first " * 1_500, b"", b"third " * 10)
 
@@ -105,13 +105,13 @@ def test_empty_ones_go(segments: Segments, monkeypatch: pytest.MonkeyPatch, *, h
         monkeypatch.setattr(module, "_libc", NoHoles())
     kept, gone = segments.write([record(b"kept"), record(b"gone")])
     segments.erase(gone)
-    segments.drop_empty()
+    segments.tidy()
     assert read_all(segments) == [b"kept"]
     segments.erase(kept)
-    segments.drop_empty()
+    segments.tidy()
     assert segments.names() == [kept.segment]
     segments.leave()
-    segments.drop_empty()
+    segments.tidy()
     assert segments.names() == []
 
 
@@ -164,9 +164,68 @@ def test_fsync_fails_once(folder: Path) -> None:
     segments.leave()
 
 
+def test_written_ahead(segments: Segments, folder: Path) -> None:
+    """What comes next fills zeros that are there: the file grows by a megabyte at a time, and has no holes."""
+    (slot,) = segments.write([record(b"first")])
+    path = folder / slot.segment
+    sizes = []
+    for _ in range(30):
+        segments.write([record(b"x" * 100_000)])
+        sizes.append(path.stat().st_size)
+    assert len(set(sizes)) == 3
+    assert sizes == sorted(sizes)
+    assert path.stat().st_blocks * SECTOR >= sizes[-1]
+    assert read_all(segments) == [b"first", *[b"x" * 100_000] * 30]
+
+
+@pytest.mark.threat("RES-04")
+def test_no_room_for_zeros(segments: Segments, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a disk has room for a message and not for zeros behind it, the message is written."""
+
+    def write_all(descriptor: int, data: bytes, offset: int) -> None:
+        os.pwrite(descriptor, data[:CHUNK], offset)
+        if len(data) > CHUNK:
+            raise OSError(errno.ENOSPC, "told to fail")
+
+    monkeypatch.setattr(module, "write_all", write_all)
+    slots = [segments.write([record(data)])[0] for data in DATA]
+    assert read_all(segments) == list(DATA)
+    assert (folder / slots[0].segment).stat().st_size == slots[-1].end
+
+
+def test_zeros_go(segments: Segments, folder: Path) -> None:
+    """Zeros behind the last record go when nobody writes there any more, not those that are a message's own."""
+    data = [b"first", bytes(3 * BLOCK)]
+    slots = segments.write([record(one) for one in data])
+    path = folder / slots[0].segment
+    before = path.stat().st_size
+    segments.tidy()
+    assert path.stat().st_size == before
+    segments.leave()
+    for _ in range(2):
+        segments.tidy()
+        assert path.stat().st_size == slots[-1].end
+    assert read_all(segments) == data
+    segments.erase(slots[1])
+    segments.tidy()
+    assert (path.stat().st_size, read_all(segments)) == (slots[0].end, [b"first"])
+
+
+def test_gaps() -> None:
+    """A part that a disk writes by itself and that is all zeros is one, the last part too; a few zeros are none."""
+    first = SECTOR - module._HEADER.size
+    text = b"x" * 5_000
+    assert not has_gaps(record(b""))
+    assert not has_gaps(record(bytes(first)))
+    assert not has_gaps(record(text[:100] + bytes(500) + text))
+    assert has_gaps(record(text[: first + SECTOR] + bytes(SECTOR) + text))
+    assert has_gaps(record(text[:first] + bytes(10)))
+
+
 @pytest.mark.threat("QUA-02")
-def test_cut_anywhere(segments: Segments, folder: Path) -> None:
+def test_cut_anywhere(segments: Segments, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever a power cut ends the file, the records before it are there, and nothing is there by half."""
+    monkeypatch.setattr(module, "AHEAD", BLOCK)
     slots = segments.write([record(data) for data in DATA])
     path = folder / slots[0].segment
     data = path.read_bytes()
