@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from filterd.config import secrets
 from filterd.store import MemoryStore, RedisStore, SqliteStore
 from filterd.store.writes import BatchStore
 from tests.support.redis import RedisServer, redis_server
@@ -62,6 +63,13 @@ def _network(request: pytest.FixtureRequest) -> Iterator[None]:
     _blocked[0] = request.node.get_closest_marker("integration") is None
     yield
     _blocked[0] = False
+
+
+@pytest.fixture(autouse=True)
+def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test reads as a secret is no secret to the next."""
+    for name in ("texts", "lines", "labels"):
+        monkeypatch.setattr(secrets._Known, name, ())
 
 
 @pytest.fixture(autouse=True)

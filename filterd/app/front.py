@@ -135,7 +135,8 @@ def _with_password(url: str, password: str) -> str:
     parts = urlsplit(url)
     secret = quote(password, safe="")
     if parts.scheme == "unix":
-        return urlunsplit(parts._replace(query="&".join(filter(None, [parts.query, f"password={secret}"]))))
+        # Not urlunsplit: it leaves out the slashes of an empty host, and Redis' client takes such a URL for no one's.
+        return f"unix://{parts.path}?{'&'.join(filter(None, [parts.query, f'password={secret}']))}"
     user, _, host = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{user}:{secret}@{host}"))
 

@@ -1,5 +1,9 @@
 """The command line. Exit codes: 0 done (whatever the verdict), 1 it failed, 2 usage; `scan --fail-on` adds 3."""
 
+import sys
+import traceback
+from types import TracebackType
+
 import typer
 
 from filterd.cli import (
@@ -33,6 +37,7 @@ from filterd.cli import (
     teaching,
     trace,
 )
+from filterd.config.secrets import masked
 
 app = typer.Typer(
     name="filterd",
@@ -87,5 +92,10 @@ app.add_typer(learn.app, name="learn")
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. A bug of ours shows where it is, and no secret that was read before."""
+    sys.excepthook = _tell
     app()
+
+
+def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(masked("".join(traceback.format_exception(kind, error, trace))))

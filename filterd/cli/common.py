@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from filterd.app import Config, ConfigError, Site, load_config, load_site
+from filterd.config.secrets import masked, masked_line
 from filterd.model.ids import is_id
 
 ID_WIDTH: Final = 26  # columns of an id
@@ -42,7 +43,7 @@ def site(path: Path | None, *, nameserver: str = "") -> Site:
 
 def fail(message: str) -> NoReturn:
     """End with status 1 and say why on standard error."""
-    typer.echo(message, err=True)
+    typer.echo(masked(message), err=True)
     raise typer.Exit(1)
 
 
@@ -55,7 +56,7 @@ def print_json(value: Any) -> None:
     if not line.isascii():
         # What a terminal obeys beyond ASCII (C1, bidi) can only stand inside strings, where JSON has an escape for it.
         line = "".join([c if c.isprintable() else _escaped(c) for c in line.decode()]).encode()
-    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.write(masked_line(line) + b"\n")
     sys.stdout.buffer.flush()
 
 
@@ -69,7 +70,7 @@ def print_table(
     """
     if not sys.stdout.isatty():
         for row in rows:
-            typer.echo("\t".join(safe(cell) for cell in row))
+            typer.echo("\t".join(safe(masked(cell)) for cell in row))
         return
     table, cells = Table(title=title or None), list(rows)
     for number, name in enumerate(columns):
@@ -77,7 +78,7 @@ def print_table(
         table.add_column(name, no_wrap=whole, min_width=ID_WIDTH if whole else None)
     for number, row in enumerate(cells):
         style = styles[number] if styles else None
-        table.add_row(*[escape(safe(cell)) for cell in row], style=style or None)
+        table.add_row(*[escape(safe(masked(cell))) for cell in row], style=style or None)
     Console().print(table)
 
 

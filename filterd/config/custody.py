@@ -121,6 +121,8 @@ class Quarantine(Section):
     def _address(cls, value: str) -> str:
         if value and not (urlsplit(value).scheme in {"https", "http"} and urlsplit(value).hostname):
             raise ValueError("expected https://host:port")
+        if urlsplit(value).username is not None:
+            raise ValueError("expected no user or password here: access_key and secret_file have them")
         return value
 
     @model_validator(mode="after")

@@ -111,7 +111,7 @@ def _line(path: Path, text: str, details: ErrorDetails, model: type[Section]) ->
         what = details["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
         what = what.replace("Input should be ", "expected ", 1)
         # An address may hold a password by mistake.
-        shows = at[:1] != ("redis",) and at not in (("quarantine", "url"), ("quarantine", "upkeep_url"))
+        shows = at[:1] != ("redis",) and at[1:] not in (("url",), ("upkeep_url",), ("endpoint",))
         if shows and "got " not in what and not isinstance(details["input"], dict):
             shown = repr(details["input"])
             what += f", got {shown if len(shown) <= SHOWN else shown[:SHOWN] + '...'}"

@@ -1,12 +1,13 @@
 """Answers kept as plain values, and a resolver that gives them again: the same message without a network."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 
 import msgspec
 
+from filterd.config.secrets import masked_name
 from filterd.model.dns import Answer, AnswerStatus, Question, RRType
 
 NOT_RECORDED: Final = "not in the recording"
@@ -18,17 +19,18 @@ class ReplayResolver:
     """Gives recorded answers; for everything else TEMPFAIL "not in the recording", and `missing` keeps the question."""
 
     def __init__(self, answers: Iterable[Answer]) -> None:
-        """Where a question was answered twice, the later answer counts."""
-        self._answers = {answer.question: answer for answer in answers}
+        """Where a question was answered twice, the later answer counts. Keys of lists in names are not compared."""
+        self._answers = {_open(answer.question): answer for answer in answers}
         self.missing: dict[Question, None] = {}  # in the order of asking
 
     def peek(self, question: Question) -> Answer:
         """The recorded answer, always at once."""
-        answer = self._answers.get(question)
+        asked = _open(question)
+        answer = self._answers.get(asked)
         if answer is None:
-            self.missing[question] = None
+            self.missing[asked] = None
             return Answer(question, AnswerStatus.TEMPFAIL, cause=NOT_RECORDED)
-        return answer
+        return answer if answer.question == question else replace(answer, question=question)
 
     def ask(self, question: Question, done: Callable[[Answer], None]) -> None:
         """The same through a callback."""
@@ -37,6 +39,24 @@ class ReplayResolver:
     async def resolve(self, question: Question) -> Answer:
         """The same as a coroutine."""
         return self.peek(question)
+
+
+def open_to_others(answers: Iterable[Answer]) -> tuple[Answer, ...]:
+    """The same answers to names without keys of paid lists, as they may be kept and shown.
+
+    Replayed they answer whoever has another key by now.
+    """
+    return tuple([_opened(answer) for answer in answers])
+
+
+def _opened(answer: Answer) -> Answer:
+    question = _open(answer.question)
+    return answer if question is answer.question else replace(answer, question=question)
+
+
+def _open(question: Question) -> Question:
+    name = masked_name(question.name)
+    return question if name is question.name else question._replace(name=name)
 
 
 def to_plain(answers: Iterable[Answer]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from filterd.config.fields import Section
-from filterd.config.secrets import SecretError, read_secret
+from filterd.config.secrets import SecretError, read_secret, remember_label
 from filterd.config.toml import ConfigError, read_model
 from filterd.dnsbl.codes import MAX_OCTET, addresses_of, written_out
 from filterd.dnsbl.keys import USUAL, parse_query
@@ -159,7 +159,9 @@ def _suffix(path: Path, name: str, entry: _List) -> str:
     zone = entry.zone
     if entry.key_file is not None and entry.enabled:
         try:
-            zone = zone.replace(KEY, read_secret(entry.key_file))
+            key = read_secret(entry.key_file)
+            remember_label(key)
+            zone = zone.replace(KEY, key)
         except SecretError as problem:
             raise ConfigError(f"{path}: [lists] {name}.key_file: {problem}") from None
         if normalise(zone) is None:

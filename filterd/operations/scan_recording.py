@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from filterd.dns.lookups import BUDGET, Lookups
-from filterd.dns.recording import NOT_RECORDED, ReplayResolver, from_plain, to_plain
+from filterd.dns.recording import NOT_RECORDED, ReplayResolver, from_plain, open_to_others, to_plain
 from filterd.model.custody import EVIDENCE_VERSION
 from filterd.model.dns import Answer, Question
 from filterd.pipeline.parts import Parts
@@ -56,9 +56,8 @@ class Recorder:
 
 def dump(recording: Recording) -> bytes:
     """The file."""
-    return to_json(
-        {"version": EVIDENCE_VERSION, "received": recording.received, "answers": to_plain(recording.answers)}
-    )
+    answers = to_plain(open_to_others(recording.answers))
+    return to_json({"version": EVIDENCE_VERSION, "received": recording.received, "answers": answers})
 
 
 def load(data: bytes) -> Recording:

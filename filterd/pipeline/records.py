@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import structlog
 
+from filterd.dns.recording import open_to_others
 from filterd.model.custody import Evidence, JournalRow
 from filterd.model.verdict import Verdict
 from filterd.pipeline.greylisting import NOTE
@@ -83,7 +84,7 @@ def evidence_of(
         envelope=transaction.envelope,
         trust=transaction.trust.value,
         macros=dict(transaction.macros),
-        answers=tuple(transaction.lookups.answers.values()),
+        answers=open_to_others(transaction.lookups.answers.values()),
         inspection=facts,
         reports=tuple([replace(report, read=()) for report in reports]),  # it stands in the state
         verdict=verdict,

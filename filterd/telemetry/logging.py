@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Final, Literal
 import orjson
 import structlog
 
+from filterd.config.secrets import masked, masked_line
 from filterd.telemetry.events import Event
 from filterd.telemetry.lines import Lines
 from filterd.telemetry.safe import MAX_FIELD, safe, trace
@@ -68,11 +69,11 @@ def _json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> bytes:
         with suppress(TypeError):
             quick = orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE)
             if len(quick) <= PLAIN and quick.isascii() and b"\\" not in quick and b"\x7f" not in quick:
-                return quick  # short ASCII without escapes: nothing to cut, nothing to make visible
+                return masked_line(quick)  # short ASCII without escapes: nothing to cut, nothing to make visible
     line = {name: safe(value) for name, value in event.items()}
     if exception is not None:
-        line["exception"] = trace(str(exception))
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+        line["exception"] = trace(masked(str(exception)))  # before it is cut: half a secret is not found
+    return masked_line(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
 
 class _Console:
@@ -85,8 +86,8 @@ class _Console:
         exception = event.pop("exception", None)
         line: dict[str, Any] = {name: safe(value) for name, value in event.items()}
         if exception is not None:
-            line["exception"] = trace(str(exception))
-        return (self._render(logger, method, line) + "\n").encode("utf-8", "backslashreplace")
+            line["exception"] = trace(masked(str(exception)))
+        return masked(self._render(logger, method, line) + "\n").encode("utf-8", "backslashreplace")
 
 
 def _console(*, colours: bool) -> _Console:
