@@ -41,7 +41,7 @@ from tests.bench.messages import zone
 from tests.bench.policy_load import HINDERED, PASSES, Ask, Lines, Pass, drive, requests
 from tests.bench.targets import NameServer, write_zone
 from tests.support.daemon import Filterd, Settings
-from tests.support.process import free_port, open_folder, wait_until
+from tests.support.process import open_folder, wait_until
 from tests.support.redis import RedisServer
 
 LAUNCHER: Final = Path(__file__).parent / "policyd_spf.py"
@@ -114,17 +114,17 @@ def cpu_of(pids: Sequence[int]) -> float:
     return sum(sum(measure.cpu(pid, lambda _: "all").values()) for pid in pids)
 
 
-class Port:
-    """Connections to a service that listens."""
+class Listening:
+    """Connections to a service that listens on a unix socket, which spawn(8) does too."""
 
-    def __init__(self, port: int) -> None:
-        """On loopback."""
-        self._port = port
+    def __init__(self, path: Path) -> None:
+        """There."""
+        self._path = path
 
     def open(self) -> socket.socket:
         """As Lines."""
-        connection = socket.create_connection(("127.0.0.1", self._port))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(self._path))
         return connection
 
     def close(self, connection: socket.socket) -> None:
@@ -178,10 +178,10 @@ def filterd(
     """The daemon with what the module says, and entries in its lists."""
     folder.mkdir()
     folder.chmod(0o755)
-    port = free_port()
+    path = folder / "policy.sock"
     settings = {
         **SETTINGS,
-        "policy": {"listen": f"inet:{port}@127.0.0.1"},
+        "policy": {"listen": f"unix:{path}"},
         "dns": {"nameservers": [f"127.0.0.1:{dns.port}"]},
         "redis": {} if redis is None else {"url": redis.url},
     }
@@ -191,7 +191,7 @@ def filterd(
         _listed(store)
     with placed(cores), daemon, ExitStack() as stack:
         wait_until((folder / "state" / "status.json").exists, "every front serves")
-        lines = Port(port)
+        lines = Listening(path)
         kept = [lines.open() for _ in range(options.connections)]
         for one in kept:
             stack.callback(one.close)
