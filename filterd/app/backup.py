@@ -23,6 +23,8 @@ from filterd.operations.backup_places import BackupError, place_of
 from filterd.operations.restore import Home, Restore, size_of
 from filterd.quarantine import Actor
 from filterd.quarantine import journal as journal_format
+from filterd.quarantine.aggregate_places import FILE as COUNTED
+from filterd.quarantine.aggregate_schema import SCHEMA as COUNTED_SCHEMA
 from filterd.quarantine.copying import LEDGER
 from filterd.quarantine.inventory import Problem
 from filterd.quarantine.opening import SQLITE
@@ -101,6 +103,7 @@ def _sources(config: Config) -> Sources:
     parts = (
         Part(JOURNAL, state / JOURNAL, database=True),
         Part(STATE_FILE, state / STATE_FILE, database=True),
+        Part(COUNTED, state / COUNTED, database=True),
         Part(LISTS, lists_copy(config)),
     )
     there = model.is_dir()
@@ -139,6 +142,7 @@ def _homes(config: Config) -> tuple[Home, ...]:
     homes = [
         Home(JOURNAL, state / JOURNAL, {JOURNAL: journal_format.SCHEMA_VERSION}),
         Home(STATE_FILE, state / STATE_FILE, {STATE_FILE: state_format.SCHEMA_VERSION}),
+        Home(COUNTED, state / COUNTED, {COUNTED: COUNTED_SCHEMA.version}),
         Home(LISTS, lists_copy(config), {}),
         Home(CLASSIFIER, config.classifier_directory, classifier),
     ]

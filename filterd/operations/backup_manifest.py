@@ -23,7 +23,7 @@ MAX_LINE: Final = 1 << 20  # bytes; entries that are named in the last line have
 _KNOWN: Final = re.compile(
     r"(?:quarantine/(?:ledger\.sqlite|segments/[0-9a-f]{11}-[0-9a-f]{8}|evidence/[0-9A-Z]{26}\.json"
     r"|blobs/[0-9a-f]{2}/[0-9a-f]{64}(?:\.zst)?)"
-    r"|journal\.sqlite|state\.sqlite|lists\.json"
+    r"|journal\.sqlite|state\.sqlite|dmarc\.sqlite|lists\.json"
     r"|classifier/(?:lessons\.sqlite|inbox\.sqlite|model\.bin|base-[0-9]{1,19}\.bin))"
 )
 

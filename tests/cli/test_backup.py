@@ -21,14 +21,18 @@ from filterd.classifier.features import Features
 from filterd.classifier.learning import Learner
 from filterd.classifier.lesson import Lesson
 from filterd.cli import app
+from filterd.model.aggregate import Evaluated, Sighting
 from filterd.model.store import StoreError
 from filterd.operations.backup_manifest import NAME
 from filterd.quarantine import Journal, JournalFilter, Quarantine
+from filterd.quarantine.aggregate_places import FILE, AggregateFile
+from filterd.quarantine.aggregates import Aggregates
 from filterd.store.inbox import Inbox
 from filterd.store.sqlite import SqliteStore
 from tests.quarantine.samples import BODY, NOW, evidence, identifier, journal_row, raw, whole
 
 LARGE = BODY * 10_000
+COUNTED = Sighting(20_000, "a.test", "v=DMARC1; p=none", Evaluated("192.0.2.7", "none", dkim=True, spf=True))
 
 
 class Site:
@@ -54,7 +58,7 @@ class Site:
 
 
 def fill(state: Path) -> None:
-    """Held mail, a row of the journal, a value of the state, a lesson, an offer."""
+    """Held mail, a row of the journal, a value of the state, a count, a lesson, an offer."""
     with closing(Quarantine(state / "quarantine")) as quarantine:
         for number, body in enumerate((BODY, LARGE)):
             with raw(body) as message:
@@ -64,6 +68,8 @@ def fill(state: Path) -> None:
     journal.close()
     with closing(SqliteStore(state / "state.sqlite")) as store:
         store.put("key", b"value", 1_000_000)
+    with closing(Aggregates(AggregateFile(state / FILE))) as counted:
+        counted.record(COUNTED)
     with closing(Inbox(state / "classifier" / "inbox.sqlite")) as inbox:
         inbox.put([b"offer"])
     (state / "lists.json").write_text("{}")
@@ -118,6 +124,8 @@ def test_there_and_back(site: Site, other: Site, tmp_path: Path, name: str) -> N
         assert [row.id for row in journal.search(JournalFilter())] == [journal_row(1).id]
     with closing(SqliteStore(other.state / "state.sqlite")) as store:
         assert store.get_many(["key"]) == [b"value"]
+    with closing(Aggregates(AggregateFile(other.state / FILE))) as counted:
+        assert list(counted.rows(20_000, "a.test")) == [(COUNTED.evaluated, 1)]
     with closing(Inbox(other.state / "classifier" / "inbox.sqlite")) as inbox:
         assert [item for _, item in inbox.first(2)] == [b"offer"]
     assert (other.state / "lists.json").read_text() == "{}"
@@ -150,7 +158,7 @@ def test_no_secrets(site: Site, tmp_path: Path) -> None:
     (site.state / "cache" / "rules").write_text("compiled")
     site.json("backup", str(tmp_path / "made"))
     assert {path.name for path in (tmp_path / "made").iterdir()} == {
-        NAME, "quarantine", "classifier", "journal.sqlite", "state.sqlite", "lists.json"
+        NAME, "quarantine", "classifier", "journal.sqlite", "state.sqlite", "lists.json", FILE
     }  # fmt: skip
 
 
@@ -322,7 +330,7 @@ def test_half_a_tar_file(other: Site, made: Path, tmp_path: Path) -> None:
 
 @pytest.mark.threat("QUA-15")
 @pytest.mark.parametrize(
-    "name", ["quarantine/ledger.sqlite", "journal.sqlite", "state.sqlite", "classifier/lessons.sqlite"]
+    "name", ["quarantine/ledger.sqlite", "journal.sqlite", "state.sqlite", FILE, "classifier/lessons.sqlite"]
 )
 def test_a_newer_schema_is_refused(site: Site, other: Site, tmp_path: Path, name: str) -> None:
     """A backup of a later release's state: nothing is put back that the daemon could not read."""
