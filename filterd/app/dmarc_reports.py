@@ -14,7 +14,7 @@ from filterd.app.front import Resolving
 from filterd.app.releasing import deliver_of
 from filterd.app.site import Site
 from filterd.config import Config, SecretError
-from filterd.config.secrets import MAX_KEY, read_private
+from filterd.config.secrets import MAX_KEY, read_private, remember
 from filterd.dmarc import Reporter
 from filterd.model.aggregate import DAY
 from filterd.model.dns import Answer, Question
@@ -79,9 +79,11 @@ def open_courier(site: Site) -> Iterator[Courier]:
     if wanted.dkim_key_file is None:
         raise ReportsError(NO_KEY)
     try:
-        sign = signer(
-            read_private(wanted.dkim_key_file, MAX_KEY), wanted.dkim_selector, wanted.dkim_domain or wanted.domain
-        )
+        key = read_private(wanted.dkim_key_file, MAX_KEY)
+        for line in key.decode("ascii", "replace").splitlines():
+            if not line.startswith("-----"):
+                remember(line)  # a line of it, wherever it came from, is shown to nobody
+        sign = signer(key, wanted.dkim_selector, wanted.dkim_domain or wanted.domain)
     except SecretError as error:
         raise ReportsError(f"[dmarc_reports] dkim_key_file: {error}") from None
     except SigningError as error:

@@ -367,6 +367,17 @@ def test_a_key_in_the_form_of_today(site: Site) -> None:
     assert site.send()[0] == 0
 
 
+def test_a_credential(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key may be one of systemd's, as the unit in deploy/systemd has it."""
+    folder = site.folder / "credentials"
+    folder.mkdir(mode=0o700)
+    site.key.rename(folder / "dmarc-reports")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    site.more = site.more.replace(str(site.key), "credential:dmarc-reports")
+    site.count()
+    assert site.send() == (0, [("a.test", "reports@mail.a.test", "sent")])
+
+
 def test_no_key(site: Site) -> None:
     """Reports must pass DMARC: without a key nothing is sent."""
     site.count()
