@@ -41,9 +41,8 @@ def test_systemd_takes_them(tmp_path: Path) -> None:
 @pytest.mark.threat("OPS-01")
 def test_it_is_locked_in() -> None:
     """It reads a key and the state, and speaks to a name server and an MTA: the rest is closed."""
-    found = re.search(
-        r"exposure level for \S+: ([0-9.]+)", analyze("security", "--offline=true", "--no-pager", str(_path()))
-    )
+    said = analyze("security", "--offline=true", "--no-pager", str(UNITS / "filterd-dmarc-reports.service"))
+    found = re.search(r"exposure level for \S+: ([0-9.]+)", said)
     assert found is not None
     assert float(found[1]) <= EXPOSED
 
