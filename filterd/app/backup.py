@@ -4,7 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,6 @@ from filterd.app import running
 from filterd.app.custody import quarantine_of
 from filterd.app.front import lists_copy
 from filterd.app.learner import INBOX
-from filterd.classifier.writing import WriterBusyError, writing
 from filterd.config import Config
 from filterd.model.custody import CustodyError
 from filterd.operations.backup import QUARANTINE, Backup, Part, Result, Sources, Told
@@ -36,7 +35,7 @@ from filterd.store.opening import STATE_FILE
 JOURNAL: Final = "journal.sqlite"
 LISTS: Final = "lists.json"
 CLASSIFIER: Final = "classifier"
-_TROUBLE: Final = (OSError, sqlite3.Error, CustodyError, WriterBusyError)
+_TROUBLE: Final = (OSError, sqlite3.Error, CustodyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +87,23 @@ def _local(config: Config) -> Path | None:
     return Path(url.removeprefix(SQLITE)) if url else config.state_directory / QUARANTINE
 
 
+@contextmanager
+def _learning(folder: Path) -> Iterator[None]:
+    """Nobody learns meanwhile. BackupError where others do all the time."""
+    from filterd.classifier.writing import WriterBusyError, writing  # noqa: PLC0415  # as in _sources
+
+    try:
+        with writing(folder):
+            yield
+    except WriterBusyError as error:
+        raise BackupError(f"no backup was made: {error}") from error
+
+
 def _sources(config: Config) -> Sources:
     state, model = config.state_directory, config.classifier_directory
 
     def learnt() -> Iterator[Part]:
-        from filterd.classifier import base, memory, modelfile  # noqa: PLC0415  # numpy: the daemon imports this module
+        from filterd.classifier import base, memory, modelfile  # noqa: PLC0415  # numpy, for one command of many
 
         for name in (memory.NAME, INBOX):
             yield Part(f"{CLASSIFIER}/{name}", model / name, database=True)
@@ -111,7 +122,7 @@ def _sources(config: Config) -> Sources:
         _local(config),
         parts,
         model=learnt if there else lambda: (),
-        **({"learning": lambda: writing(model)} if there else {}),
+        **({"learning": lambda: _learning(model)} if there else {}),
         elsewhere=_elsewhere(config),
     )
 
