@@ -58,7 +58,8 @@ def show(
     Example: filterd quarantine audit show 01JD3W7Q4Z5S8V1N2M3K4P5R6T
     """
     with opened(config) as quarantine:
-        rows = quarantine.audit(identifier)
+        names = quarantine.named(identifier.upper()) or [identifier]
+        rows = quarantine.audit(names[0] if len(names) == 1 else identifier)
     for row in rows:
         if json:
             print_json(_plain(row))

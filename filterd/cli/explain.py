@@ -14,6 +14,7 @@ from filterd.app import Site, StartError, open_journal, open_scanner
 from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, safe, site
 from filterd.cli.quarantine import opened
+from filterd.cli.selection import entry_named
 from filterd.cli.session import ClientIp, ClientName, Helo, MailFrom, NameServer, Rcpt, session
 from filterd.inspectors import InspectorFailure
 from filterd.model.custody import Evidence
@@ -57,7 +58,7 @@ def explain(  # one option for each thing a session has
 
 
 def explain_held(
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="The id that list shows.")],
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="The id that list shows, or that a sender was told.")],
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
@@ -66,7 +67,8 @@ def explain_held(
     Example: filterd quarantine explain 01JD3W7Q4Z5S8V1N2M3K4P5R6T
     """
     if not is_id(identifier):
-        fail(f"no such entry: {safe(identifier[:40])}; expected an id that `filterd quarantine list` shows")
+        with opened(config) as quarantine:
+            identifier = entry_named(quarantine, identifier).id
     rules = site(config)
     _say(_held(config, identifier, rules), rules, json=json)
 

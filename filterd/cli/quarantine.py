@@ -24,6 +24,7 @@ from filterd.cli.selection import (
     Since,
     Subject,
     among,
+    entry_named,
     filter_of,
     matching,
     moment,
@@ -32,7 +33,7 @@ from filterd.model.custody import CustodyError
 from filterd.quarantine import Entry, EntryFilter, EvidenceError, Quarantine, State
 
 app = typer.Typer(help="Look after held mail. Example: filterd quarantine list", no_args_is_help=True)
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id that list shows.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id that list shows, or that a sender was told.")]
 ELSEWHERE: Final = (
     'held mail is in the MTA\'s hold queue ([quarantine] mode = "mta-hold"): postqueue -p lists it, postsuper -H'
     " releases a message, -d deletes it; filterd trace and filterd explain know why. Here is what was held for some of"
@@ -126,8 +127,8 @@ def show(
     Example: filterd quarantine show 01JD3W7Q4Z5S8V1N2M3K4P5R6T
     """
     with opened(config) as quarantine:
-        entry = _entry(quarantine, identifier)
-        evidence = None
+        entry = entry_named(quarantine, identifier)
+        identifier, evidence = entry.id, None
         with suppress(KeyError):  # deleted: the entry is all that is left
             evidence = quarantine.evidence(identifier)
         quarantine.note(actor(), "view", identifier)
@@ -162,10 +163,3 @@ def opened(config: Path | None, *, upkeep: bool = False) -> Iterator[Quarantine]
         fail(f"quarantine: {error}")
     finally:
         quarantine.close()
-
-
-def _entry(quarantine: Quarantine, identifier: str) -> Entry:
-    entry = quarantine.entry(identifier)
-    if entry is None:
-        fail(f"no such entry: {safe(identifier[:40])}; expected an id that `filterd quarantine list` shows")
-    return entry

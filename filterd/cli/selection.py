@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from filterd.cli.common import fail, safe
+from filterd.model.ids import is_public_id
 from filterd.quarantine import Entry, EntryFilter, Quarantine, State
 from filterd.quarantine.entries import WAITING
 
@@ -18,7 +19,9 @@ _OPTIONS: Final = "--from, --recipient, --subject, --reason, --rule, --since, --
 _AGE: Final = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids that list shows.")]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Ids that list shows, or that a sender was told.")
+]
 Sender = Annotated[str | None, typer.Option("--from", help="Part of the envelope sender.")]
 Recipient = Annotated[str | None, typer.Option("--recipient", help="Part of a recipient.")]
 Subject = Annotated[str | None, typer.Option(help="Part of the subject.")]
@@ -80,13 +83,22 @@ def chosen(
         fail(f"expected either ids or options that say which: {_OPTIONS}")
     if not identifiers:
         return matching(quarantine, wanted) if within is None else among(quarantine, wanted, within)
-    found = []
-    for identifier in identifiers:
-        entry = quarantine.entry(identifier)
-        if entry is None:
-            fail(f"no such entry: {safe(identifier[:40])}; expected an id that `filterd quarantine list` shows")
-        found.append(entry)
-    return found
+    return [entry_named(quarantine, identifier) for identifier in identifiers]
+
+
+def entry_named(quarantine: Quarantine, identifier: str) -> Entry:
+    """The entry of an id, or of the part of it that senders and recipients are told; else the command ends."""
+    short = identifier.upper()
+    ids = quarantine.named(short) if is_public_id(short) else [identifier]
+    if len(ids) > 1:
+        fail(f"{short} is several entries: {', '.join(ids)}")
+    entry = quarantine.entry(ids[0]) if ids else None
+    if entry is None:
+        fail(
+            f"no such entry: {safe(identifier[:40])}; expected an id that `filterd quarantine list` shows,"
+            " or the ten letters that the sender or a digest has"
+        )
+    return entry
 
 
 def among(quarantine: Quarantine, wanted: EntryFilter, within: Sequence[Entry]) -> list[Entry]:

@@ -6,6 +6,7 @@ from typing import Final
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS: Final = tuple([first + second for first in _ALPHABET for second in _ALPHABET])
 _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_PUBLIC: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{10}")
 PUBLIC_LENGTH: Final = 10  # characters; 50 random bits
 _TIME_LENGTH: Final = 10  # characters of the time
 
@@ -51,3 +52,8 @@ def is_id(text: str) -> bool:
 def public_id(identifier: str) -> str:
     """The part of an id that the sender may see: random, without the time."""
     return identifier[-PUBLIC_LENGTH:]
+
+
+def is_public_id(text: str) -> bool:
+    """True for what `public_id` gives and nothing else."""
+    return _PUBLIC.fullmatch(text) is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from filterd.model.custody import CustodyError, Evidence
-from filterd.model.ids import is_id
+from filterd.model.ids import is_id, is_public_id
 from filterd.model.message import RawMessage
 from filterd.quarantine import changes
 from filterd.quarantine import evidence as evidence_format
@@ -108,6 +108,10 @@ class Quarantine:
     def entry(self, identifier: str) -> Entry | None:
         """The entry, or None where there is none of that id."""
         return self._ledger.entry(identifier) if is_id(identifier) and self._exists() else None
+
+    def named(self, public: str) -> list[str]:
+        """The ids of what a sender or a digest knows by this name, newest first: one for each policy."""
+        return self._ledger.named(public) if is_public_id(public) and self._exists() else []
 
     def copies(self, entry: Entry) -> list[Entry]:
         """All entries of the same message in the same state, this one too, newest first."""

@@ -26,6 +26,7 @@ from filterd.cli import quarantine as command
 from filterd.cli.acting import actor
 from filterd.cli.listing import COLUMNS, Sort
 from filterd.model.custody import Evidence
+from filterd.model.ids import new_id, public_id, sibling
 from filterd.operations.export import PASSWORD, packed
 from filterd.quarantine import Actor, EntryFilter, Quarantine, State
 from filterd.quarantine.evidence import decode
@@ -235,7 +236,8 @@ IDS = [
     "\u0660" * 26,
     "' OR 1=1 --",
     "\x1b[2J",
-    identifier(0)[-10:],
+    identifier(0)[-11:],
+    "1" * 10,
 ]
 
 
@@ -636,6 +638,37 @@ def test_audit_of_all(site: Site) -> None:
     _harmless(shown)
     assert len(shown.splitlines()) == 7
     assert site.run("audit", "verify").exit_code == 0
+
+
+def told(site: Site) -> tuple[str, str, str]:
+    """A message that is held by itself, and what its sender was told; what two of another are known by."""
+    one, several = (new_id(1_800_000_000.0, randomness) for randomness in (b"0123456789", b"9876543210"))
+    for name in (one, several, sibling(several, 1)):
+        site.hold(replace(evidence(0, whole()), id=name))
+    return one, public_id(one), public_id(several)
+
+
+@pytest.mark.threat("QUA-07")
+def test_what_a_sender_was_told_is_an_id(site: Site, tmp_path: Path) -> None:
+    """The ten letters of a reply or a digest, in any case, name the message wherever its id does."""
+    one, short, _ = told(site)
+    assert site.run("show", short.lower()).stdout.startswith(f"id          {one}  ")
+    assert site.run("explain", short).stdout.startswith(f"message       {one}")
+    assert site.run("export", "-o", str(tmp_path / "header"), short).exit_code == 0
+    assert site.run("delete", short).stdout == f"{one} deleted\n"
+    assert site.run("restore", short).stdout == f"{one} restored\n"
+    assert "  view  " in site.run("audit", "show", short).stdout
+
+
+@pytest.mark.threat("QUA-07")
+def test_several_were_told_the_same(site: Site) -> None:
+    """Where recipients have different policies that names several entries: which, is to be said."""
+    *_, several = told(site)
+    for arguments in (["show"], ["delete"], ["explain"]):
+        done = site.run(*arguments, several)
+        assert (done.exit_code, f"{several} is several entries" in done.stderr) == (1, True)
+    assert site.run("audit", "show", several).exit_code == 1
+    assert site.run("show", "0" * 10).exit_code == 1
 
 
 def test_verify_finds_nothing_wrong(site: Site) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from filterd.model.custody import CustodyError
+from filterd.model.ids import new_id, public_id, sibling
 from filterd.operations.retention import DAY, Bound, Class, due
 from filterd.operations.upkeep import Limits, sweep
 from filterd.quarantine import Actor, Attempt, EntryFilter, Lease, Quarantine, State
@@ -249,6 +250,19 @@ class TestBackends:
         found = nodes[1].verify_audit()
         assert (found.broken, found.rows, found.uncovered) == (None, 41, 0)
         assert nodes[0].audit_has(found.head)
+
+    @pytest.mark.threat("QUA-07")
+    def test_named(self, backend: Backend) -> None:
+        """By what a sender was told the entries of one message are found, and what is no such name finds nothing."""
+        node = backend.node()
+        one = new_id(NOW, b"0123456789")
+        two = sibling(one, 1)
+        for name in (one, two, new_id(NOW, b"9876543210")):
+            with raw() as message:
+                node.hold(replace(evidence(0, whole()), id=name), message)
+        assert node.named(public_id(one)) == sorted([one, two], reverse=True)
+        for wrong in (one, "%" * 10, "_" * 10, public_id(one).lower(), "' OR 1=1 --", ""):
+            assert node.named(wrong) == []
 
     @pytest.mark.threat("QUA-16")
     def test_race(self, backend: Backend) -> None:
