@@ -10,9 +10,11 @@ from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, print_table, safe
 from filterd.cli.quarantine import opened
 from filterd.cli.selection import Since, moment
-from filterd.quarantine import AuditRow
+from filterd.quarantine import AuditRow, Quarantine
 from filterd.quarantine.changes import AuditFilter
+from filterd.quarantine.inventory import Kind, Problem, Survey
 
+ROUNDS: Final = 3  # looks of a repair: what is mended can leave something that nobody needs any more
 MAX_ROWS: Final = 10_000  # of the audit printed at once
 
 audit = typer.Typer(help="Who did what with held mail. Example: filterd quarantine audit verify", no_args_is_help=True)
@@ -31,20 +33,41 @@ def verify(
 
     Example: filterd quarantine verify --contents
     """
-    wrong = 0
+    wrong: set[Problem] = set()
     with opened(config) as quarantine:
-        inventory = quarantine.inventory()
-        for problem in inventory.problems(contents=contents):
-            done = inventory.mend(problem, actor(), time.time()) if repair else ""
-            wrong += not done
-            if json:
-                print_json({"kind": problem.kind.value, "name": problem.name, "text": problem.text, "mended": done})
-            else:
-                typer.echo(safe(f"{problem.name} {problem.kind}: {problem.text}{f'; {done}' if done else ''}"))
+        for number in range(ROUNDS if repair else 1):
+            inventory, mended = quarantine.inventory(), 0
+            for problem in inventory.problems(contents=contents and not number):
+                done = _mended(quarantine, inventory, problem) if repair else ""
+                mended += bool(done)
+                if done:
+                    wrong.discard(problem)
+                elif problem in wrong:
+                    continue  # that was said before
+                else:
+                    wrong.add(problem)
+                _tell(problem, done, json=json)
+            if not mended:
+                break
     if wrong:
         raise typer.Exit(1)
     if not json:
         typer.echo("all is there")
+
+
+def _mended(quarantine: Quarantine, inventory: Survey, problem: Problem) -> str:
+    """Mend it where that can be done, which is in the audit; what was done, in words."""
+    done = inventory.mend(problem, actor(), time.time())
+    if done and problem.kind is not Kind.UNLISTED:  # which has a row of its own
+        quarantine.note_many(actor(), "repair", f"{problem.kind} {problem.name}: {done}")
+    return done
+
+
+def _tell(problem: Problem, done: str, *, json: bool) -> None:
+    if json:
+        print_json({"kind": problem.kind.value, "name": problem.name, "text": problem.text, "mended": done})
+    else:
+        typer.echo(safe(f"{problem.name} {problem.kind}: {problem.text}{f'; {done}' if done else ''}"))
 
 
 @audit.command("show")

@@ -36,7 +36,7 @@ def as_json(
 
 def describe(entry: Entry, evidence: Evidence | None, audit: Audit, shown: Shown | None = None) -> Iterator[str]:
     """Lines for a person; texts are hostile and shown by the caller's escape. `shown` is how the message looks."""
-    yield f"id          {entry.id}  (the sender was told {entry.public_id})"
+    yield f"id          {entry.id}  (in replies and digests {entry.public_id})"
     yield f"state       {entry.state}{f', {entry.copies} copies' if entry.copies > 1 else ''}{_hold(entry)}"
     if entry.targets:
         yield f"released    to {', '.join(entry.targets)}"
@@ -48,6 +48,7 @@ def describe(entry: Entry, evidence: Evidence | None, audit: Audit, shown: Shown
     yield f"author      {entry.header_from}"
     yield f"subject     {entry.subject}"
     yield f"size        {entry.size} bytes, sha256 {entry.sha256}"
+    yield f"queue id    {entry.queue_id or '-'}  (of the MTA, which told the sender that it was accepted)"
     yield f"reason      {entry.code}: {entry.text}"
     yield f"score       {entry.score:.2f}"
     if evidence is not None:

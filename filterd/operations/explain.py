@@ -9,7 +9,7 @@ from typing import Any, Final
 from filterd.mime.header import split
 from filterd.model.custody import Evidence
 from filterd.model.inspection import Inspection, InspectionJob
-from filterd.model.verdict import ScoredSymbol
+from filterd.model.verdict import Action, ScoredSymbol, Verdict
 from filterd.operations.scan_json import auth
 from filterd.operations.turning import turning, words
 from filterd.pipeline.body import Body
@@ -22,6 +22,7 @@ from filterd.score import ScoreRules
 
 REASONS: Final = 12  # features that weighed most with the classifier: what a person reads
 SECONDS: Final = 60.0  # an inspector may take for one message: nobody waits for a reply here
+_REFUSALS: Final = {Action.GREYLIST: "4xx", Action.DEFER: "4xx", Action.REJECT: "5xx"}
 _WIDTH: Final = 14  # columns of the words in front
 
 
@@ -69,6 +70,7 @@ def explain(evidence: Evidence, scale: Scale, shares: Sequence[Share] = ()) -> d
         "reply": None
         if verdict.reply is None
         else f"{verdict.reply.code} {verdict.reply.enhanced} {verdict.reply.text}",
+        "told": _told(verdict, evidence.queue_id),
         "greylist": evidence.state.get(NOTE),
         "came_back": next(came_back(evidence.state), None),
         "thresholds": dict(scale.thresholds),
@@ -92,6 +94,17 @@ def explain(evidence: Evidence, scale: Scale, shares: Sequence[Share] = ()) -> d
         "rules_id": evidence.rule_set,
     }
     return found | {"turning": turning(found)}
+
+
+def _told(verdict: Verdict, queue_id: str) -> str:
+    """What the client has heard: our reply, or the MTA's own, which does not say what becomes of the message."""
+    if verdict.reply is not None:
+        return f"{verdict.reply.code} {verdict.reply.enhanced} {verdict.reply.text}"
+    if verdict.action in _REFUSALS:
+        return f"{_REFUSALS[verdict.action]}, in words that were not recorded"
+    number = f", queue id {queue_id}" if queue_id else ""
+    held = "; not that it is held" if verdict.action is Action.QUARANTINE else ""
+    return f"250, in the MTA's own words{number}{held}"
 
 
 def _author(facts: Inspection | None) -> str:
@@ -192,7 +205,7 @@ def _head(explained: dict[str, Any]) -> Iterator[str]:
         ("score", f"{explained['score']:.2f} of {limits}"),
         *([("greylist", explained["greylist"])] if explained["greylist"] else []),
         *([("came back", explained["came_back"])] if explained["came_back"] else []),
-        *([("reply", explained["reply"])] if explained["reply"] else []),
+        ("sender told", explained["told"]),
     ]
     yield from (f"{name:<{_WIDTH}}{text}" for name, text in rows)
     if not explained["same_configuration"]:

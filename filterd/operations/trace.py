@@ -73,7 +73,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     """One message for a person. Texts are hostile: the caller makes them safe for a terminal."""
     release = found["release"]
     rows = [
-        ("id", f"{found['id']}  (the sender was told {found['public_id']})"),
+        ("id", f"{found['id']}  (in replies and digests {found['public_id']})"),
         ("received", time_of(found)),
         ("became", found["became"]),
         *([("kept", where_held(found["queue_id"]))] if found["state"] == ELSEWHERE else []),

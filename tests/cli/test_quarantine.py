@@ -677,6 +677,32 @@ def test_verify_finds_nothing_wrong(site: Site) -> None:
     assert (done.exit_code, done.stdout) == (0, "all is there\n")
 
 
+@pytest.mark.threat("RES-05", "QUA-11")
+def test_verify_makes_a_lost_ledger_again(site: Site) -> None:
+    """Without --repair it is said and exit 1; with it all is held again, what nobody needs goes, and both have rows."""
+    site.quarantine.close()
+    folder = site.folder / "state" / "quarantine"
+    for path in folder.glob("ledger.sqlite*"):
+        path.unlink()
+    blob = folder / "blobs" / ("0" * 64)[:2] / ("0" * 64)
+    blob.parent.mkdir(mode=0o700)
+    blob.write_bytes(b"of nobody")
+    done = site.run("verify")
+    assert (done.exit_code, done.stdout.count(" unlisted: the ledger does not know it\n")) == (1, 3)
+    assert f"{blob.name} orphan: " in done.stdout
+    assert site.run("verify", "--repair").exit_code == 0
+    assert site.run("verify", "--contents").stdout == "all is there\n"
+    assert [one.id for one in site.quarantine.entries()] == [identifier(number) for number in (2, 1, 0)]
+    rows = [json.loads(line) for line in site.run("audit", "list", "--action", "repair", "--json").stdout.splitlines()]
+    twice = evidence().sha256  # three times the same bytes: one of them is needed
+    assert sorted((row["id"], row["result"]) for row in rows) == [
+        ("", f"orphan {blob.name}: removed"),
+        *[("", f"orphan {twice}: removed")] * 2,
+        *[(identifier(number), "done") for number in range(3)],
+    ]
+    assert {row["actor"] for row in rows} == {actor().name}
+
+
 @pytest.mark.threat("QUA-11")
 def test_every_act_is_in_the_audit(site: Site, tmp_path: Path) -> None:
     """What was done, by whom and from where, in their order; what does not happen is there too."""

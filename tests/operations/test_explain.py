@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from filterd.model.authentication import DmarcOverride, DmarcPolicy, DmarcResult, DmarcStatus
 from filterd.model.custody import Evidence
 from filterd.model.dns import Answer, AnswerStatus, Question, RRType
@@ -51,7 +53,7 @@ def test_the_text_says_all_of_it() -> None:
         "action        quarantine (observed only; would be reject)",
         "reason        score: the score reached 10",
         "score         12.50 of add_header 6, quarantine 10, reject 15",
-        "reply         451 4.7.1 later",
+        "sender told   451 4.7.1 later",
         "  +5.00  SPF_FAIL  The domain says so  (+1 cut by the cap of authentication, quarantine at least)",
         "  spf         fail for a.test (mailfrom)",
         "  dkim        pass for a.test , 2048 bits",
@@ -71,6 +73,23 @@ def test_from_whom_and_about_what() -> None:
     unread = explain(replace(evidence(), inspection=None), SCALE)
     assert (unread["author"], unread["subject"]) == ("", "")
     assert not any(line.startswith(("author", "subject")) for line in lines(unread))
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        (Action.QUARANTINE, "250, in the MTA's own words, queue id 4BxQ; not that it is held"),
+        (Action.ADD_HEADER, "250, in the MTA's own words, queue id 4BxQ"),
+        (Action.REJECT, "5xx, in words that were not recorded"),
+        (Action.DEFER, "4xx, in words that were not recorded"),
+    ],
+)
+def test_what_the_sender_was_told(action: Action, words: str) -> None:
+    """Where the filter said nothing itself: what the MTA says then, or that it is not known."""
+    held = evidence()
+    found = explain(replace(held, verdict=replace(held.verdict, action=action, reply=None)), SCALE)
+    assert (found["reply"], found["told"]) == (None, words)
+    assert f"sender told   {words}" in list(lines(found))
 
 
 def test_what_a_composite_stands_for_is_said() -> None:
