@@ -18,7 +18,7 @@ from filterd.config.secrets import MAX_KEY, read_private, remember
 from filterd.dmarc import Reporter
 from filterd.model.aggregate import DAY
 from filterd.model.dns import Answer, Question
-from filterd.operations.dmarc_mail import SigningError, signer
+from filterd.operations.dmarc_key import Signer, SigningError
 from filterd.operations.dmarc_send import Courier
 from filterd.operations.release import Deliver
 from filterd.quarantine.aggregates import Aggregates
@@ -76,27 +76,17 @@ def open_courier(site: Site) -> Iterator[Courier]:
     """What sends reports, asking the configured name servers. ReportsError, CustodyError."""
     config, wanted = site.config, site.config.dmarc_reports
     reporter = reporter_of(config)
-    if wanted.dkim_key_file is None:
-        raise ReportsError(NO_KEY)
-    try:
-        key = read_private(wanted.dkim_key_file, MAX_KEY)
-        for line in key.decode("ascii", "replace").splitlines():
-            if not line.startswith("-----"):
-                remember(line)  # a line of it, wherever it came from, is shown to nobody
-        sign = signer(key, wanted.dkim_selector, wanted.dkim_domain or wanted.domain)
-    except SecretError as error:
-        raise ReportsError(f"[dmarc_reports] dkim_key_file: {error}") from None
-    except SigningError as error:
-        raise ReportsError(f"[dmarc_reports] dkim_key_file: {wanted.dkim_key_file}: {error}") from None
+    signer = _signer(config)
     configure("error", config.log.format)
     resolving = Resolving(site)
     try:
+        _must_verify(signer, resolving)
         with closing(aggregates_of(config, upkeep=True)) as aggregates:
             yield Courier(
                 aggregates=aggregates,
                 reporter=reporter,
                 ask=_remembering(resolving),
-                sign=sign,
+                sign=signer.sign,
                 deliver=_deliver(config),
                 bounces=wanted.bounces,
                 max_size=wanted.max_size,
@@ -104,6 +94,33 @@ def open_courier(site: Site) -> Iterator[Courier]:
             )
     finally:
         resolving.close()
+
+
+def _signer(config: Config) -> Signer:
+    """What signs. ReportsError where there is no key, or none that may be used."""
+    wanted = config.dmarc_reports
+    if wanted.dkim_key_file is None:
+        raise ReportsError(NO_KEY)
+    try:
+        key = read_private(wanted.dkim_key_file, MAX_KEY)
+        signer = Signer.of(key, wanted.dkim_selector, wanted.dkim_domain or wanted.domain)
+    except SecretError as error:
+        raise ReportsError(f"[dmarc_reports] dkim_key_file: {error}") from None
+    except SigningError as error:
+        raise ReportsError(f"[dmarc_reports] dkim_key_file: {wanted.dkim_key_file}: {error}") from None
+    for line in key.decode("ascii", "replace").splitlines():
+        if not line.startswith("-----") and line not in signer.record:  # a file of a private key begins with the public
+            remember(line)
+    return signer
+
+
+def _must_verify(signer: Signer, resolving: Resolving) -> None:
+    """ReportsError where it is certain that nobody could verify what is signed."""
+    try:
+        (answer,) = resolving.ask((signer.question,))
+        signer.published(answer)
+    except SigningError as error:
+        raise ReportsError(f"[dmarc_reports] dkim_selector: {error}") from None
 
 
 def _remembering(resolving: Resolving) -> Callable[[tuple[Question, ...]], tuple[Answer, ...]]:

@@ -76,6 +76,7 @@ def report(
 def send(
     day: Day = YESTERDAY,
     domain: Annotated[str, typer.Option("--domain", help="On this domain alone.")] = "",
+    nameserver: Annotated[str, typer.Option(help="Ask this resolver, HOST:PORT.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be sent, and where to.")] = False,
     json: JsonOption = False,
     config: ConfigOption = None,
@@ -89,7 +90,7 @@ def send(
 
     Example: filterd dmarc send --day 2026-11-24 --json
     """
-    rules, number = site(config), _day(day)
+    rules, number = site(config, nameserver=nameserver), _day(day)
     only = normalise(domain.removesuffix(".")) if domain else ""
     if only is None:
         raise typer.BadParameter(f"expected a domain such as example.org, got {safe(domain[:100])!r}")

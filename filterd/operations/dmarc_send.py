@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from filterd.dmarc import Consent, Destination, Reported, Reporter, consent, destinations
 from filterd.model.aggregate import DAY
 from filterd.model.dns import Answer, Plan, Question
-from filterd.operations.dmarc_mail import File, Sign, compose, pack
+from filterd.operations.dmarc_mail import File, compose, pack
 from filterd.operations.release import LEASE, Deliver
 from filterd.quarantine import Lease
 from filterd.quarantine.aggregates import Aggregates, DayOf, Fate
@@ -61,7 +61,7 @@ class Courier:
     aggregates: Aggregates
     reporter: Reporter
     ask: Callable[[tuple[Question, ...]], tuple[Answer, ...]]
-    sign: Sign
+    sign: Callable[[bytes], bytes]
     deliver: Deliver
     bounces: str = ""
     max_size: int = 10_000_000

@@ -26,7 +26,7 @@ from filterd.quarantine.aggregate_places import FILE
 from filterd.quarantine.aggregates import Aggregates
 from filterd.quarantine.opening import open_aside
 from tests.support.dnsserver import DnsServer
-from tests.support.signing import RSA_2048, key_record
+from tests.support.signing import RSA_1024, RSA_2048, key_record
 from tests.support.sink import Delivered, Sink
 
 pytestmark = pytest.mark.integration
@@ -38,6 +38,7 @@ ELSEWHERE = "v=DMARC1; p=none; rua=mailto:r@taker.test"
 ZONE = {
     "_dmarc.a.test": {"TXT": OWN},
     "b.test._report._dmarc.taker.test": {"TXT": "v=DMARC1"},
+    "s1._domainkey.mx.test": {"TXT": key_record()},
 }
 ROW = Evaluated("192.0.2.7", "pass", dkim=True, spf=False, header_from="a.test", envelope_to="here.test")
 
@@ -364,6 +365,27 @@ def test_a_key_in_the_form_of_today(site: Site) -> None:
     pkcs8, none = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     site.key.write_bytes(loaded.private_bytes(serialization.Encoding.PEM, pkcs8, none))
     site.count()
+    assert site.send()[0] == 0
+
+
+@pytest.mark.parametrize("record", ["", "v=DKIM1; k=rsa; p=", key_record(RSA_1024), "unrelated"])
+def test_a_key_that_nobody_could_verify(site: Site, record: str) -> None:
+    """Where DNS has certainly another key, or none, nothing is sent; what to publish is told."""
+    site.count()
+    site.dns.set("s1._domainkey.mx.test", "TXT", [record] if record else [])
+    done = site.run("send", "--day", DATE)
+    assert done.exit_code == 1
+    assert "s1._domainkey.mx.test has another key, or none" in done.stderr
+    assert key_record() in done.stderr
+    assert site.sink.messages == []
+    site.dns.set("s1._domainkey.mx.test", "TXT", [key_record(RSA_1024), key_record()])
+    assert site.send()[0] == 0
+
+
+def test_a_key_that_cannot_be_looked_up(site: Site) -> None:
+    """Nobody knows: the report is worth the try."""
+    site.count()
+    site.dns.fault("servfail", "s1._domainkey.mx.test")
     assert site.send()[0] == 0
 
 

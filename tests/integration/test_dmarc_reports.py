@@ -34,6 +34,7 @@ RECORDS = {
     **zone(),
     "_dmarc.aligned.test": {"TXT": "v=DMARC1; p=quarantine; rua=mailto:reports@aligned.test"},
     "_dmarc.strict.test": {"TXT": "v=DMARC1; p=reject; rua=mailto:r@elsewhere.test"},
+    "s1._domainkey.local.test": {"TXT": key_record()},
     "_dmarc.silent.test": {"TXT": "v=DMARC1; p=reject"},
 }
 
