@@ -62,6 +62,10 @@ lock: setup ## pin the newest allowed versions, with hashes
 	  --allow-unsafe --extra dev --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 	  --output-file requirements.lock pyproject.toml
 
+screenshots: test-setup ## draw the pictures of docs/ anew: the desk, the dashboard's panels
+	$(BIN)/python -m tests.desk docs/quarantine-desk.svg
+	$(BIN)/python -m tests.dashboard docs/dashboard.svg
+
 man: setup ## manual pages and shell completion, into build/man and build/share
 	$(BIN)/python -m filterd.cli.manual build
 
@@ -69,4 +73,4 @@ clean: ## remove the environment and caches; var/ (state, held mail) stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find filterd tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup test-setup run demo test check fmt bench bench-peers soak fuzz lock man clean
+.PHONY: help setup test-setup run demo test check fmt bench bench-peers soak fuzz lock screenshots man clean

@@ -3,7 +3,8 @@
 #
 #   deploy/setup.sh run      what the daemon and `make check` need
 #   deploy/setup.sh test     and the servers that the tests start: Postfix, Redis, PostgreSQL, knot, unbound, clamd,
-#                            c-icap; Sendmail, which cannot be installed beside Postfix, unpacked into .venv/sendmail
+#                            c-icap, Prometheus; what checks the unit and the AppArmor profile; Sendmail, which cannot
+#                            be installed beside Postfix, unpacked into .venv/sendmail
 #   deploy/setup.sh bench    and rspamd, bogofilter and policyd-spf, the peers of `make bench-peers`, of the classifier
 #                            and of the policy service
 #
@@ -42,8 +43,8 @@ wanted_packages() {
     esac
     case "$level" in
         run) ;;
-        test) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan m4 iproute2 ;;
-        bench) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan m4 iproute2 rspamd bogofilter postfix-policyd-spf-python ;;
+        test) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan m4 iproute2 prometheus apparmor systemd ;;
+        bench) printf '%s\n' postfix redis-server postgresql knot unbound strace clamav-daemon c-icap libc-icap-mod-virus-scan m4 iproute2 prometheus apparmor systemd rspamd bogofilter postfix-policyd-spf-python ;;
         *) fail "unknown level '$level': run, test or bench" ;;
     esac
 }

@@ -5,6 +5,7 @@ import grp
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from filterd.app.site import Site, load_config, load_site
 from filterd.app.telling import LOCK_FILE, STATUS_FILE, Teller, read_status
 from filterd.app.upkeep import begin_upkeep
 from filterd.checks.registry import ALL
-from filterd.config import DEFAULT_PATH, Config, ConfigError
+from filterd.config import DEFAULT_PATH, Config, ConfigError, Listen
 from filterd.control import Roles
 from filterd.domains import load_suffixes
 from filterd.inspectors import NurseryProcess, start_nursery
@@ -44,7 +45,7 @@ from filterd.supervisor.generation import Plan
 from filterd.supervisor.supervisor import Supervisor
 from filterd.telemetry import Metrics, configure
 from filterd.telemetry.events import Event
-from filterd.telemetry.exposition import MetricsServer, render
+from filterd.telemetry.exposition import MetricsServer, Probe, render, render_fronts
 from filterd.telemetry.pulse import Pulse
 
 LOCK_SECONDS: Final = 1.0
@@ -275,12 +276,16 @@ def _beside(commanded: Commanded, site: Site, metrics: Metrics, pulse: Pulse) ->
         begun.append(Beside("control", lambda: begin_control(config, zones, metrics, pulse, commanded.config)))
         if listen is not None:
             asked = probes(pulse, metrics, config.milter.address)
-            begun.append(Beside("metrics", lambda: MetricsServer(listen, lambda: render(metrics), asked).close))
+            begun.append(Beside("metrics", lambda: _metrics_server(listen, metrics, asked).close))
     except OSError:
         for process in begun:
             process.stop()
         raise
     return tuple(begun)
+
+
+def _metrics_server(listen: Listen, metrics: Metrics, asked: Mapping[str, Probe]) -> MetricsServer:
+    return MetricsServer(listen, lambda: render(metrics), asked, {"/metrics/fronts": lambda: render_fronts(metrics)})
 
 
 def _prepare(config: Config) -> int:

@@ -24,6 +24,9 @@ MAX_REQUEST: Final = 8192  # bytes of a request's head; a scraper sends 300
 REQUEST_SECONDS: Final = 2.0  # for one request, whole: one that drips is cut off
 SOCKET_MODE: Final = 0o660
 BACKLOG: Final = 16
+PREFIX: Final = "filterd_"
+BY_FRONT: Final = "filterd_front_"
+FRONT: Final = "front"  # the label: a row, which the front after it takes over, counts and all
 _log = structlog.get_logger()
 
 
@@ -32,32 +35,59 @@ class _Totals(Collector):
         self._metrics = metrics
 
     def collect(self) -> Iterable[Metric]:
-        totals = self._metrics.totals()
-        return [_family(family, totals, self._metrics.layout.cells) for family in self._metrics.layout.families]
+        rows = {"": self._metrics.totals()}
+        return [_family(family, rows, self._metrics.layout.cells) for family in self._metrics.layout.families]
 
 
-def _family(family: Family, totals: list[float], cells: dict[tuple[str, ...], int]) -> Metric:
-    names = [name for name, _ in family.labels]
+class _ByFront(Collector):
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        rows = {str(row): values for row, values in self._metrics.rows().items()}
+        return [_family(family, rows, self._metrics.layout.cells) for family in self._metrics.layout.families]
+
+
+def _family(family: Family, rows: Mapping[str, list[float]], cells: dict[tuple[str, ...], int]) -> Metric:
+    """One metric of some rows: by front, under a name of its own, or of the one row that has no name."""
+    apart = "" not in rows
+    name = family.name.replace(PREFIX, BY_FRONT, 1) if apart else family.name
+    labels = [*([FRONT] if apart else []), *[label for label, _ in family.labels]]
     if family.kind == "histogram":
-        start = cells[(family.name,)]
+        return _histogram(HistogramMetricFamily(name, family.help, labels=labels), rows, cells[(family.name,)])
+    kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+    metric = kind(name, family.help, labels=labels)
+    for row, values in rows.items():
+        for combination in combinations(family):
+            value = values[cells[(family.name, *combination)]]
+            if value or not apart:  # of fronts, what is 0 is left out: most of so many are
+                metric.add_metric([*([row] if apart else []), *combination], value)
+    return metric
+
+
+def _histogram(metric: HistogramMetricFamily, rows: Mapping[str, list[float]], start: int) -> Metric:
+    for row, values in rows.items():
         bounds, running = [], 0.0
-        for bound, count in zip([*map(str, BUCKETS), "+Inf"], totals[start:], strict=False):
+        for bound, count in zip([*map(str, BUCKETS), "+Inf"], values[start:], strict=False):
             running += count
             bounds.append((bound, running))
-        histogram = HistogramMetricFamily(family.name, family.help)
-        histogram.add_metric([], bounds, totals[start + len(BUCKETS) + 1])
-        return histogram
-    kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
-    metric = kind(family.name, family.help, labels=names)
-    for values in combinations(family):
-        metric.add_metric(list(values), totals[cells[(family.name, *values)]])
+        metric.add_metric([row] if row else [], bounds, values[start + len(BUCKETS) + 1])
     return metric
 
 
 def render(metrics: Metrics) -> bytes:
-    """All metrics in the Prometheus text format."""
+    """All metrics in the Prometheus text format, of all processes together."""
+    return _page(_Totals(metrics))
+
+
+def render_fronts(metrics: Metrics) -> bytes:
+    """The same by front, each under a name of its own, so that nothing is summed twice where both are scraped."""
+    return _page(_ByFront(metrics))
+
+
+def _page(collector: Collector) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Totals(metrics))
+    registry.register(collector)
     return generate_latest(registry)
 
 
@@ -68,13 +98,19 @@ Probe = Callable[[], str]
 class MetricsServer:
     """Answers GET /metrics, one request at a time, each bounded in size and time. `close` ends it."""
 
-    def __init__(self, listen: Listen, page: Callable[[], bytes], probes: Mapping[str, Probe] | None = None) -> None:
+    def __init__(
+        self,
+        listen: Listen,
+        page: Callable[[], bytes],
+        probes: Mapping[str, Probe] | None = None,
+        pages: Mapping[str, Callable[[], bytes]] | None = None,
+    ) -> None:
         """Bind at once (OSError where that fails) and serve from a daemon thread.
 
-        `probes` are further paths: 200 where all is well, 503 with what is not.
+        `pages` are further ones by path; so are `probes`: 200 where all is well, 503 with what is not.
         """
         self._listen = listen
-        self._page = page
+        self._pages = {"/metrics": page, "/": page, **(pages or {})}
         self._probes = dict(probes or {})
         self._socket = _bind(listen)
         self._closing = False
@@ -108,27 +144,28 @@ class MetricsServer:
                 continue
             with connection:
                 try:
-                    _answer(connection, self._page, self._probes)
+                    _answer(connection, self._pages, self._probes)
                 except OSError:
                     continue  # the client went away
                 except Exception:  # noqa: BLE001  # the border of this thread: one failed page must not end it
                     _log.error(Event.METRICS_FAILED, exc_info=True)
 
 
-def _answer(connection: socket.socket, page: Callable[[], bytes], probes: Mapping[str, Probe]) -> None:
+def _answer(connection: socket.socket, pages: Mapping[str, Callable[[], bytes]], probes: Mapping[str, Probe]) -> None:
     head = _head(connection)
     line = head.split(b"\r\n", 1)[0].split(b" ")
+    path = line[1].split(b"?", 1)[0].decode("ascii", "replace") if len(line) > 1 else ""
     if len(line) != 3 or not line[2].startswith(b"HTTP/1."):  # noqa: PLR2004  # method, target, version
         status, body = "400 Bad Request", b"bad request\n"
     elif line[0] not in {b"GET", b"HEAD"}:
         status, body = "405 Method Not Allowed", b"GET only\n"
-    elif (probe := probes.get(line[1].split(b"?", 1)[0].decode("ascii", "replace"))) is not None:
+    elif (probe := probes.get(path)) is not None:
         wrong = probe()
         status, body = "503 Service Unavailable" if wrong else "200 OK", (wrong or "ok").encode() + b"\n"
-    elif line[1].split(b"?", 1)[0] not in {b"/metrics", b"/"}:
-        status, body = "404 Not Found", b"try /metrics\n"
-    else:
+    elif (page := pages.get(path)) is not None:
         status, body = "200 OK", page()
+    else:
+        status, body = "404 Not Found", b"try /metrics\n"
     kind = "text/plain; version=0.0.4; charset=utf-8"
     answer = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     connection.settimeout(REQUEST_SECONDS)

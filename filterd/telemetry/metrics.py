@@ -60,6 +60,12 @@ class Metrics:
         """The writer of the last row, which no front claims."""
         return self.front(self._rows - 1)
 
+    def rows(self) -> dict[int, list[float]]:
+        """The rows of fronts that have counted anything, by number."""
+        width, cells = self.layout.width, list(self._cells)
+        found = {row: cells[row * width : (row + 1) * width] for row in range(self._rows - 1)}
+        return {row: values for row, values in found.items() if any(values)}
+
     def value(self, row: int, name: str) -> float:
         """One process's gauge or counter without labels."""
         return self._cells[(row % self._rows) * self.layout.width + self.layout.cells[(name,)]]

@@ -18,7 +18,7 @@ from filterd.config.fields import Section
 from filterd.config.reference import model_of
 from filterd.config.root import shipped_rules
 from tests.milter.wire import greeted, internet, judged, mail
-from tests.support.daemon import Filterd
+from tests.support.daemon import Filterd, Settings
 from tests.support.dnsserver import DnsServer
 from tests.support.process import free_port, open_folder, wait_until
 from tests.support.redis import RedisServer, redis_server
@@ -172,7 +172,7 @@ def test_every_secret_of_the_configuration_has_a_canary() -> None:
 def test_a_daemon_and_its_commands_show_no_secret(planted: Planted, dns: DnsServer, redis: RedisServer) -> None:
     """Redis refuses, the paid list answers, mail is held: neither output, log, page, process nor file has one."""
     folder = planted.folder
-    settings = {
+    settings: Settings = {
         "milter": {"workers": 1},
         "dns": {"nameservers": [f"127.0.0.1:{dns.port}"]},
         "redis": {"url": redis.url, "password_file": str(planted.file("redis.password_file"))},
@@ -214,7 +214,7 @@ def test_a_daemon_and_its_commands_show_no_secret(planted: Planted, dns: DnsServ
 def test_a_ledger_and_a_store_that_refuse_show_no_secret(planted: Planted, dns: DnsServer) -> None:
     """PostgreSQL and S3 that nobody answers at: what was to be held is deferred, commands fail and say why."""
     nobody = free_port()
-    settings = {
+    settings: Settings = {
         "milter": {"workers": 1},
         "dns": {"nameservers": [f"127.0.0.1:{dns.port}"]},
         "quarantine": {
