@@ -4,7 +4,7 @@ import asyncio
 import time
 from asyncio import AbstractEventLoop
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 import structlog
@@ -113,6 +113,11 @@ class Lookups:
         """
         self._most = most
         self._extra = seconds
+
+    def still(self, answers: Iterable[tuple[Question, Answer]]) -> bool:
+        """Whether the cache gives the very same answers now. Asks and records nothing; any thread."""
+        peek = self._peek
+        return all(peek(question) is answer for question, answer in answers)
 
     def cancel(self) -> None:
         """Drop what is outstanding: no plan goes on and no `done` is called that has not begun. Any thread."""

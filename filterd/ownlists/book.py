@@ -6,6 +6,7 @@ it. Of an allow and a block entry with the same name the block entry does.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Final, TypeAlias
 
@@ -14,6 +15,7 @@ from filterd.ownlists.claims import Claims
 from filterd.ownlists.entries import Entry, Kind, Which, address_form
 
 _ADDRESS: Final = 1_000  # how narrow an address is: narrower than any domain, which has 127 labels at most
+_parsed: Final = lru_cache(maxsize=1_024)(ip_address)  # every recipient of a message is asked about with its client
 
 Candidate: TypeAlias = tuple[int, bool, Entry]  # how narrow, whether it blocks
 
@@ -63,7 +65,7 @@ class Book:
         """The entry that counts for a client's (normalised) address; an empty one has none."""
         if not address or not self._networks:
             return None
-        parsed = ip_address(address)
+        parsed = _parsed(address)
         found: list[Candidate] = []
         for (version, length), networks in self._networks.items():
             if version == parsed.version:

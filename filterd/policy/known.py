@@ -12,11 +12,10 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from operator import is_
 from typing import Final, TypeAlias
 
 from filterd.dns.lookups import Lookups
-from filterd.model.dns import Answer, Plan, Question, RRType
+from filterd.model.dns import Answer, Question, RRType
 from filterd.model.report import Outcome
 from filterd.pipeline.early import EarlyCase
 from filterd.policy.messages import Asking
@@ -34,8 +33,7 @@ class _Found:
     """One case, and the answers it was made of; `until` in monotonic seconds."""
 
     case: EarlyCase
-    questions: tuple[Question, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[tuple[Question, Answer], ...]
     until: float
 
 
@@ -59,7 +57,7 @@ class Known:
             found = self._found.get(who)
         if found is None:
             return None
-        if found.until > now and _holds(found, lookups()):
+        if found.until > now and lookups().still(found.answers):
             return found.case
         del self._found[who]
         return None
@@ -71,7 +69,7 @@ class Known:
             return
         who = _who(asking, asking.sender if _personal(answers) else "")
         self._found.pop(who, None)
-        self._found[who] = _Found(case, tuple(answers), tuple(answers.values()), now + SECONDS)
+        self._found[who] = _Found(case, tuple(answers.items()), now + SECONDS)
         while len(self._found) > MOST or next(iter(self._found.values())).until <= now:
             self._found.popitem(last=False)
 
@@ -91,16 +89,3 @@ def _personal(answers: Mapping[Question, Answer]) -> bool:
         if question.rtype is RRType.TXT
         for record in answer.records
     )
-
-
-def _holds(found: _Found, lookups: Lookups) -> bool:
-    """Whether the cache gives the very same answers; what is not there any more is asked for, and not waited for."""
-    told: list[bool] = []
-    lookups.run([(_again(found), told.append)])
-    lookups.cancel()
-    return told == [True]
-
-
-def _again(found: _Found) -> Plan[bool]:
-    answers = yield found.questions
-    return all(map(is_, answers, found.answers))

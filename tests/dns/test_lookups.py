@@ -109,6 +109,18 @@ def test_cached_answers_carry_a_plan_to_its_end_in_the_calling_thread(thread: Lo
     assert lookups.answers == {A: good(A), B: good(B)}
 
 
+def test_answers_are_still_the_same_or_not(thread: LoopThread) -> None:
+    """The very same objects: an equal answer that came later is another one. Nobody is asked."""
+    cache, stub = AnswerCache(), SlowStub()
+    lookups = Lookups(CachingResolver(stub, cache), thread.loop)
+    answers = [(question, cache.settle(good(question))) for question in (A, B)]
+    assert lookups.still(answers)
+    cache.settle(good(B))
+    assert not lookups.still(answers)
+    assert not lookups.still([(C, good(C))])
+    assert (stub.asked, lookups.answers) == ([], {})
+
+
 def test_a_miss_goes_on_in_the_loop(thread: LoopThread) -> None:
     """From the first miss on, the plan and its `done` run in the loop's thread."""
     stub, results = SlowStub(), Results()
