@@ -13,7 +13,7 @@ from filterd.config.listen import Listen
 from filterd.operations import doctor_postfix, doctor_sendmail
 from filterd.operations.doctor import Diagnosis
 from filterd.operations.doctor_mta import Ours, Reader
-from filterd.operations.doctor_release import check_client, check_keys, check_postfix
+from filterd.operations.doctor_release import check_client, check_keys, check_marks, check_postfix
 from filterd.operations.doctor_sendmail_cf import MAIN, read_file
 from filterd.operations.postconf import Ask, PostconfError, postconf, read_postfix
 from filterd.pipeline.trust import TrustPolicy
@@ -22,8 +22,10 @@ from filterd.pipeline.trust import TrustPolicy
 def release_findings(config: Config, ask: Ask | None = None) -> Iterator[Diagnosis]:
     """Keys and client of tokens, where these are in use; then this host's Postfix, which `ask` is in the place of."""
     tokens, policies = uses_tokens(config), bool(config.policies)
+    keys = keys_of(config)
+    if not tokens and keys.path.exists():
+        yield from check_marks(keys, config.state_directory)
     if tokens:
-        keys = keys_of(config)
         yield check_keys(keys, config.state_directory)
         trust = TrustPolicy(config.trust.networks, config.trust.relays)
         for listener in _with_tokens(config):

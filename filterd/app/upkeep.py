@@ -20,7 +20,7 @@ from filterd.operations.retention import ALL, DAY
 from filterd.operations.teaching import owed, teach
 from filterd.operations.upkeep import Done, retry, sweep
 from filterd.quarantine import Quarantine, State
-from filterd.quarantine.changes import DAEMON
+from filterd.quarantine.changes import DAEMON, without_addresses
 from filterd.telemetry import Event
 from filterd.telemetry.metrics import FrontMetrics
 
@@ -47,7 +47,7 @@ def begin_upkeep(config: Config, quarantine: Quarantine, row: FrontMetrics) -> C
         while not closing.wait(ROUND):
             try:
                 done = retry(releaser)
-                tell(done)
+                tell(done, whole=config.log.addresses == "full")
                 learn_owed(config, quarantine, done)
                 tell_digests(post)
                 quarantine.index()
@@ -100,10 +100,11 @@ def learn_owed(config: Config, quarantine: Quarantine, done: Done) -> None:
         _log.error(Event.UPKEEP_FAILED, cause=f"not learnt: {error}")
 
 
-def tell(done: Done) -> None:
-    """Log what was done."""
+def tell(done: Done, *, whole: bool = True) -> None:
+    """Log what was done; without `whole` no address that the MTA has named."""
     for released in done.released:
         if released.state is not State.RELEASING:
-            _log.info(Event.RELEASE_ENDED, id=released.id, state=released.state, answer=released.text)
+            answer = released.text if whole else without_addresses(released.text)
+            _log.info(Event.RELEASE_ENDED, id=released.id, state=released.state, answer=answer)
     if done.expired or done.removed:
         _log.info(Event.UPKEEP_DONE, expired=done.expired, removed=done.removed)

@@ -95,7 +95,9 @@ def release(
                 wish(quarantine, one.id, actor())  # before: should this end in between, the audit has it
             done.append(releaser.release(one.id, actor(), to=tuple(to or ()), again=again))
         _tell(done, json=json)
-        lessons = taught(settings, quarantine, "ham", [one.id for one in done if one.done] if learn else [])
+        lessons = taught(
+            settings, quarantine, "ham", [one.id for one in done if one.state is State.DELIVERED] if learn else []
+        )
     tell_lessons("ham", lessons, json=json)
     if not all(one.done for one in done) or any(one.problem for one in lessons.values()):
         raise typer.Exit(1)

@@ -38,6 +38,14 @@ def check_keys(keys: Keys, folder: Path) -> Diagnosis:
     return Diagnosis(Level.OK, subject, f"are private; key {name} signs")
 
 
+def check_marks(keys: Keys, folder: Path) -> Iterator[Diagnosis]:
+    """The same file where only marks need it, without which mail is released as well; no word where all is well."""
+    found = check_keys(keys, folder)
+    if found.level is not Level.OK:
+        text = f"{found.text}: what aliases bring back after its release is held again"
+        yield Diagnosis(Level.WARNING, f"keys of release marks {keys.path}", text, found.remedy)
+
+
 def check_client(address: str, *, ours: bool) -> Diagnosis:
     """What is given back with a token must come from a client that is no stranger; `address` is where we come from."""
     subject = "client of releases"

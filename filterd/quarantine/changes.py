@@ -64,6 +64,11 @@ class Waiting:
     code: str
 
 
+def without_addresses(text: str) -> str:
+    """What an MTA said, with a word for each address."""
+    return ADDRESS.sub("(an address)", text)
+
+
 def append(connection: Connection, *rows: AuditRow) -> None:
     """Put rows at the end of the chain."""
     seq, end = connection.execute("SELECT seq, link FROM head").fetchone()
@@ -214,8 +219,8 @@ def end_attempt(connection: Connection, act: Act, lease: Lease, attempt: Attempt
         " outcome = ? WHERE id = ? AND state = 'releasing' AND lease = ?",
         (attempt.to, act.now, attempt.to, attempt.due, attempt.outcome, act.id, lease.token),
     ).rowcount
-    said = ADDRESS.sub("(an address)", attempt.outcome)  # the audit outlives what is purged by address
-    result = f"{'later' if attempt.to is State.RELEASING else attempt.to}: {said}"
+    # The audit outlives what is purged by address.
+    result = f"{'later' if attempt.to is State.RELEASING else attempt.to}: {without_addresses(attempt.outcome)}"
     append(connection, act.row("release", result if changed else f"too late, {result}"))
     return bool(changed)
 

@@ -283,6 +283,19 @@ def test_what_is_looked_at(tmp_path: Path, text: str, about: list[str]) -> None:
 
 
 @pytest.mark.integration
+def test_keys_that_only_mark(tmp_path: Path) -> None:
+    """Where mail is given back by a listener a file that nobody can use is a warning; of a good one nothing is said."""
+    keys = Keys(tmp_path / "release.key")
+    keys.make()
+    found = config(tmp_path, "")
+    assert subjects(list(release_findings(found, asked()))) == ["Postfix 127.0.0.1:10026"]
+    keys.path.chmod(0o644)
+    first = next(release_findings(found, asked()))
+    assert (first.level, first.subject) == (Level.WARNING, f"keys of release marks {keys.path}")
+    assert first.text.endswith("what aliases bring back after its release is held again")
+
+
+@pytest.mark.integration
 def test_a_stranger_to_itself(tmp_path: Path) -> None:
     """Tokens that come from an address outside [trust] are found before anybody releases with them."""
     text = '[trust]\nnetworks = ["10.0.0.0/8"]\n[quarantine]\nrelease_by = "token"\nrelease = "inet:25@127.0.0.1"\n'

@@ -222,6 +222,7 @@ def test_tokens(site: Site) -> None:
     """The milter uses a token once, sees none, and takes none back; the upkeep forgets the old ones alone."""
     milter = site.as_("mx_milter")
     assert [milter.redeemed.redeem(nonce, 50.0) for nonce in ("a", "b", "a")] == [True, True, False]
+    assert [milter.redeemed.redeem_all(nonces, 50.0) for nonces in (("c", "b"), ("c", "d"))] == [False, True]
     assert site.refuses("mx_milter", "SELECT nonce FROM tokens")
     assert site.refuses("mx_milter", "DELETE FROM tokens")
     assert site.refuses("mx_milter", "UPDATE tokens SET nonce = 'c'")
@@ -229,7 +230,7 @@ def test_tokens(site: Site) -> None:
     with pytest.raises(CustodyError, match="permission denied"):
         site.as_("mx_reviewer").redeemed.redeem("c", 50.0)
     upkeep = site.as_("mx_upkeep")
-    assert (upkeep.redeemed.forget(50.0), upkeep.redeemed.forget(51.0)) == (0, 2)
+    assert (upkeep.redeemed.forget(50.0), upkeep.redeemed.forget(51.0)) == (0, 4)
     assert site.refuses("mx_upkeep", "INSERT INTO tokens VALUES ('a', 9)")
 
 
