@@ -69,6 +69,15 @@ screenshots: test-setup ## draw the pictures of docs/ anew: the desk, the dashbo
 man: setup ## manual pages and shell completion, into build/man and build/share
 	$(BIN)/python -m filterd.cli.manual build
 
+dist: setup ## wheel, source archive and SBOM into dist/, the same bytes each time
+	$(BIN)/python -m deploy.package.dist
+
+deb: setup ## a Debian package with its own Python packages, into dist/
+	$(BIN)/python -m deploy.package.deb
+
+audit: ## known holes in what the lock pins; asks the network (pipx install pip-audit)
+	pip-audit --require-hashes --disable-pip -r requirements.lock
+
 clean: ## remove the environment and caches; var/ (state, held mail) stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find filterd tests -name __pycache__ -type d -prune -exec rm -rf {} +
