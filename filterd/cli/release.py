@@ -185,7 +185,9 @@ def sure(what: str, entries: Sequence[Entry], *, yes: bool) -> bool:
 
 
 def show_chosen(entries: Sequence[Entry], *, json: bool) -> None:
-    """Show what was found."""
+    """Show what was found; that it is nothing is said where no script reads it."""
+    if not entries:
+        typer.echo("nothing is found", err=True)
     if json:
         for one in entries:
             print_json(as_json(one))

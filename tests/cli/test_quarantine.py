@@ -769,6 +769,14 @@ def test_a_dry_run_for_scripts(site: Site, command: str) -> None:
     assert done.stdout == site.run("list", "--from", "anna", "--json").stdout != ""
 
 
+@pytest.mark.parametrize("command", ["release", "delete"])
+def test_nothing_is_found(site: Site, command: str) -> None:
+    """Silence would leave it open whether anything was done; a script's output has no more lines than objects."""
+    for more in ((), ("--dry-run",), ("--json",)):
+        done = site.run(command, "--rule", "NOPE", *more)
+        assert (done.exit_code, done.stdout, done.stderr) == (0, "", "nothing is found\n")
+
+
 def test_release_dry_run(site: Site) -> None:
     """A dry run shows what would go, and nothing goes."""
     done = site.run("release", "--from", "anna", "--dry-run")
