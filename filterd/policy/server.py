@@ -33,7 +33,7 @@ class PolicyServer:
     @property
     def busy(self) -> int:
         """How many connections are there: once retired, each has a request at work."""
-        return len(self._connections) + len(self._opening)
+        return len(self._connections)
 
     def start(self) -> None:
         """Accept from now on."""
@@ -75,15 +75,15 @@ class PolicyServer:
             self._loop.call_later(PAUSE, self._accept_more)
             return
         accepted.setblocking(False)
-        task = self._loop.create_task(self._open(accepted))
+        connection = Connection(self._service, self._loop, self._gone)
+        self._connections.add(connection)  # at once, so that it counts, and counts once
+        task = self._loop.create_task(self._open(connection, accepted))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
         self._accept_none()
         self._loop.call_later(min(YIELD * self.busy, MAX_YIELD), self._accept_more)
 
-    async def _open(self, accepted: socket.socket) -> None:
-        connection = Connection(self._service, self._loop, self._gone)
-        self._connections.add(connection)
+    async def _open(self, connection: Connection, accepted: socket.socket) -> None:
         try:
             await self._loop.connect_accepted_socket(lambda: connection, accepted)
         except OSError:

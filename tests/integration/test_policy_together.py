@@ -209,6 +209,20 @@ def test_reload_under_load() -> None:
         assert stack.count("filterd_policy_failures") == 0
 
 
+# --- stress
+
+
+@pytest.mark.threat("POL-09")
+def test_postfix_under_stress() -> None:
+    """With `stress = yes` nobody new is greylisted; what is refused for good still is."""
+    settings: Settings = {**SETTINGS, "milter": {"workers": 1}, "early": {"reject": ["SPF_FAIL"]}}
+    main = {"smtpd_recipient_restrictions": "{policy}", "smtpd_milters": "", "stress": "yes"}
+    with PolicyStack(settings, records=records(), restrictions=main) as stack:
+        assert stack.rcpt("new@local.test", STRANGER, "bob@soft.test").code == 250
+        assert stack.count("filterd_greylist", result="spared") == 1
+        assert stack.rcpt("never@local.test", *FAILING).code == 550
+
+
 # --- Redis
 
 
