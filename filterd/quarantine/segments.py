@@ -39,6 +39,7 @@ AHEAD: Final = 1 << 20  # bytes of zeros written at once: of some forty messages
 CHUNK: Final = 1 << 20  # bytes read at once
 ATTEMPTS: Final = 2  # whole writes: after a failed fsync the kernel may have dropped the pages and call them clean
 
+_ZEROS: Final = bytes(16 * BLOCK)
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MARK: Final = b"filterd segment 1\n"
 _TOKEN: Final = 16  # bytes
@@ -146,17 +147,17 @@ class Segments:
 
     def _write_behind(self, data: bytes) -> None:
         """Write them at the segment's end; where the zeros there are used up, with new ones behind them."""
+        write_all(self._descriptor, data, self._end)
         end = self._end + len(data)
         if end <= self._zeroed:
-            write_all(self._descriptor, data, self._end)
             return
         try:
-            write_all(self._descriptor, data + bytes(AHEAD), self._end)
+            for start in range(end, end + AHEAD, len(_ZEROS)):
+                write_all(self._descriptor, _ZEROS, start)
         except OSError as error:
             if error.errno not in _FULL:
                 raise
-            os.ftruncate(self._descriptor, self._end)
-            write_all(self._descriptor, data, self._end)
+            os.ftruncate(self._descriptor, end)
         else:
             self._zeroed = end + AHEAD
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from filterd.quarantine import segments as module
-from filterd.quarantine.segments import BLOCK, CHUNK, SECTOR, Kind, Record, Segments, Slot, has_gaps
+from filterd.quarantine.segments import BLOCK, SECTOR, Kind, Record, Segments, Slot, has_gaps
 
 DATA = (b"first " * 1_500, b"", b"third " * 10)
 
@@ -183,8 +183,8 @@ def test_no_room_for_zeros(segments: Segments, folder: Path, monkeypatch: pytest
     """Where a disk has room for a message and not for zeros behind it, the message is written."""
 
     def write_all(descriptor: int, data: bytes, offset: int) -> None:
-        os.pwrite(descriptor, data[:CHUNK], offset)
-        if len(data) > CHUNK:
+        os.pwrite(descriptor, data, offset)
+        if data and not any(data):
             raise OSError(errno.ENOSPC, "told to fail")
 
     monkeypatch.setattr(module, "write_all", write_all)
