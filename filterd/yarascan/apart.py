@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -20,7 +21,8 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGPROF)
 
 def confine() -> None:
     """In the child: no handlers of our parent, no rights of root, behind mail, bounded memory, no core file."""
-    os.nice(NICE)
+    with suppress(PermissionError):  # a unit may forbid all that changes priorities: rules are compiled all the same
+        os.nice(NICE)
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     if os.geteuid() == 0:
