@@ -40,7 +40,8 @@ def test_nothing_in_it_gives_a_right_that_the_unit_takes() -> None:
         f"network {family} {kind}," for family in ("inet", "inet6") for kind in ("stream", "dgram")
     }
     executed = [rule for rule in rules if re.search(r"\s[rwmkl]*[pPcCuUi]?x,$", rule) and not rule.startswith("deny")]
-    assert {rule.split()[0] for rule in executed} == {
+    # The abstraction of names says x of the name cache's tables, which are mapped: they are no programs.
+    assert {rule.split()[0] for rule in executed if "/nscd/" not in rule} == {
         "/opt/filterd/.venv/bin/filterd",
         "/opt/filterd/.venv/bin/python{,3,3.[0-9]*}",
         "/usr/bin/python3{,.[0-9]*}",
