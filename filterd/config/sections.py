@@ -111,7 +111,11 @@ class Dns(Section):
 class Redis(Section):
     """The shared cache and state. Without `url` both live in this machine: memory, and SQLite under `[paths] state`."""
 
-    url: str = key("", "unix:///path, redis://host:port/db or rediss://host:port/db (TLS); empty: no Redis.")
+    url: str = key(
+        "",
+        "unix:///path, redis://host:port/db or rediss://host:port/db (TLS); redis+sentinel://HOST:PORT,HOST:PORT/NAME"
+        " asks these Sentinels where the master of that name is; empty: no Redis.",
+    )
     password_file: Path | None = key(
         None,
         "File whose first line is the password; others must not be able to read it. A password in `url` is refused.",
@@ -123,8 +127,10 @@ class Redis(Section):
         if not value:
             return value
         parts = urlsplit(value)
-        if parts.scheme not in {"unix", "redis", "rediss"}:
+        if parts.scheme not in {"unix", "redis", "rediss", "redis+sentinel"}:
             raise ValueError("expected unix:///path, redis://host:port/db or rediss://host:port/db")
+        if parts.scheme == "redis+sentinel" and not (parts.netloc and parts.path.strip("/")):
+            raise ValueError("expected redis+sentinel://HOST:PORT,HOST:PORT/NAME, the name that Sentinel watches")
         if parts.password or "password=" in parts.query:
             raise ValueError("expected no password here: put it into a file and name that as password_file")
         return value

@@ -17,12 +17,15 @@ from urllib.parse import urlsplit
 
 import hiredis
 from redis import RedisError
+from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection, ConnectionPool, parse_url
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from filterd.store.guarded import GuardedStore
-from filterd.store.redis import PREFIX, TIMEOUT, RedisStore
+from filterd.store.redis import PREFIX, SENTINEL, TIMEOUT, RedisStore, options_of
 from filterd.store.writes import BatchStore
 
 GRACE: Final = 0.001  # seconds; a busy loop runs its timers before it reads, so it must come round once more
@@ -40,12 +43,12 @@ class RedisReads:
     """Made, used and closed in the loop's thread; `start` connects. Nothing here raises or waits."""
 
     def __init__(self, url: str, loop: AbstractEventLoop, *, timeout: float = TIMEOUT) -> None:
-        """`url` as RedisStore takes it, Sentinel excepted. ValueError where it cannot be one."""
+        """`url` as RedisStore takes it. ValueError where it cannot be one."""
         self._options: dict[str, Any] = {
             "socket_timeout": timeout,
             "socket_connect_timeout": timeout,
             "driver_info": None,
-            **parse_url(url),
+            **(options_of(url) if urlsplit(url).scheme == SENTINEL else parse_url(url)),
             "protocol": 2,
             "retry": Retry(NoBackoff(), 0),
             "decode_responses": False,
@@ -54,6 +57,7 @@ class RedisReads:
         self._loop = loop
         self._line: _Line | None = None
         self._task: asyncio.Task[None] | None = None
+        self._asked: Sequence[Redis] = ()  # Sentinels
         self.failures = 0  # connections that were not got or that were given up
         self.last_error = ""
 
@@ -87,7 +91,7 @@ class RedisReads:
 
     async def _keep(self) -> None:
         """Have a connection as far as there is one to be had."""
-        pool = ConnectionPool(**self._options)
+        pool, self._asked = _pool(dict(self._options))
         while True:
             used = False
             try:
@@ -111,10 +115,15 @@ class RedisReads:
 
     async def _open(self, connection: AbstractConnection) -> "_Line":
         """Connect, see that it answers, and take the connection over."""
-        async with asyncio.timeout(2 * self._timeout):
-            await connection.connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-            await connection.send_command("PING", check_health=False)
-            await connection.read_response()
+        try:
+            async with asyncio.timeout(2 * self._timeout):
+                await connection.connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+                await connection.send_command("PING", check_health=False)
+                await connection.read_response()
+        finally:
+            for sentinel in self._asked:  # until the connection is lost there is nothing to ask
+                with suppress(RedisError, OSError):
+                    await sentinel.connection_pool.disconnect()
         writer = connection._writer  # noqa: SLF001  # there is no public way below its one command at a time
         if writer is None:
             raise EOFError("closed at once")
@@ -206,9 +215,20 @@ def _values(reply: object, count: int) -> Values:
     return [value if isinstance(value, bytes) else None for value in reply]
 
 
+def _pool(options: dict[str, Any]) -> tuple[ConnectionPool, Sequence[Redis]]:
+    """What makes connections: to the server that is named, or to whichever these Sentinels call the master then."""
+    nodes = options.pop("sentinels", None)
+    if nodes is None:
+        return ConnectionPool(**options), ()
+    asking = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "protocol", "driver_info")}
+    sentinel = Sentinel(nodes, sentinel_kwargs={**asking, "retry": AsyncRetry(NoBackoff(), 0)})  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    pool = SentinelConnectionPool(options.pop("service"), sentinel, **options)  # type: ignore[no-untyped-call]  # as above
+    return pool, sentinel.sentinels
+
+
 def open_reads(store: BatchStore, loop: AbstractEventLoop) -> RedisReads | None:
-    """The reads that go to the same Redis as this store; None where it is none, or is found through Sentinel."""
+    """The reads that go to the same Redis as this store; None where it is none."""
     backend = store.backend if isinstance(store, GuardedStore) else store
-    if not isinstance(backend, RedisStore) or urlsplit(backend.url).scheme == "redis+sentinel":
+    if not isinstance(backend, RedisStore):
         return None
     return RedisReads(backend.url, loop)

@@ -26,7 +26,8 @@ from filterd.store.writes import Add, Put, Remember, Write
 PREFIX: Final = b"filterd:"
 TIMEOUT: Final = 0.15  # seconds for connecting and for each answer
 MAX_CONNECTIONS: Final = 64  # per process; where more calls than that hang at once, the next fails at once
-SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel")
+SENTINEL: Final = "redis+sentinel"
+SCHEMES: Final = ("redis", "rediss", "unix", SENTINEL)
 
 Command = tuple[bytes | int, ...]
 
@@ -57,7 +58,7 @@ class RedisStore:
             "socket_connect_timeout": timeout,
             "max_connections": MAX_CONNECTIONS,
             "driver_info": None,  # saves two round trips per connection
-            **_options(url),
+            **options_of(url),
             "protocol": 2,  # no HELLO: a fresh connection without a password answers its first command at once
             "retry": Retry(NoBackoff(), 0),
             "decode_responses": False,
@@ -161,9 +162,10 @@ def _command(write: Write) -> Command:
             return (b"EVAL", _REMEMBER, 1, _name(key), encoded(member), max(ttl, 1), most)
 
 
-def _options(url: str) -> dict[str, Any]:
+def options_of(url: str) -> dict[str, Any]:
+    """What a URL says, as redis-py takes it; `sentinels` and `service` beside where Sentinel knows the server."""
     parts = urlsplit(url)
-    if parts.scheme == "redis+sentinel":
+    if parts.scheme == SENTINEL:
         return _sentinel_options(parts)
     return dict(parse_url(url))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
 
