@@ -148,8 +148,9 @@ def test_an_alias_of_an_alias(site: Site) -> None:
         assert copy.count(FIELD.encode() + b": ") == 1
         codes = [site.codes(one)[count:] for one, count in zip(("box@local.test", "hop@mid.test"), before, strict=True)]
         assert codes == [["returned"], ["returned"] * (hops - 1)]
-    with site.releaser() as (quarantine, _):
-        assert quarantine.entries(EntryFilter(recipient="box@local.test")) == []
+        with site.releaser() as (quarantine, _):
+            again = [one.subject for one in quarantine.entries(EntryFilter(recipient="box@local.test"))]
+        assert entry.subject not in again
 
 
 def test_an_alias_of_two(site: Site) -> None:
