@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
@@ -46,7 +47,8 @@ def verify(
                     continue  # that was said before
                 else:
                     wrong.add(problem)
-                _tell(problem, done, json=json)
+                altered = problem.kind is Kind.ALTERED
+                _tell(problem, done, quarantine.entries_of(problem.name) if altered else [], json=json)
             if not mended:
                 break
     if wrong:
@@ -63,11 +65,14 @@ def _mended(quarantine: Quarantine, inventory: Survey, problem: Problem) -> str:
     return done
 
 
-def _tell(problem: Problem, done: str, *, json: bool) -> None:
+def _tell(problem: Problem, done: str, ids: Sequence[str], *, json: bool) -> None:
+    """`ids` are the entries whose message it is."""
     if json:
-        print_json({"kind": problem.kind.value, "name": problem.name, "text": problem.text, "mended": done})
-    else:
-        typer.echo(safe(f"{problem.name} {problem.kind}: {problem.text}{f'; {done}' if done else ''}"))
+        found = {"kind": problem.kind.value, "name": problem.name, "text": problem.text, "mended": done}
+        print_json(found | {"ids": list(ids)})
+        return
+    of = f"; the message of {', '.join(ids)}" if ids else ""
+    typer.echo(safe(f"{problem.name} {problem.kind}: {problem.text}{of}{f'; {done}' if done else ''}"))
 
 
 @audit.command("show")

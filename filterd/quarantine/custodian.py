@@ -113,6 +113,10 @@ class Quarantine:
         """The ids of what a sender or a digest knows by this name, newest first: one for each policy."""
         return self._ledger.named(public) if is_public_id(public) and self._exists() else []
 
+    def entries_of(self, sha256: str) -> list[str]:
+        """The ids of entries that should have the message of this digest, newest first."""
+        return self._ledger.entries_of(sha256) if self._exists() else []
+
     def copies(self, entry: Entry) -> list[Entry]:
         """All entries of the same message in the same state, this one too, newest first."""
         return self._ledger.copies(entry)

@@ -14,7 +14,7 @@ from filterd.quarantine.gathering import Awaited, Gathering, PassOn
 from filterd.quarantine.rows import COLUMNS, COPIES, NEWEST, SELECT, Conditions, entry_in, values_of
 
 MAX_PAGE: Final = 1_000  # entries per call
-MAX_NAMED: Final = 100  # entries of one public id: a message has one for each policy of its recipients
+MAX_NAMED: Final = 100  # entries of one public id, or of one message, that are named
 _PUBLIC_AT: Final = 17  # where the public part of an id begins, counted from 1
 # Entries that are looked through for a text before the index is asked: where it stands in many, they fill the page.
 RECENT: Final = 5_000
@@ -156,6 +156,12 @@ class Ledger:
             query = "SELECT id FROM entries WHERE substr(id, ?) = ? ORDER BY id DESC LIMIT ?"
             rows = connection.execute(query, (_PUBLIC_AT, public, MAX_NAMED)).fetchall()
         return [str(row[0]) for row in rows]
+
+    def entries_of(self, sha256: str) -> list[str]:
+        """The ids of entries that should have this message, newest first."""
+        with self._database.reading() as connection:
+            query = "SELECT id FROM entries WHERE sha256 = ? AND files ORDER BY id DESC LIMIT ?"
+            return [str(row[0]) for row in connection.execute(query, (sha256, MAX_NAMED)).fetchall()]
 
     def stats(self, since: float) -> list[tuple[str, str, int, int]]:
         """Of what came since then: state, reason, how many entries and bytes."""

@@ -677,6 +677,20 @@ def test_verify_finds_nothing_wrong(site: Site) -> None:
     assert (done.exit_code, done.stdout) == (0, "all is there\n")
 
 
+@pytest.mark.threat("QUA-01")
+def test_verify_names_whose_message_was_altered(site: Site) -> None:
+    """Its digest says nothing to a reviewer: the entries are named, which cannot be released any more."""
+    segments = list((site.folder / "state" / "quarantine" / "segments").iterdir())
+    for segment in segments:
+        segment.write_bytes(segment.read_bytes().replace(BODY, BODY.swapcase()))
+    done = site.run("verify", "--contents")
+    assert done.exit_code == 1
+    assert f"; the message of {', '.join([identifier(number) for number in (2, 1, 0)])}\n" in done.stdout
+    (found, *_) = [json.loads(line) for line in site.run("verify", "--contents", "--json").stdout.splitlines()]
+    assert (found["kind"], found["ids"][0]) == ("altered", identifier(2))
+    assert site.run("verify").exit_code == 0  # what is there is only looked at
+
+
 @pytest.mark.threat("RES-05", "QUA-11")
 def test_verify_makes_a_lost_ledger_again(site: Site) -> None:
     """Without --repair it is said and exit 1; with it all is held again, what nobody needs goes, and both have rows."""
