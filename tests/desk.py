@@ -62,15 +62,23 @@ def _fill(quarantine: Quarantine) -> None:
             quarantine.hold(replace(given, verdict=verdict), message)
 
 
+def _drawn(desk: Desk) -> bool:
+    """Whether the list, the message under the cursor and the keys at the bottom are there; the last come last."""
+    return (
+        desk.query_one(DataTable).row_count == len(HELD)
+        and "body" in str(desk.query_one("#text", Static).render())
+        and bool(desk.query("FooterKey"))
+    )
+
+
 async def _picture(desk: Desk) -> str:
     async with desk.run_test(size=SIZE) as pilot:
         end = time.monotonic() + PATIENCE
-        while desk.query_one(DataTable).row_count < len(HELD) or "body" not in str(
-            desk.query_one("#text", Static).render()
-        ):
+        while not _drawn(desk):
             if time.monotonic() > end:
                 raise TimeoutError("the desk shows nothing")
             await pilot.pause(0.05)
+        await pilot.pause()  # what is there is laid out now
         # What the library writes differs from run to run in the names of its classes.
         drawn = desk.export_screenshot(title="filterd quarantine review")
         return re.sub(

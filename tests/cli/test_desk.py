@@ -202,3 +202,10 @@ def test_legal_hold(site: Site) -> None:
 
     drive(site, steps)
     assert len(site.quarantine.entries(EntryFilter())) == 3
+
+
+def test_the_picture_in_the_documents_is_whole() -> None:
+    """It has the list, the message and the keys, which are drawn last."""
+    picture = (Path(__file__).parents[2] / "docs" / "quarantine-desk.svg").read_text().replace("&#160;", " ")
+    for words in ("Invoice 4711", "body, as it came", ">Release <", ">Undo delete <", ">Search <"):
+        assert words in picture
