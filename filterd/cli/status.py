@@ -29,9 +29,7 @@ def reload(config: ConfigOption = None, socket: SocketOption = None, json: JsonO
     if json:
         print_json(found)
         return
-    typer.echo(
-        f"reloaded: configuration {found['config_id']}, rules {found['rules_id']}, {found['workers']} fronts"
-    )
+    typer.echo(f"reloaded: configuration {found['config_id']}, rules {found['rules_id']}, {found['workers']} fronts")
 
 
 def status(config: ConfigOption = None, socket: SocketOption = None, json: JsonOption = False) -> None:

@@ -45,6 +45,7 @@ def test_nothing_in_it_gives_a_right_that_the_unit_takes() -> None:
         "/opt/filterd/.venv/bin/filterd",
         "/opt/filterd/.venv/bin/python{,3,3.[0-9]*}",
         "/usr/bin/python3{,.[0-9]*}",
+        "/{,usr/}sbin/ldconfig{,.real}",
     }
 
 
