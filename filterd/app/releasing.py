@@ -8,7 +8,7 @@ import structlog
 
 from filterd.config import Config, Listen
 from filterd.operations.release import Deliver
-from filterd.operations.stamped import Stamped
+from filterd.operations.stamped import Marked, Stamped
 from filterd.pipeline.door import Door
 from filterd.quarantine import Quarantine
 from filterd.quarantine.keys import KeyFileError, Keys
@@ -62,7 +62,8 @@ def deliver_of(config: Config) -> Deliver:
 def deliver_digest_of(config: Config) -> Deliver:
     """What hands digests over."""
     listener = config.digest.listener
-    return deliver_of(config) if listener is None else _deliver(config, listener, tokens=True)
+    deliver = deliver_of(config) if listener is None else _deliver(config, listener, tokens=True)
+    return Marked(deliver, marker_of(config))
 
 
 def _deliver(config: Config, listener: Listen, *, tokens: bool) -> Deliver:

@@ -16,11 +16,11 @@ import dkim
 import pytest
 
 from filterd.operations.release import Releaser
-from filterd.operations.stamped import Stamped
+from filterd.operations.stamped import Marked, Stamped
 from filterd.quarantine import Actor, Entry, EntryFilter, Quarantine, State
 from filterd.quarantine.keys import Keys
 from filterd.quarantine.marks import FIELD, Marker, noted
-from filterd.quarantine.relay import Relay
+from filterd.quarantine.relay import Fate, Relay
 from filterd.quarantine.tokens import Stamp
 from tests.support.postfix import Postfix
 from tests.support.process import free_port, wait_until
@@ -224,6 +224,16 @@ def test_released_to_somebody_else(site: Site) -> None:
     wait_until(lambda: site.waiting_ids("box@local.test") != [], "it to come back")
     held = site.waiting("box@local.test")
     assert site.came_back(held) == (entry.id, 1, "it was released to others than it was held for")
+
+
+def test_a_digest(site: Site) -> None:
+    """What tells of held mail looks like it, and comes through where an alias brings it back."""
+    made = with_attachment("filterd@aligned.test", f"Held mail {next(NUMBERS)}", "i.zip", BROKEN)
+    with site.releaser() as (_, releaser):
+        assert releaser.marker is not None
+        answer = Marked(releaser.deliver, releaser.marker)("", ("once@fwd.test",), made)
+    assert answer.fate is Fate.DELIVERED
+    wait_until(lambda: any(made in copy.data for copy in site.stack.sink.messages), "the digest")
 
 
 def test_commands(site: Site) -> None:
