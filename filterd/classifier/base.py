@@ -8,16 +8,17 @@ from typing import Final
 
 import numpy as np
 
-from filterd.classifier.features import FORMAT
+from filterd.classifier.features import EARLIER, EARLIER_SLOTS, FORMAT
 from filterd.classifier.layer import LAYER
 from filterd.classifier.modelfile import Half, Known
-from filterd.classifier.weights import SIZE
+from filterd.classifier.weights import SIZE, Weights
 from filterd.classifier.writing import like_folder
 
 NAME: Final = "base-{}.bin"  # with the number of the last lesson in it
 _HEADER: Final = struct.Struct("<8sIIII")  # magic, the features' format, weights, layer, check sum of what follows
 _MAGIC: Final = b"filterdB"
 _LEVEL: Final = 1  # of zlib: a file that is written now and then, of noise and zeros
+_EARLIER_SIZE: Final = 2 * EARLIER_SLOTS  # floats of a model under the features' format before
 
 
 class BaseError(Exception):
@@ -54,14 +55,27 @@ def read_base(folder: Path, last: int) -> tuple[Half, Known]:
         raise BaseError("what was learnt long ago is damaged")
     *versions, crc = _HEADER.unpack_from(data)
     packed = memoryview(data)[_HEADER.size :]
-    if tuple(versions) != (_MAGIC, FORMAT, SIZE, LAYER):
+    earlier = tuple(versions) == (_MAGIC, EARLIER, _EARLIER_SIZE, LAYER)
+    if not earlier and tuple(versions) != (_MAGIC, FORMAT, SIZE, LAYER):
         raise BaseError("what was learnt long ago was written by another release")
     if crc != zlib.crc32(packed):
         raise BaseError("what was learnt long ago is damaged")
     opened = zlib.decompress(packed)
-    page = len(opened) - 4 * (SIZE + LAYER)
+    size = _EARLIER_SIZE if earlier else SIZE
+    page = len(opened) - 4 * (size + LAYER)
     numbers = np.frombuffer(opened, dtype=np.float32, offset=page).copy()
-    return Half(numbers[:SIZE], numbers[SIZE:]), Known.unpack(opened[:page])
+    weights = _widened(numbers[:size]) if earlier else numbers[:size]
+    return Half(weights, numbers[size:]), Known.unpack(opened[:page])
+
+
+def _widened(numbers: Weights) -> Weights:
+    """A base of the features' format before: what its views know, nothing of the new one, and no counts.
+
+    Its weights stood together, and behind them the squared gradients.
+    """
+    found = np.zeros(SIZE, dtype=np.float32)
+    found[: 2 * EARLIER_SLOTS] = numbers.reshape(2, EARLIER_SLOTS).T.reshape(-1)
+    return found
 
 
 def remove_others(folder: Path, last: int) -> None:

@@ -10,9 +10,9 @@ from typing import Final
 
 import numpy as np
 
-from filterd.classifier.features import BITS, TEXTUAL, Features
-from filterd.classifier.reading import GRAM, Hashes, Text, distinct, hashed
-from filterd.classifier.weights import Weights, shares
+from filterd.classifier.features import Features
+from filterd.classifier.views import GRAM, SMALL_GRAM, Hashes, Text, distinct, hashed, small_places
+from filterd.classifier.weights import Weights, weighed
 
 MAX_SHOWN: Final = 60  # bytes of one feature's text
 MAX_TRIED: Final = 500  # features looked at, the heaviest first: most stretches overlap one that is shown already
@@ -31,14 +31,13 @@ def top_features(weights: Weights, text: Text, most: int) -> tuple[Reason, ...]:
     """The features with the most weight for or against spam, none within the text of another that is shown."""
     found = hashed(text)
     features = Features(distinct(found.slots.copy()))
-    share = shares(features)
-    weighed = weights[found.slots] * np.array(share, dtype=np.float32)[found.slots >> np.uint32(BITS)]
-    order = np.argsort(-np.abs(weighed), kind="stable")[:MAX_TRIED].tolist()
+    added = weighed(weights, features)[np.searchsorted(features.slots, found.slots)]
+    order = np.argsort(-np.abs(added), kind="stable")[:MAX_TRIED].tolist()
     reasons: list[Reason] = []
     taken: list[tuple[int, int]] = []
     for number in order:
-        weight = float(weighed[number])
-        start, end = _where(found, number)
+        weight = float(added[number])
+        start, end = _where(text, found, number)
         if not weight or len(reasons) == most:
             break
         if not any(start < other_end and end > other_start for other_start, other_end in taken):
@@ -48,7 +47,7 @@ def top_features(weights: Weights, text: Text, most: int) -> tuple[Reason, ...]:
     return tuple(reasons)
 
 
-def _where(found: Hashes, number: int) -> tuple[int, int]:
+def _where(text: Text, found: Hashes, number: int) -> tuple[int, int]:
     """Between which offsets the feature with that number stands."""
     words = len(found.starts)
     pairs = max(words - 1, 0)
@@ -56,9 +55,12 @@ def _where(found: Hashes, number: int) -> tuple[int, int]:
         return int(found.starts[number]), int(found.ends[number])
     if number < words + pairs:
         return int(found.starts[number - words]), int(found.ends[number - words + 1])
-    start = number - words - pairs
-    start = start if start < found.grams else start - found.grams
-    return start, start + GRAM
+    number -= words + pairs
+    if number < found.grams + found.header:
+        start = number if number < found.grams else number - found.grams
+        return start, start + GRAM
+    start = int(small_places(text)[number - found.grams - found.header])
+    return start, start + SMALL_GRAM
 
 
 def _place(text: Text, offset: int) -> str:
@@ -75,6 +77,3 @@ def lines(reasons: tuple[Reason, ...]) -> Iterator[str]:
     """The reasons as lines."""
     for one in reasons:
         yield f"{one.weight:+.2f} {one.place}: {one.text}"
-
-
-assert TEXTUAL == 3  # noqa: S101, PLR2004  # at import: `_where` knows the order of the views

@@ -1,6 +1,7 @@
 """A message as the classifier sees it: a set of slots in the table of weights."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
 
@@ -13,12 +14,17 @@ from filterd.config.toml import read_model
 
 Slots: TypeAlias = NDArray[np.uint32]
 
-FORMAT: Final = 3  # of features: what was made under another number means nothing to this one
+FORMAT: Final = 4  # of features: what was made under another number than this and EARLIER means nothing to this one
+EARLIER: Final = 3  # the format before: the same features, none of which are in the last view
 BITS: Final = 20  # of the number of slots in one of the views of the text
-TEXTUAL: Final = 3  # such views: words with their neighbours, stretches of all that is looked at, and of the header
 SIGN_BITS: Final = 12  # of the number of slots for signs, what heuristics have found: there are some hundred
-SLOTS: Final = (TEXTUAL << BITS) + (1 << SIGN_BITS)  # weights there are; a message touches a thousandth of them
-MAX_FEATURES: Final = 24_000  # of one message: what the limits in `reading` let it have at most; 2,500 are usual
+SMALL_BITS: Final = 17  # of the number of slots for small stretches: a message has a hundred of them
+VIEWS: Final = (BITS, BITS, BITS, SIGN_BITS, SMALL_BITS)  # a new one comes behind the others, whose slots stay
+WORDS, STRETCHES, HEADER, SIGNS, SMALL = range(len(VIEWS))
+EDGES: Final = tuple(accumulate([1 << bits for bits in VIEWS], initial=0))  # where each view's slots begin, and the end
+SLOTS: Final = EDGES[-1]  # weights there are; a message touches a thousandth of them
+EARLIER_SLOTS: Final = EDGES[SMALL]
+MAX_FEATURES: Final = 28_000  # of one message: what the limits in `reading` let it have at most; 2,600 are usual
 _HEAD: Final = np.dtype("<u4")
 
 
@@ -38,14 +44,18 @@ class Features:
 
     @classmethod
     def unpack(cls, data: bytes | memoryview) -> "Features":
-        """The features from `pack`. FeatureError where they are of another format, or cannot be features at all."""
+        """The features from `pack`. FeatureError where they are of another format, or cannot be features at all.
+
+        Those of the format before are features of this one too: of a message with nothing in the view that is new.
+        """
         if len(data) < 4 or len(data) % 4:  # noqa: PLR2004  # the format's bytes, and as many for each slot
             raise FeatureError(f"expected a multiple of 4 bytes, got {len(data)}")
         made = int.from_bytes(data[:4], "little")
-        if made != FORMAT:
+        if made not in {FORMAT, EARLIER}:
             raise FeatureError(f"expected features of format {FORMAT}, got {made}")
         slots = np.frombuffer(data, dtype=_HEAD, offset=4).astype(np.uint32)
-        if len(slots) > MAX_FEATURES or (len(slots) and slots[-1] >= SLOTS) or bool(np.any(slots[1:] <= slots[:-1])):
+        most = SLOTS if made == FORMAT else EARLIER_SLOTS
+        if len(slots) > MAX_FEATURES or (len(slots) and slots[-1] >= most) or bool(np.any(slots[1:] <= slots[:-1])):
             raise FeatureError("expected sorted, distinct slots within bounds")
         return cls(slots)
 

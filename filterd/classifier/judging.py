@@ -6,7 +6,7 @@ from filterd.classifier.explain import lines, top_features
 from filterd.classifier.features import Features
 from filterd.classifier.layer import LEAST, correction, key_of
 from filterd.classifier.modelfile import Half, Known, Model
-from filterd.classifier.reading import Text
+from filterd.classifier.views import Text
 from filterd.classifier.weights import margin, probability
 from filterd.model.inspection import Classified
 

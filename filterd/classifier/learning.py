@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from filterd.classifier.base import BaseError, fresh, read_base, remove_others, write_base
-from filterd.classifier.features import FORMAT
+from filterd.classifier.features import EARLIER, FORMAT
 from filterd.classifier.lesson import Lesson
 from filterd.classifier.memory import BASE, FEATURES, HELD, MANY, REVISION, UNDO, Became, Change, LessonMemory
 from filterd.classifier.modelfile import NAME, Half, Known, ModelFileError, ModelWriter
@@ -70,7 +70,7 @@ class Learner:
             trouble = model.replaced or ("" if model.whole() else "the model was damaged")
             with self.memory.changing() as change:
                 if change.number(FEATURES) != FORMAT:
-                    if change.last():
+                    if change.last() and change.number(FEATURES) != EARLIER:
                         trouble = "another release has learnt here: what it remembers is of no use, learn it again"
                         change.clear()
                     change.put(FEATURES, FORMAT)

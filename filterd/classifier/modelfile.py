@@ -248,10 +248,12 @@ class ModelWriter(_Mapped):
 
 def check_header(fd: int) -> None:
     """Whether the file is one that this release reads. ModelFileError."""
-    if os.fstat(fd).st_size != BYTES:
-        raise ModelFileError(f"the model has {os.fstat(fd).st_size} bytes where {BYTES} are expected")
-    magic, *versions = _HEADER.unpack(os.pread(fd, _HEADER.size, 0))
-    if magic != MAGIC:
-        raise ModelFileError("the file is no model")
-    if tuple(versions) != (FORMAT, FEATURES, SIZE, LAYER):
-        raise ModelFileError("the model was made by another release: it must learn anew")
+    size, head = os.fstat(fd).st_size, os.pread(fd, _HEADER.size, 0)
+    if len(head) == _HEADER.size:
+        magic, *versions = _HEADER.unpack(head)
+        if magic != MAGIC:
+            raise ModelFileError("the file is no model")
+        if tuple(versions) != (FORMAT, FEATURES, SIZE, LAYER):
+            raise ModelFileError("the model was made by another release: it is made anew from what is remembered")
+    if size != BYTES:
+        raise ModelFileError(f"the model has {size} bytes where {BYTES} are expected")

@@ -46,7 +46,7 @@ class Pupil:
             return
         change = learn(self.half.weights, features, spam=spam)
         self.known = replace(self.known, spam=self.known.spam + spam, ham=self.known.ham + (not spam))
-        found = Undo(number, before, spam, _bytes(change.at), _bytes(change.before))
+        found = Undo(number, before, spam, _bytes(change.at.astype(np.uint32)), _bytes(change.before))
         if domain:
             layer = self._learn_layer(features, key_of(domain), spam=spam)
             if layer is not None:
@@ -68,7 +68,8 @@ class Pupil:
 
 def take_back(half: Half, known: Known, last: Undo) -> Known:
     """Undo the last lesson in place; the facts without it."""
-    undo(half.weights, Change(np.frombuffer(last.at, np.uint32), np.frombuffer(last.values, np.float32)))
+    at = np.frombuffer(last.at, np.uint32).astype(np.intp)
+    undo(half.weights, Change(at, np.frombuffer(last.values, np.float32)))
     domains = dict(known.domains)
     if last.domain:
         half.layer[np.frombuffer(last.layer_at, np.uint32)] = np.frombuffer(last.layer_values, np.float32)

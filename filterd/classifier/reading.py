@@ -1,26 +1,23 @@
 """From a parsed message to its features.
 
 Everything is taken from one text of the message: its header fields, the subject and what a person sees of the body,
-lower case, and its structure. There are three views of it, each with slots of its own, and each makes up its own mind
-(see `weights`): words with the field they stand in and with their neighbours, stretches of GRAM bytes of everything,
-and stretches of the header alone. A fourth view has what heuristics have found: words change with the years, tricks
-less so. What one view can be talked into, the others have still to believe.
+lower case, and its structure. There are several views of it (see `views`), each with slots of its own, and each makes
+up its own mind (see `weights`). One more has what heuristics have found: words change with the years, tricks less so.
+What one view can be talked into, the others have still to believe.
 """
 
 import re
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from filterd.classifier.features import BITS, SIGN_BITS, TEXTUAL, Features, Receiving, Slots
-from filterd.classifier.hashing import Hashed, Places, fold
+from filterd.classifier.features import EDGES, SIGN_BITS, SIGNS, Features, Receiving
+from filterd.classifier.views import BODY, STRUCTURE, SUBJECT, Text, distinct, hashed
 from filterd.html import Page
 from filterd.mime.message import Message
 
-GRAM: Final = 6  # bytes
 MAX_HEADER: Final = 3_000  # bytes of all header fields that are looked at, and the rest of the last one
 MAX_NAME: Final = 100  # bytes of the name of a field that are looked at
 MAX_FIELD: Final = 300  # bytes of its value, characters of the subject and of a name that are looked at
@@ -28,17 +25,12 @@ MAX_TEXT: Final = 6_000  # bytes of subject and body that are looked at: spam sa
 MAX_STRUCTURE: Final = 2_000  # bytes of what is told of parts, files and hosts
 MAX_PARTS: Final = 20  # of a message whose types and names are told
 MAX_HOSTS: Final = 40  # of a message that are told
-NO_SIGN: Final = TEXTUAL << BITS  # a slot that all messages have: having no signs is one
+NO_SIGN: Final = EDGES[SIGNS]  # a slot that all messages have: having no signs is one
 _OWN: Final = 16  # addresses of recipients that are taken out of the text
 _LEAST_OWN: Final = 4  # bytes before the @ of such an address from which on they are taken out by themselves too
 _ADDRESS: Final = re.compile(rb"[\w.+=-]{1,64}@[\w.-]{1,255}")
+_SENDER: Final = b"from"
 _RECIPIENTS: Final = (b"to", b"cc", b"delivered-to", b"x-original-to")
-_SUBJECT: Final = 3  # seeds of words that stand in no field
-_BODY: Final = 5
-_STRUCTURE: Final = 7
-_PAIR: Final = np.uint64(0x9E3779B97F4A7C15)
-_THIRD: Final = np.uint64(3)
-_ONE: Final = np.uint64(1)
 
 
 def features_of(
@@ -64,46 +56,6 @@ def _sign(symbol: str) -> int:
     return NO_SIGN + 1 + zlib.crc32(b"sign " + symbol.encode()) % ((1 << SIGN_BITS) - 1)
 
 
-def distinct(slots: Slots) -> Slots:
-    """Sorted, each once; the array given is used up."""
-    slots.sort()
-    if not len(slots):
-        return slots
-    fresh = np.empty(len(slots), dtype=np.bool_)
-    fresh[0] = True
-    np.not_equal(slots[1:], slots[:-1], out=fresh[1:])
-    return slots[fresh]
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """What features are taken from: one buffer, and what its stretches are.
-
-    Header fields end at `header`, subject and body at `body`, behind it stands the structure. Words from each offset
-    of `starts` on have the seed of the same place in `seeds`.
-    """
-
-    data: bytes
-    header: int
-    body: int
-    starts: tuple[int, ...]
-    seeds: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hashes:
-    """The slots of a text, not distinct: words, neighbours, stretches, stretches of the header, in that order.
-
-    `starts` and `ends` are the words' offsets; the stretch number N begins at the offset N.
-    """
-
-    slots: Slots
-    starts: Places
-    ends: Places
-    grams: int
-    header: int
-
-
 def text_of(
     message: Message,
     subject: str,
@@ -117,6 +69,7 @@ def text_of(
     pieces: list[bytes] = []
     starts: list[int] = []
     seeds: list[int] = []
+    small: list[tuple[int, int, int]] = []
     size = 0
     for name, value in message.fields:
         if size >= MAX_HEADER:
@@ -128,30 +81,19 @@ def text_of(
         starts.append(size)
         seeds.append(zlib.crc32(lower))
         size += len(pieces[-1])
+        if lower == _SENDER:
+            small.append((starts[-1], size, seeds[-1]))
     header = size
-    parts = ((_SUBJECT, subject[:MAX_FIELD]), (_BODY, _first([*texts, *[page.text for page in pages]])))
+    parts = ((SUBJECT, subject[:MAX_FIELD]), (BODY, _first([*texts, *[page.text for page in pages]])))
     for seed, text in parts:
         pieces.append(b"\n" + _without(text.lower().encode("utf-8", "replace")[:MAX_TEXT], own) + b"\n")
         starts.append(size)
         seeds.append(seed)
         size += len(pieces[-1])
     structure = "\n".join(_structure(message, pages, hosts)).lower().encode("utf-8", "replace")[:MAX_STRUCTURE]
-    return Text(b"".join([*pieces, structure]), header, size, (*starts, size), (*seeds, _STRUCTURE))
-
-
-def hashed(text: Text) -> Hashes:
-    """The slots of all views."""
-    buffer = Hashed(text.data)
-    starts, ends, words = buffer.words()
-    at = np.searchsorted(np.array(text.starts), starts, side="right") - 1
-    words *= ((np.array(text.seeds, dtype=np.uint64) << _ONE) | _ONE)[at]
-    pairs = words[1:] * _PAIR
-    pairs += words[:-1] * _THIRD
-    grams = fold(buffer.grams(GRAM, 0, text.body), BITS)
-    header = grams[: max(text.header - GRAM + 1, 0)]
-    view = np.uint32(1 << BITS)
-    slots = np.concatenate([fold(words, BITS), fold(pairs, BITS), grams + view, header + view + view])
-    return Hashes(slots, starts, ends, len(grams), len(header))
+    small.append((header, starts[-1], SUBJECT))
+    data = b"".join([*pieces, structure])
+    return Text(data, header, size, (*starts, size), (*seeds, STRUCTURE), tuple(small))
 
 
 def _first(texts: Sequence[str]) -> str:

@@ -4,12 +4,14 @@ Each view of a message (see `features`) is a logistic regression of its own, wit
 with what it has learnt already (AdaGrad); the margin is the sum of theirs. Averaging views that err in different
 places was measured to be worth more than any one of them, or one regression over all.
 
-The array holds the weights, and behind them the squared gradients that they have seen. Who only weighs never touches
-the second half.
+In some views a feature is not merely there or not: it has a value, and that is how far apart spam and ham are in it
+(see `counting`). So what spam alone has speaks up beside hundreds of stretches that all mail has.
+
+The array holds each weight and behind it the squared gradient that it has seen: a message touches some thousand places
+that nobody has looked at lately, and waits for each of them once. Behind them stands what `counting` keeps.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -17,27 +19,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filterd.classifier.calibration import probability
-from filterd.classifier.features import BITS, SLOTS, TEXTUAL, Features, Slots
+from filterd.classifier.counting import COUNTED, COUNTS_SIZE, count, touched, values
+from filterd.classifier.features import EDGES, HEADER, SLOTS, SMALL, VIEWS, Features
 
-__all__ = ["SIZE", "Change", "Weights", "empty", "learn", "margin", "probability", "shares", "undo", "views"]
+__all__ = ["SIZE", "Change", "Weights", "empty", "learn", "margin", "probability", "undo", "weighed"]
 
 Weights: TypeAlias = NDArray[np.float32]
+Places: TypeAlias = NDArray[np.intp]
 
-SIZE: Final = 2 * SLOTS  # floats of a model
-RATE: Final = 1.0  # of a weight's first step, which is so long whatever the gradient
+RATE: Final = np.float32(1.0)  # of a weight's first step, which is so long whatever the gradient
 FIRST: Final = np.float32(1e-6)  # squared gradient that every weight is taken to have seen
 LEAST: Final = 0.002  # of a view's error, below which it does not learn: it would cost a step and change nothing
-SCALE: Final = 0.3  # of the views' margins to the logarithm of the odds; see docs/classifier.md
-COUNTS: Final = (1.0, 1.5, 1.0, 1.0)  # of the views' margins in the sum
-_EDGES: Final = np.arange(1, TEXTUAL + 1, dtype=np.uint32) << np.uint32(BITS)
+SCALE: Final = 0.2  # of the views' margins to the logarithm of the odds; see docs/classifier.md
+COUNTS: Final = (1.5, 1.25, 1.0, 1.25, 1.0)  # of the views' margins in the sum
+SIZE: Final = 2 * SLOTS + COUNTS_SIZE  # floats of a model
+_EDGES: Final = np.array(EDGES[1:-1], dtype=np.uint32)
+_COUNTS_AT: Final = 2 * SLOTS  # where the counts begin in the array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
     """What learning one message changed: places in the array, and what stood there before."""
 
-    at: NDArray[np.uint32]
+    at: Places
     before: Weights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """What the model knows of one view of a message: its features, their weights and values, and the margin."""
+
+    number: int
+    places: Places
+    weights: Weights
+    values: Weights | None
+
+    @property
+    def margin(self) -> float:
+        """A long message counts no more than a short one."""
+        if not len(self.places):
+            return 0.0
+        found = float(self.weights.sum()) if self.values is None else float(self.weights.dot(self.values))
+        return found / math.sqrt(len(self.places))
 
 
 def empty() -> Weights:
@@ -47,25 +70,36 @@ def empty() -> Weights:
 
 def margin(weights: Weights, features: Features) -> float:
     """The logarithm of the odds that the message is spam: above 0 for spam, below for ham."""
-    found = [_margin(weights, slots) for slots in views(features)]
+    found = [view.margin for view in _views(weights, features)]
     return SCALE * sum([one * counts for one, counts in zip(found, COUNTS, strict=True)])
+
+
+def weighed(weights: Weights, features: Features) -> Weights:
+    """What each feature adds to the margin."""
+    found = []
+    for view in _views(weights, features):
+        share = np.float32(SCALE * COUNTS[view.number] / math.sqrt(max(len(view.places), 1)))
+        found.append(view.weights * share if view.values is None else view.weights * view.values * share)
+    return np.concatenate(found)
 
 
 def learn(weights: Weights, features: Features, *, spam: bool) -> Change:
     """Learn one message in place. A view that is sure of it already learns nothing."""
-    changed = []
-    for slots in views(features):
-        wrong = probability(_margin(weights, slots)) - spam
-        if abs(wrong) >= LEAST and len(slots):
-            changed.append((slots, wrong))
-    if not changed:
-        return Change(np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.float32))
-    at = np.concatenate([slots for slots, _ in changed])
-    at = np.concatenate([at, at + np.uint32(SLOTS)])
-    before = weights[at]
-    for slots, wrong in changed:
-        _step(weights, slots, wrong / math.sqrt(len(slots)))
-    return Change(at, before)
+    at: list[Places] = [np.empty(0, dtype=np.intp)]
+    before: list[Weights] = [np.empty(0, dtype=np.float32)]
+    for view in _views(weights, features):
+        wrong = probability(view.margin) - spam
+        if abs(wrong) < LEAST or not len(view.places):
+            continue
+        places = 2 * view.places
+        at += [places, places + 1]
+        before += [view.weights, _step(weights, places, view, wrong / math.sqrt(len(places)))]
+        if view.number in COUNTED:
+            counts, counted = weights[_COUNTS_AT:], touched(view.number, view.places)
+            at.append(counted + _COUNTS_AT)
+            before.append(counts.take(counted))
+            count(counts, view.number, view.places, spam=spam)
+    return Change(np.concatenate(at), np.concatenate(before))
 
 
 def undo(weights: Weights, change: Change) -> None:
@@ -73,32 +107,37 @@ def undo(weights: Weights, change: Change) -> None:
     weights[change.at] = change.before
 
 
-def views(features: Features) -> Iterator[Slots]:
-    """The features of each view."""
+def _views(weights: Weights, features: Features) -> list[_View]:
+    """A message as the model sees it."""
+    places = features.slots.astype(np.intp)
+    found = weights.take(2 * places)
+    ends = [*np.searchsorted(features.slots, _EDGES).tolist(), len(places)]
+    header = ends[HEADER - 1]
+    valued = values(weights[_COUNTS_AT:], places[header:], ends[SMALL - 1] - header)
+    made = []
     start = 0
-    for end in [*np.searchsorted(features.slots, _EDGES).tolist(), len(features.slots)]:
-        yield features.slots[start:end]
+    for number, end in enumerate(ends):
+        own = valued[start - header : end - header] if number in COUNTED else None
+        made.append(_View(number, places[start:end], found[start:end], own))
         start = end
+    return made
 
 
-def shares(features: Features) -> tuple[float, ...]:
-    """What a weight of each view adds to the margin."""
-    return tuple(
-        [SCALE * counts / math.sqrt(max(len(slots), 1)) for counts, slots in zip(COUNTS, views(features), strict=True)]
-    )
+def _step(weights: Weights, places: Places, view: _View, gradient: float) -> Weights:
+    """One step of one view; the squared gradients as they were."""
+    steps = np.full(len(places), gradient, dtype=np.float32)
+    if view.values is not None:
+        steps *= view.values
+    squares = weights.take(places + 1)
+    found = steps * steps
+    found += squares
+    weights[places + 1] = found
+    found += FIRST
+    np.sqrt(found, out=found)
+    np.divide(steps, found, out=found)
+    found *= RATE
+    weights[places] = view.weights - found
+    return squares
 
 
-def _margin(weights: Weights, slots: Slots) -> float:
-    """One view's margin: all its features count the same, and long messages no more than short ones."""
-    return float(weights.take(slots).sum()) / math.sqrt(len(slots)) if len(slots) else 0.0
-
-
-def _step(weights: Weights, slots: Slots, gradient: float) -> None:
-    """One step of one view."""
-    places = slots.astype(np.intp)
-    sums = weights[SLOTS:]
-    seen = sums[places]
-    seen += np.float32(gradient * gradient)
-    sums[places] = seen
-    seen += FIRST
-    weights[places] -= np.float32(RATE * gradient) / np.sqrt(seen)
+assert len(COUNTS) == len(VIEWS)  # noqa: S101  # at import: each view has its count

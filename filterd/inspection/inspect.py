@@ -12,7 +12,8 @@ from typing import Final, Protocol
 from filterd import arc, dkim
 from filterd.classifier import Features, Receiving, features_of
 from filterd.classifier.digest import digest_of
-from filterd.classifier.reading import Text, text_of
+from filterd.classifier.reading import text_of
+from filterd.classifier.views import Text
 from filterd.domains.urls import Url, parse_url
 from filterd.heuristics import File, Phrases, Subject, extract, run_all
 from filterd.heuristics.mentioned import mentioned

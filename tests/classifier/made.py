@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from filterd.classifier import Features, Receiving, features_of, load_receiving
-from filterd.classifier.reading import Text, text_of
+from filterd.classifier.reading import text_of
+from filterd.classifier.views import Text
 from filterd.html import Page
 from filterd.mime.header import split
 from filterd.mime.message import Message

@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterd.classifier.features import BITS, FORMAT, MAX_FEATURES, SLOTS, FeatureError, Features, load_receiving
+from filterd.classifier.features import (
+    BITS,
+    EARLIER,
+    EARLIER_SLOTS,
+    EDGES,
+    FORMAT,
+    MAX_FEATURES,
+    SLOTS,
+    SMALL,
+    FeatureError,
+    Features,
+    load_receiving,
+)
 from filterd.classifier.hashing import MAX_BUFFER, Hashed
 from filterd.classifier.reading import NO_SIGN, features_of
 from filterd.config.toml import ConfigError
@@ -76,6 +88,38 @@ def words_of(found: Features) -> slice:
     return slice(0, int(np.searchsorted(found.slots, 1 << BITS)))
 
 
+def small_of(header: bytes) -> set[int]:
+    """The small stretches of a message with that header."""
+    slots = features("hello", header).slots
+    return set(slots[slots >= EDGES[SMALL]].tolist())
+
+
+def test_small_stretches_are_of_sender_and_subject_alone() -> None:
+    """Each in its field: what stands in another has none, and the same letters in sender and subject share none."""
+    bare = small_of(b"X-A: b\r\n")
+    assert small_of(b"X-Mailer: qqqqqqqq\r\n") == bare
+    sender, subject = small_of(b"From: zqxjkvwz\r\n") - bare, small_of(b"Subject: zqxjkvwz\r\n") - bare
+    assert sender
+    assert subject
+    assert not sender & subject
+
+
+@pytest.mark.parametrize("header", [b"", b"From: \r\n", b"Subject:\r\n", b"From: a\r\n" * 50, b"From:\x00\xff\r\n"])
+def test_any_sender_has_small_stretches_or_none(header: bytes) -> None:
+    """Empty, repeated and broken ones are read like others."""
+    assert same(features("", header), features("", header))
+
+
+def test_features_of_the_format_before_are_read() -> None:
+    """They are those of a message that has nothing in the last view; what was no slot then is none now."""
+    found = features("hello", b"Subject: x\r\n").slots
+    old = found[found < EARLIER_SLOTS]
+    head = EARLIER.to_bytes(4, "little")
+    assert np.array_equal(Features.unpack(head + old.astype("<u4").tobytes()).slots, old)
+    with pytest.raises(FeatureError, match="within bounds"):
+        Features.unpack(head + np.array([EARLIER_SLOTS], dtype="<u4").tobytes())
+
+
 def test_signs_are_learnt_and_others_are_not() -> None:
     """What heuristics find is a feature where the file says so; what depends on when and where it was read is none."""
     parsed = message(b"Subject: x\r\n")
@@ -93,7 +137,7 @@ def test_signs_are_symbols_of_heuristics_and_share_no_slot() -> None:
     assert RECEIVING.signs <= HEURISTICS
     parsed = message(b"Subject: x\r\n")
     slots = features_of(parsed, "x", [], [], [], RECEIVING, RECEIVING.signs).slots
-    assert len(slots[slots >= NO_SIGN]) == len(RECEIVING.signs) + 1
+    assert len(slots[(slots >= NO_SIGN) & (slots < EDGES[SMALL])]) == len(RECEIVING.signs) + 1
 
 
 @given(st.binary(max_size=3_000), st.text(max_size=3_000), st.lists(st.text(max_size=50), max_size=5))

@@ -2,18 +2,24 @@
 
 import multiprocessing
 import os
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from filterd.classifier import margin
-from filterd.classifier.features import FORMAT
-from filterd.classifier.layer import correction, key_of
+from filterd.classifier.base import read_base
+from filterd.classifier.features import EARLIER, EARLIER_SLOTS, FORMAT, Features
+from filterd.classifier.layer import LAYER, correction, key_of
 from filterd.classifier.learning import Learner
-from filterd.classifier.lesson import AUTO
+from filterd.classifier.lesson import AUTO, Lesson
 from filterd.classifier.memory import FEATURES, Became
 from filterd.classifier.modelfile import NAME, Known, Model
+from filterd.classifier.weights import SIZE
 from filterd.classifier.writing import WriterBusyError, writing
 from tests.classifier.lessons import features, lesson
 
@@ -211,6 +217,49 @@ def test_what_another_release_remembers_is_of_no_use(learner: Learner) -> None:
     assert facts(learner).spam == 0
     assert learner.learn([lesson(0)]) == [Became.LEARNT]
     assert learner.prepare() == ""
+
+
+def earlier(number: int) -> Lesson:
+    """The message with that number as a lesson of the format before: it has nothing in the last view."""
+    found = lesson(number)
+    slots = Features.unpack(found.features).slots
+    packed = EARLIER.to_bytes(4, "little") + slots[slots < EARLIER_SLOTS].astype("<u4").tobytes()
+    return replace(found, features=packed)
+
+
+def test_what_the_release_before_remembers_is_learnt_anew(learner: Learner, tmp_path: Path) -> None:
+    """Its model is of no use, its lessons are: the model is the same as if this release had learnt them."""
+    learner.learn([earlier(number) for number in range(20)])
+    with learner.memory.changing() as change:
+        change.put(FEATURES, EARLIER)
+    with (learner.folder / NAME).open("r+b") as file:
+        file.seek(12)
+        file.write(EARLIER.to_bytes(4, "little"))
+        file.truncate(54_598_656)
+    assert "another release" in learner.prepare()
+    other = Learner(tmp_path / "b")
+    other.learn([earlier(number) for number in range(20)])
+    assert scores(learner) == scores(other)
+    assert (facts(learner).spam, facts(learner).ham) == (10, 10)
+    assert learner.forget([lesson(3).digest]) == [Became.FORGOTTEN]
+    assert learner.prepare() == ""
+    other.close()
+
+
+def test_a_base_of_the_release_before_is_kept(tmp_path: Path) -> None:
+    """Its weights are this release's of the views that there were, and the new one knows nothing yet."""
+    rng = np.random.default_rng(1)
+    old = rng.standard_normal((2, EARLIER_SLOTS)).astype(np.float32)
+    layer = rng.standard_normal(LAYER).astype(np.float32)
+    packed = zlib.compress(Known(spam=3, ham=4).pack() + old.tobytes() + layer.tobytes(), 0)
+    head = struct.pack("<8sIIII", b"filterdB", EARLIER, 2 * EARLIER_SLOTS, LAYER, zlib.crc32(packed))
+    (tmp_path / "base-7.bin").write_bytes(head + packed)
+    half, known = read_base(tmp_path, 7)
+    assert (known.spam, known.ham, len(half.weights)) == (3, 4, SIZE)
+    assert np.array_equal(half.weights[: 2 * EARLIER_SLOTS : 2], old[0])
+    assert np.array_equal(half.weights[1 : 2 * EARLIER_SLOTS : 2], old[1])
+    assert not half.weights[2 * EARLIER_SLOTS :].any()
+    assert np.array_equal(half.layer, layer)
 
 
 def test_a_lost_base_costs_what_was_in_it(tmp_path: Path) -> None:
