@@ -104,9 +104,9 @@ class Load:
 
 
 @contextmanager
-def load(stack: Stack, senders: int, *, pause: float, per_session: int = 1) -> Iterator[Load]:
-    """Run the senders; at the end each finishes the message it is at."""
-    running = Load(stack)
+def load(stack: Stack, senders: int, *, pause: float, per_session: int = 1, first: int = 1) -> Iterator[Load]:
+    """Run the senders; at the end each finishes the message it is at. `first` is the number of the first message."""
+    running = Load(stack, _numbers=itertools.count(first))
     threads = [
         threading.Thread(target=running.send_until_over, args=(pause, per_session if index % 2 else 1), daemon=True)
         for index in range(senders)
