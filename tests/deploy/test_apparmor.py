@@ -42,8 +42,8 @@ def test_nothing_in_it_gives_a_right_that_the_unit_takes() -> None:
     executed = [rule for rule in rules if re.search(r"\s[rwmkl]*[pPcCuUi]?x,$", rule) and not rule.startswith("deny")]
     # The abstraction of names says x of the name cache's tables, which are mapped: they are no programs.
     assert {rule.split()[0] for rule in executed if "/nscd/" not in rule} == {
-        "/opt/filterd/.venv/bin/filterd",
-        "/opt/filterd/.venv/bin/python{,3,3.[0-9]*}",
+        "/{opt/filterd/.venv,usr/lib/filterd}/bin/filterd",
+        "/{opt/filterd/.venv,usr/lib/filterd}/bin/python{,3,3.[0-9]*}",
         "/usr/bin/python3{,.[0-9]*}",
         "/{,usr/}sbin/ldconfig{,.real}",
     }
@@ -56,4 +56,6 @@ def test_unit_and_profile_speak_of_the_same_folders() -> None:
     assert "profile filterd " in text
     for folder in (f"/var/lib/{unit['StateDirectory'][0]}", f"/run/{unit['RuntimeDirectory'][0]}"):
         assert f"owner {folder}/** rw" in text
-    assert f"{unit['ExecStart'][0].split()[0]} mrix," in text
+    program = unit["ExecStart"][0].split()[0]
+    assert program == "/opt/filterd/.venv/bin/filterd"
+    assert "  /{opt/filterd/.venv,usr/lib/filterd}/bin/filterd mrix," in text
