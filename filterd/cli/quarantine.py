@@ -31,6 +31,7 @@ from filterd.cli.selection import (
 )
 from filterd.model.custody import CustodyError
 from filterd.quarantine import Entry, EntryFilter, EvidenceError, Quarantine, State
+from filterd.quarantine.entries import WAITING
 
 app = typer.Typer(help="Look after held mail. Example: filterd quarantine list", no_args_is_help=True)
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The id that list shows, or that a sender was told.")]
@@ -40,7 +41,10 @@ ELSEWHERE: Final = (
     " several recipients only, and what was held before"
 )
 StateOption = Annotated[
-    list[State] | None, typer.Option("--state", help="What has become of them, default held; may be repeated.")
+    list[State] | None,
+    typer.Option(
+        "--state", help="What has become of them; may be repeated. Default: what waits for somebody, held and failed."
+    ),
 ]
 
 
@@ -71,14 +75,15 @@ def list_(  # one option for each thing that is looked for
 ) -> None:
     """List held messages, newest first; copies of one message that was sent again count as one.
 
-    The next page is --page 2, or --before with the last id, which misses nothing when mail comes in between. Sorted
+    What the MTA has refused when it was released is there, too: it waits for somebody again (column state). The
+    next page is --page 2, or --before with the last id, which misses nothing when mail comes in between. Sorted
     otherwise than by --sort received, what was found has to be 10,000 messages at most.
 
     Example: filterd quarantine list --from example.org --json
 
     Example: filterd quarantine list --since 7d --sort score --columns id,score,from,subject --limit 20
     """
-    states = tuple(State) if every else tuple(state or (State.HELD,))
+    states = tuple(State) if every else tuple(state or WAITING)
     wanted = replace(filter_of(sender, to, subject, reason, rule, since, score, states), until=moment(until))
     names, settings = columns_of(columns), configuration(config)
     first = (page - 1) * limit

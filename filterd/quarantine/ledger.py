@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any, Final
 
 from filterd.model.custody import CustodyError
@@ -9,7 +10,7 @@ from filterd.model.ids import new_id
 from filterd.quarantine import searching
 from filterd.quarantine.changes import DAEMON, Act, append
 from filterd.quarantine.database import TOGETHER, Connection, Database, in_statements, placeholders
-from filterd.quarantine.entries import Entry, EntryFilter
+from filterd.quarantine.entries import Entry, EntryFilter, State
 from filterd.quarantine.gathering import Awaited, Gathering, PassOn
 from filterd.quarantine.rows import COLUMNS, COPIES, NEWEST, SELECT, Conditions, entry_in, values_of
 
@@ -129,8 +130,17 @@ class Ledger:
             return searching.index(connection) > 0
 
     def entries(self, wanted: EntryFilter, *, before: str | None, limit: int) -> list[Entry]:
-        """As Quarantine.entries."""
+        """As Quarantine.entries.
+
+        Of several states each is asked for by itself: an index has the newest of one, of two it would have to sort all.
+        """
         limit = max(0, min(limit, MAX_PAGE))
+        if set(wanted.states) == set(State):
+            wanted = replace(wanted, state=None, states=())
+        if len(wanted.states) > 1:
+            each = [replace(wanted, state=state, states=()) for state in dict.fromkeys(wanted.states)]
+            found = {entry.id: entry for one in each for entry in self.entries(one, before=before, limit=limit)}
+            return [found[identifier] for identifier in sorted(found, reverse=True)[:limit]]
         conditions = Conditions(wanted, before, self._database.contains)
         where = " AND ".join([NEWEST, *conditions.where])
         with self._database.reading() as connection:

@@ -17,6 +17,7 @@ from typing import Final
 from filterd.model.ids import new_id
 from filterd.quarantine import Entry, EntryFilter, State
 from filterd.quarantine.database import SqliteDatabase
+from filterd.quarantine.entries import WAITING
 from filterd.quarantine.ledger import INSERT, Ledger
 from filterd.quarantine.rows import values_of
 from tests.support.process import open_folder
@@ -63,6 +64,9 @@ def kinds(
     middle = new_id(FIRST + count * BETWEEN / 2, bytes(10))
     yield "newest page", EntryFilter, None
     yield "a page in the middle", EntryFilter, middle
+    yield "what waits", lambda: EntryFilter(states=WAITING), None
+    yield "what waits, in the middle", lambda: EntryFilter(states=WAITING), middle
+    yield "rare states", lambda: EntryFilter(states=(State.FAILED, State.EXPIRED)), None
     yield "by state", lambda: EntryFilter(state=State.DELIVERED), None
     yield "by reason", lambda: EntryFilter(code=rng.choice(CODES)), None
     yield "no such reason", lambda: EntryFilter(code="none"), None

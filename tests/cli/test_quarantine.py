@@ -783,6 +783,20 @@ def test_a_dry_run_for_scripts(site: Site, command: str) -> None:
     assert done.stdout == site.run("list", "--from", "anna", "--json").stdout != ""
 
 
+def test_what_failed_waits_and_is_listed(site: Site) -> None:
+    """What the MTA has refused is in nobody's mailbox: listed beside what was never released; --state asks for less."""
+    with site.changing() as ledger:
+        ledger.execute("UPDATE entries SET state = 'failed' WHERE id = ?", (identifier(1),))
+    site.run("delete", identifier(0))
+
+    def states(*more: str) -> list[str]:
+        return [json.loads(line)["state"] for line in site.run("list", "--json", *more).stdout.splitlines()]
+
+    assert (states(), states("--state", "held")) == (["held", "failed"], ["held"])
+    assert states("--all") == ["held", "failed", "deleted"]
+    assert states("--state", "deleted", "--state", "held", "--limit", "1") == ["held"]
+
+
 @pytest.mark.parametrize("command", ["release", "delete"])
 def test_nothing_is_found(site: Site, command: str) -> None:
     """Silence would leave it open whether anything was done; a script's output has no more lines than objects."""
