@@ -139,8 +139,9 @@ class Ledger:
             wanted = replace(wanted, state=None, states=())
         if len(wanted.states) > 1:
             each = [replace(wanted, state=state, states=()) for state in dict.fromkeys(wanted.states)]
-            found = {entry.id: entry for one in each for entry in self.entries(one, before=before, limit=limit)}
-            return [found[identifier] for identifier in sorted(found, reverse=True)[:limit]]
+            pages = [self.entries(one, before=before, limit=limit) for one in each]
+            merged = {entry.id: entry for page in pages for entry in page}  # once, should its state change meanwhile
+            return [merged[identifier] for identifier in sorted(merged, reverse=True)[:limit]]
         conditions = Conditions(wanted, before, self._database.contains)
         where = " AND ".join([NEWEST, *conditions.where])
         with self._database.reading() as connection:
