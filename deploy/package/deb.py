@@ -123,12 +123,12 @@ def _unpack(wheel: Path, root: Path, site: Path) -> None:
 
 
 def _own_files(root: Path, bill: Path) -> None:
-    """Unit, configuration, AppArmor profile where there is one, documents."""
-    unit = (tree.ROOT / "deploy/systemd/filterd.service").read_text()
-    unit = re.sub(r"/opt/filterd/\.venv/bin/filterd", "/usr/bin/filterd", unit)
-    unit = unit.replace("/opt/filterd/README.md", "/usr/share/doc/filterd/README.md")
-    _write(root / "lib/systemd/system/filterd.service", unit)
+    """Units, configuration, AppArmor profile, documents."""
+    for unit in sorted([*tree.ROOT.glob("deploy/systemd/*.service"), *tree.ROOT.glob("deploy/systemd/*.timer")]):
+        text = unit.read_text().replace("/opt/filterd/.venv/bin/filterd", "/usr/bin/filterd")
+        _write(root / "lib/systemd/system" / unit.name, text.replace("/opt/filterd/", "/usr/share/doc/filterd/"))
     _write(root / "etc/filterd/filterd.toml", (tree.ROOT / "deploy/debian/filterd.toml").read_text())
+    _write(root / "etc/apparmor.d/filterd", (tree.ROOT / "deploy/apparmor/filterd").read_text())
     documents = root / "usr/share/doc/filterd"
     names = [name for name in tree.files() if name.endswith(".md") or name.startswith(("deploy/", "docs/"))]
     for name in names:
@@ -137,8 +137,6 @@ def _own_files(root: Path, bill: Path) -> None:
         shutil.copyfile(tree.ROOT / name, target)
     shutil.copyfile(tree.ROOT / "LICENSE", documents / "copyright")
     shutil.copyfile(bill, documents / "sbom.cdx.json")
-    for profile in sorted((tree.ROOT / "deploy/apparmor").glob("usr.*")):
-        _write(root / "etc/apparmor.d" / profile.name, profile.read_text())
 
 
 def _control(root: Path) -> None:

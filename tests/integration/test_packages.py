@@ -115,16 +115,23 @@ def test_the_package_describes_itself(package: Path) -> None:
     assert not [name for name in names if "/pytest/" in name or "/mypy/" in name or "__editable__" in name]
     folder = package.parent / "control"
     run("dpkg-deb", "-e", str(package), str(folder))
-    assert (folder / "conffiles").read_text().split() == ["/etc/filterd/filterd.toml"]
+    conffiles = (folder / "conffiles").read_text().split()
+    assert conffiles == ["/etc/filterd/filterd.toml", "/etc/apparmor.d/filterd"]
+    assert set(conffiles) <= names.keys()
     for script in ("postinst", "prerm", "postrm"):
         run("sh", "-n", str(folder / script))
     control = (folder / "control").read_text()
     assert f"python3 (<< 3.{sys.version_info.minor + 1})" in control
-    unit = run("sh", "-c", f"dpkg-deb --fsys-tarfile {package} | tar -xO ./lib/systemd/system/filterd.service")
-    commands = re.findall(r"^Exec\w+=(\S+)", unit, re.MULTILINE)
+    shipped = {path.name for path in (tree.ROOT / "deploy" / "systemd").glob("*.[st]*[er]")}
+    units = [name for name in names if name.startswith("/lib/systemd/system/") and not name.endswith("/")]
+    assert {Path(name).name for name in units} == shipped
+    text = run("sh", "-c", f"dpkg-deb --fsys-tarfile {package} | tar -xO {' '.join([f'.{name}' for name in units])}")
+    commands = re.findall(r"^Exec\w+=(\S+)", text, re.MULTILINE)
     assert commands
     assert set(commands) <= names.keys()
-    assert "/opt/" not in unit
+    documents = re.findall(r"^Documentation=file://(\S+)", text, re.MULTILINE)
+    assert set(documents) <= names.keys()
+    assert "/opt/" not in text
 
 
 INSTALL = """
@@ -137,10 +144,18 @@ say modes; stat -c '%U %G %a %n' /var/lib/filterd /etc/filterd/filterd.toml
 say version; as 'filterd version --json'
 say check; as 'filterd config check'
 say scan; as 'filterd scan --json /packages/hello.eml'
-mkdir -p /run/filterd; chown filterd:filterd /run/filterd
+cp /packages/filterd.toml /etc/filterd/filterd.toml; chown root:filterd /etc/filterd/filterd.toml
+cp /packages/main.cf /packages/master.cf /etc/postfix/
+usermod -aG postfix filterd; install -d -o filterd -g filterd -m 0755 /run/filterd
+ip link set lo up; ip addr add 192.0.2.7/32 dev lo
 as 'exec filterd run --config /etc/filterd/filterd.toml' >/tmp/run.log 2>&1 &
 for try in $(seq 600); do as 'filterd status --json' >/tmp/status 2>&1 && break; sleep 0.2; done
 say status; cat /tmp/status
+postfix start >/tmp/postfix.log 2>&1 || { cat /tmp/postfix.log; exit 1; }
+python3 /packages/send.py
+say mail; postcat -qh "$(postqueue -j | sed -n 's/.*"queue_id": *"\\([^"]*\\)".*/\\1/p' | head -1)"
+say log; cat /tmp/run.log
+postfix stop >/dev/null 2>&1
 pid=$(python3 -c 'import json; print(json.load(open("/tmp/status"))["pid"])')
 kill "$pid"; while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
 echo '# mine' >>/etc/filterd/filterd.toml
@@ -153,6 +168,20 @@ mkdir -p /var/lib/filterd/quarantine; touch /var/lib/filterd/quarantine/ledger.s
 dpkg -P filterd >/dev/null 2>&1
 say purged; ls /var/lib/filterd; test -e /etc/filterd || echo gone
 """
+SEND = """
+import smtplib
+import time
+
+for _ in range(200):
+    try:
+        with smtplib.SMTP("127.0.0.1", 25, "client.test", source_address=("192.0.2.7", 0)) as client:
+            client.sendmail("a@sender.test", ["b@example.org"], open("/packages/hello.eml").read())
+        break
+    except OSError:
+        time.sleep(0.1)
+else:
+    raise SystemExit("Postfix does not answer")
+"""
 CHROOT = """
 set -e
 mount -t tmpfs none "$1"; mkdir "$1/upper" "$1/work" "$1/root"
@@ -162,6 +191,14 @@ mount -t tmpfs none "$1/root/tmp"; mkdir "$1/root/packages"; mount --bind "$2" "
 if test -d "$1/root$3"; then mount -t tmpfs none "$1/root$3"; fi
 exec chroot "$1/root" /bin/sh /packages/install.sh
 """
+
+
+def written(name: str) -> str:
+    """That file as docs/postfix.md has it, to be copied."""
+    text = (tree.ROOT / "docs" / "postfix.md").read_text()
+    found = re.search(rf"^## {re.escape(name)}\n.*?^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
 
 
 @pytest.fixture(scope="module")
@@ -180,8 +217,24 @@ def installed(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     shutil.rmtree(raw)
     (folder / "hello.eml").write_text(MESSAGE)
     (folder / "install.sh").write_text(INSTALL)
+    (folder / "send.py").write_text(SEND)
+    for name in ("filterd.toml", "main.cf", "master.cf"):
+        (folder / name).write_text(written(name))
     layer = tmp_path_factory.mktemp("layer")
-    argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", CHROOT, "sh", str(layer), str(folder)]
+    argv = [
+        "unshare",
+        "--mount",
+        "--net",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "sh",
+        "-c",
+        CHROOT,
+        "sh",
+        str(layer),
+        str(folder),
+    ]
     done = subprocess.run(
         [*argv, str(tree.ROOT)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
@@ -205,6 +258,15 @@ def test_installed(installed: dict[str, str]) -> None:
 def test_the_daemon_starts(installed: dict[str, str]) -> None:
     """With the configuration that the package brings, as the package's user."""
     assert json.loads(installed["status"])["version"] == tree.version()
+
+
+def test_the_first_message(installed: dict[str, str]) -> None:
+    """Postfix as docs/postfix.md has it, copied: what a stranger sends is filtered and queued with our fields."""
+    assert re.search(r"^X-Filterd-Id: ", installed["mail"], re.MULTILINE | re.IGNORECASE)
+    assert re.search(r"^Authentication-Results: ", installed["mail"], re.MULTILINE)
+    events = [json.loads(line) for line in installed["log"].splitlines()]
+    (event,) = [one for one in events if one["event"] == "message"]
+    assert (event["recipients"], event["client"]) == (["b@example.org"], "192.0.2.7")
 
 
 def test_upgraded(installed: dict[str, str]) -> None:
