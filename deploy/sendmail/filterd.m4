@@ -9,6 +9,9 @@ dnl Header blocks above this are refused with 552 (32,768 where it is not set). 
 dnl packet to a milter, and F=T would defer its message until the sender gives up: keep this below.
 define(`confMAX_HEADERS_LENGTH', `60000')dnl
 dnl
+dnl What is larger than [limits] message_bytes is not read whole, and held; without this Sendmail takes any size.
+define(`confMAX_MESSAGE_SIZE', `50000000')dnl
+dnl
 dnl Released mail comes in here: on loopback, with no filter, so that it is not judged a second time. What comes in is
 dnl trusted because of where it comes in, never because of a header.
 DAEMON_OPTIONS(`Name=filterd-release, Family=inet, Addr=127.0.0.1, Port=10026, InputMailFilters=')dnl

@@ -33,17 +33,14 @@ class SendmailStack(Stack):
             settings["milter"] = {"authserv_id": "mx.filterd.test"} | dict(settings.get("milter", {}))
             self.filterd = self.make_filterd(self.folder, settings)
             running.enter_context(self.filterd)
-            self.sendmail = running.enter_context(
-                Sendmail(
-                    self.folder / "sendmail",
-                    self.network,
-                    sink_port=self.sink.port,
-                    milter=Path(self.filterd.listen.removeprefix("unix:")),
-                    changes=self._changes,
-                )
-            )
+            self.sendmail = running.enter_context(self.make_sendmail(Path(self.filterd.listen.removeprefix("unix:"))))
             self._running = running.pop_all()
         return self
+
+    def make_sendmail(self, milter: Path) -> Sendmail:
+        """The MTA; a test of another configuration replaces this."""
+        folder = self.folder / "sendmail"
+        return Sendmail(folder, self.network, sink_port=self.sink.port, milter=milter, changes=self._changes)
 
     def client(self, pose: Pose | None = None) -> SmtpClient:
         """A session that comes from that address."""
