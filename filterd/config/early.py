@@ -68,7 +68,8 @@ class Early(Section):
     milter: bool = key(
         False,
         "Judge recipients in the milter, too: for Sendmail, and for Postfix without the policy service. Not both, or"
-        " greylisting and rate limits count each recipient twice.",
+        " rate limits count each recipient twice. Clients on loopback are not judged there: programs of this host"
+        " cannot be told to come again.",
     )
     wait: float = key(
         0.0,
@@ -92,8 +93,9 @@ class Early(Section):
     )
     spare: tuple[str, ...] = key(
         ("postmaster", "abuse"),
-        "Local parts of recipients that are judged with the content only (RFC 5321, section 4.5.1): whoever is on a"
-        " block list by mistake must be able to say so.",
+        "Local parts of recipients that are refused nothing for what checks find before the content (RFC 5321, section"
+        " 4.5.1): whoever is on a DNS block list by mistake must be able to say so. Your own lists, greylisting and"
+        " rate limits hold for them, too.",
     )
 
     @field_validator("reject", "defer")
