@@ -30,7 +30,9 @@ class Greylist(Section):
         "Greylist before the content too, where the score of the early checks reaches `early_score`: by the policy"
         " service, or by the milter where that gives early verdicts.",
     )
-    early_score: float | None = key(None, "That score; absent: `[actions] greylist`.", "points", gt=0)
+    early_score: float | None = key(
+        None, "That score, below `[actions] quarantine`; absent: `[actions] greylist`.", "points", gt=0
+    )
 
     @model_validator(mode="after")
     def _passable(self) -> "Greylist":

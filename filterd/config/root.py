@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import orjson
+from pydantic import model_validator
 
 from filterd.config.classifier import Classifier
 from filterd.config.content import Content
@@ -71,6 +72,17 @@ class Config(Section):
     control: Control = key(Control(), "")
     metrics: Metrics = key(Metrics(), "")
     log: Log = key(Log(), "")
+
+    @model_validator(mode="after")
+    def _greylisted_before_held(self) -> "Config":
+        early = self.greylist.early_score
+        held = self.actions.quarantine
+        if early is not None and early >= held:
+            raise ValueError(
+                f"[greylist] early_score: expected a score below [actions] quarantine ({held:g}), got {early:g}: what"
+                " is held need not come again"
+            )
+        return self
 
     @property
     def authserv_id(self) -> str:

@@ -226,7 +226,8 @@ class Trust(Section):
         (),
         "Senders whose mail gets ALLOWED_SENDER (scores.toml): `dkim:example.org` (a signature that verifies),"
         " `spf:example.org` (the envelope sender's domain), `ip:192.0.2.0/24` (the client); `.example.org` means all"
-        " below too. A From field alone proves nothing and cannot be named.",
+        " below too. A From field alone proves nothing and cannot be named. Entries that come and go, with a reason, an"
+        " owner and a last day, are made without a reload by `filterd list allow add` (docs/lists.md).",
     )
     skip: dict[TrustClass, tuple[str, ...]] = key(
         {TrustClass.AUTHENTICATED: SKIPPED, TrustClass.LOCAL: SKIPPED},

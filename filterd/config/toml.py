@@ -115,7 +115,8 @@ def _line(path: Path, text: str, details: ErrorDetails, model: type[Section]) ->
         if shows and "got " not in what and not isinstance(details["input"], dict):
             shown = repr(details["input"])
             what += f", got {shown if len(shown) <= SHOWN else shown[:SHOWN] + '...'}"
-    return f"{where(path, text, at)}: {name_of(at)}: {what}"
+    named = f"{name_of(at)}: " if at else ""  # what several sections must agree on names them itself
+    return f"{where(path, text, at)}: {named}{what}"
 
 
 def _known(model: type[Section], at: tuple[str | int, ...]) -> list[str]:

@@ -71,7 +71,7 @@ def check_policy(postfix: Postfix, ours: Ours, reader: Reader | None) -> Iterato
         at = _outside(postfix)
         yield Diagnosis(Level.WARNING, at.named(RECIPIENT), text, at.change((RECIPIENT, _behind(at, listen))))
     if mine and ours.early_milter:
-        text = "is true, and Postfix asks the policy service too: greylisting and rate limits count recipients twice"
+        text = "is true, and Postfix asks the policy service too: rate limits count recipients twice"
         yield Diagnosis(Level.WARNING, "[early] milter", text, "in filterd.toml, [early]: milter = false")
 
 

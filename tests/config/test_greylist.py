@@ -43,6 +43,11 @@ def test_right(tmp_path: Path, text: str) -> None:
     ("text", "expected"),
     [
         ("[actions]\ngreylist = 10\n", "[actions]: greylist: expected a score below quarantine"),
+        (
+            "[greylist]\nearly_score = 12\n",
+            "[greylist] early_score: expected a score below [actions] quarantine (10), got 12",
+        ),
+        ("[actions]\nquarantine = 8\n[greylist]\nearly_score = 8\n", "below [actions] quarantine (8), got 8"),
         ("[greylist]\ndelay = 3600\nwindow = 600\n", "expected a window longer than the delay"),
         ("[rates.outgoing]\nby = 'user'\n", "[rates] outgoing: expected limit = a number of recipients"),
         ("[rates.Out-going]\nlimit = 1\n", "expected a name of at most 32 small letters"),
