@@ -23,6 +23,7 @@ from filterd.operations.replay import replay as replay_one
 from filterd.operations.replay_many import Changes, held, replay_many
 from filterd.operations.replay_report import compared, judged, lines
 from filterd.operations.scan import MAX_FILE
+from filterd.quarantine.coding import DamagedError
 
 STDIN: Final = "-"
 SHOWN: Final = 20  # ids of a row on a terminal; in a pipe there are all of them
@@ -91,8 +92,11 @@ def _kept(config: Path | None, identifier: str) -> tuple[Evidence, bytes]:
         if quarantine.entry(identifier) is None:
             fail(f"{identifier} is not held: only of held messages everything is kept; replay the file instead")
         evidence = quarantine.evidence(identifier)
-        with quarantine.open_raw(identifier) as file:
-            raw = file.read()
+        try:
+            with quarantine.open_raw(identifier) as file:
+                raw = file.read()
+        except DamagedError as error:
+            fail(f"{identifier}: {error}")
         quarantine.note(actor(), "replay", identifier)
     return evidence, raw
 
