@@ -12,7 +12,7 @@ import pytest
 from filterd.milter.sessions import Sessions
 from filterd.supervisor import generation
 from filterd.supervisor.front import CUT, DRAIN, Front
-from filterd.supervisor.generation import Plan
+from filterd.supervisor.generation import Generation, Plan
 from filterd.supervisor.notify import sd_notify
 from filterd.supervisor.supervisor import Supervisor
 
@@ -245,3 +245,38 @@ def test_the_service_manager_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         monkeypatch.setenv("NOTIFY_SOCKET", name)
         sd_notify("READY=1")
         assert manager.recv(100) == b"READY=1"
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_watchdog_hears_from_a_supervisor_that_it_watches(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, wanted: bool
+) -> None:
+    """WATCHDOG=1 where WatchdogSec is set, nothing elsewhere; probes see the beat either way."""
+    observer = Observer()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        if wanted:
+            monkeypatch.setenv("WATCHDOG_USEC", "60000000")
+            monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+        Supervisor(_plan, observer)._beat()
+        assert observer.beats == 1
+        if wanted:
+            assert manager.recv(100) == b"WATCHDOG=1"
+        with pytest.raises(BlockingIOError):
+            manager.recv(100)
+
+
+def test_it_beats_while_it_waits_for_fronts() -> None:
+    """A reload that takes its time is no reason to be restarted."""
+    beats: list[int] = []
+    read_end, write_end = os.pipe()
+    waiting = Generation(1, _plan(), Nursery(), {1: Front(1, 0, 1, read_end)})
+    assert not waiting.wait_ready(1.2, lambda: beats.append(1))
+    os.write(write_end, b"{}")
+    assert waiting.wait_ready(1.2, lambda: beats.append(1))
+    assert len(beats) >= 3
+    os.close(read_end)
+    os.close(write_end)
