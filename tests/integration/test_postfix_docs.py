@@ -262,19 +262,27 @@ def test_a_fault_in_the_running_one(site: Site, name: str) -> None:
 
 @pytest.mark.threat("MTA-06")
 def test_what_accept_would_do(site: Site) -> None:
-    """Why it is a failure: with it, malware is delivered while nobody answers at the socket."""
+    """Why it is a failure: with it, mail is taken and delivered while nobody answers at the socket."""
     before = (site.postfix.config / "main.cf").read_text()
-    (recipient,) = site.recipients()
+    passed: list[str] = []
+
+    def passes() -> bool:
+        """Whether one is taken that we know nothing of: processes of before the reload may serve one more client."""
+        (recipient,) = site.recipients()
+        if _told(site, recipient) == 250 and site.event([recipient]) == {}:
+            passed.append(recipient)
+        return bool(passed)
+
     try:
         site.postfix.tool("postconf", "-e", "smtpd_milters=unix:/nowhere/filterd.sock", "milter_default_action=accept")
         site.documented.reload()
-        wait_until(lambda: _told(site, recipient) == 250, "the new settings")
-        wait_until(lambda: site.copies([recipient]), "the unfiltered copy")
-        assert site.event([recipient]) == {}
+        wait_until(passes, "an unfiltered message")
+        wait_until(lambda: site.copies(passed), "the unfiltered copy")
         assert "default_action" in " ".join(one.remedy for one in site.wrong())
     finally:
         site.documented.rewrite("main.cf", before)
         site.documented.reload()
+        wait_until(lambda: site.send(PLAIN).action == "accept", "the old settings")
 
 
 def _told(site: Site, recipient: str) -> int:
