@@ -96,7 +96,12 @@ class ControlServer:
                 connection.send(encode({"ok": False, "error": refusal}))
             connection.close()
             return
-        threading.Thread(target=self._speak, args=(connection, peer, grant), name="control-ask", daemon=True).start()
+        speaking = threading.Thread(target=self._speak, args=(connection, peer, grant), name="control-ask", daemon=True)
+        try:
+            speaking.start()
+        except RuntimeError:  # no thread to be had
+            self._leave(peer)
+            raise
 
     def _refused(self, peer: Peer, grant: Grant) -> str:
         """Why there is no place, empty where there was one: it is taken."""
@@ -122,8 +127,12 @@ class ControlServer:
         except Exception:  # noqa: BLE001  # the top of this thread
             _log.error(Event.CONTROL_FAILED, exc_info=True)
         finally:
-            with self._lock:
-                self._open[peer.uid] -= 1
+            self._leave(peer)
+
+    def _leave(self, peer: Peer) -> None:
+        """Give a place back."""
+        with self._lock:
+            self._open[peer.uid] -= 1
 
     def _answered(self, line: bytes, peer: Peer, grant: Grant) -> bytes:
         try:

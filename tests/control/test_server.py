@@ -194,6 +194,28 @@ def test_no_more_are_served_than_there_are_places(path: Path, daemon: Daemon) ->
     wait_until(lambda: said(path, ASK)["ok"], "a place again")
 
 
+class Unstarted(threading.Thread):
+    """A thread of a process that may have no more."""
+
+    def start(self) -> None:
+        """As Python says it."""
+        raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.threat("OPS-07")
+def test_a_place_is_given_back_where_no_thread_is_to_be_had(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As often as there are places: afterwards there still is one."""
+    with capture_logs() as log, monkeypatch.context() as patch:
+        patch.setattr(threading, "Thread", Unstarted)
+        for _ in range(serving.MAX_CONNECTIONS + serving.RESERVED):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(20)
+                client.connect(str(path))
+                assert client.recv(1) == b""
+    assert {entry["event"] for entry in log} == {"control_failed"}
+    assert said(path, ASK)["ok"] is True
+
+
 @root
 @pytest.mark.threat("OPS-07")
 def test_one_user_does_not_shut_the_others_out(path: Path, daemon: Daemon) -> None:
