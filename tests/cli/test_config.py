@@ -100,6 +100,7 @@ def test_show_prints_what_is_in_force(file: Path) -> None:
     assert found["actions"]["quarantine"] == 10
 
 
+@pytest.mark.integration  # the daemon's socket is looked at
 def test_a_daemon_that_is_starting_is_no_daemon_that_does_not_run(file: Path, tmp_path: Path) -> None:
     """It holds its lock and has said nothing yet: whoever waits for it should wait on."""
     file.write_text(f'[paths]\nstate = "{tmp_path}/state"\n')
@@ -110,6 +111,7 @@ def test_a_daemon_that_is_starting_is_no_daemon_that_does_not_run(file: Path, tm
     assert (done.exit_code, done.stderr) == (1, "the daemon is starting: try again in a few seconds\n")
 
 
+@pytest.mark.integration  # the daemon's socket is looked at
 def test_what_needs_the_daemon_says_so_where_none_runs(file: Path, tmp_path: Path) -> None:
     """Status and reload: exit 1 and words, no trace of having looked."""
     file.write_text(f'[paths]\nstate = "{tmp_path}/state"\n')

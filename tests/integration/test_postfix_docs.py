@@ -110,11 +110,10 @@ class Documented(Postfix):
             if (self.config / name).exists():
                 subprocess.run(["touch", "-d", f"@{LONG_AGO[0]}", str(self.config / name)], check=True)
 
-    def reload(self) -> None:
-        """As `postfix reload` does."""
+    def restart(self) -> None:
+        """With files that are old enough."""
         self.age()
-        pid = int((self.folder / "queue" / "pid" / "master.pid").read_text())
-        subprocess.run(["kill", "-HUP", str(pid)], check=True)
+        super().restart()
 
 
 class Site(Stack):
@@ -253,11 +252,11 @@ def test_a_fault_in_the_running_one(site: Site, name: str) -> None:
         assert found.subject == f"Postfix {name}"
         subprocess.run(["sh", "-c", found.remedy], check=True)
         assert site.wrong() == []
-        site.documented.reload()
+        site.documented.restart()
         assert site.send(PLAIN).action == "accept"
     finally:
         site.documented.rewrite("main.cf", before)
-        site.documented.reload()
+        site.documented.restart()
 
 
 @pytest.mark.threat("MTA-06")
@@ -275,13 +274,13 @@ def test_what_accept_would_do(site: Site) -> None:
 
     try:
         site.postfix.tool("postconf", "-e", "smtpd_milters=unix:/nowhere/filterd.sock", "milter_default_action=accept")
-        site.documented.reload()
+        site.documented.restart()
         wait_until(passes, "an unfiltered message")
         wait_until(lambda: site.copies(passed), "the unfiltered copy")
         assert "default_action" in " ".join(one.remedy for one in site.wrong())
     finally:
         site.documented.rewrite("main.cf", before)
-        site.documented.reload()
+        site.documented.restart()
         wait_until(lambda: site.send(PLAIN).action == "accept", "the old settings")
 
 

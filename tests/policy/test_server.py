@@ -165,3 +165,4 @@ def test_without_descriptors_it_tries_again(
     assert answered(connect())
     assert (exhausted.left, exhausted.failed.is_set()) == (0, True)
     server.close()
+    front.loop.call(asyncio.sleep(0), WAIT)  # the loop is also the next tests': it must have let go of the socket

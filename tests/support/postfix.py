@@ -123,9 +123,21 @@ class Postfix:
         """Start it and wait for the banner."""
         self._make_folders()
         self._write()
+        self._start()
+        return self
+
+    def restart(self) -> None:
+        """Have every process read the configuration anew.
+
+        A reload would end few of them, and now and then leave postlogd waiting at its own socket and all others for it.
+        """
+        if self._process is not None:
+            self._process.stop()
+        self._start()
+
+    def _start(self) -> None:
         self._process = Process([MASTER, "-c", str(self.config), "-d"], self.folder / "log" / "master.log")
         self._process.wait_ready(lambda: _greets(self.port) and _greets(self.release_port))
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Stop it; master ends all its processes."""

@@ -116,8 +116,36 @@ class Process:
         """Wait for an end that something else causes."""
         return self._child.wait(within)
 
+    def kill_session(self) -> None:
+        """SIGKILL to all its processes that have not begun a session of their own, as where a host goes."""
+        while found := [pid for pid in _living() if _session(pid) == self.pid]:
+            for pid in found:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._child.poll()
+            time.sleep(0.01)
+        self._child.wait(READY_WITHIN)
+
     def kill(self) -> None:
-        """SIGKILL to the whole session of the server."""
+        """SIGKILL to the server's group: the processes of its session that have groups of their own live on."""
         with suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
         self._child.wait(READY_WITHIN)
+
+
+def _living() -> list[int]:
+    """All processes that have not ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if path.read_text(errors="replace").rpartition(")")[2].split()[0] not in "ZX":
+                found.append(int(path.parent.name))
+    return found
+
+
+def _session(pid: int) -> int:
+    """Its session, 0 where it has gone."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
