@@ -131,5 +131,5 @@ def test_files(tmp_path: Path) -> None:
 
 @given(st.text(alphabet="XOo DaemonPrtpis=,;:TSRE0\t\n", max_size=80))
 def test_any_text(text: str) -> None:
-    """Whatever stands there, nothing is raised."""
-    list(examine(read_cf(text), OURS))
+    """Whatever stands there, nothing is raised, and what is found is said in words."""
+    assert all(found.text for found in examine(read_cf(text), OURS))

@@ -231,7 +231,8 @@ def test_no_hold_waits_for_it(place: Place, tmp_path: Path, postgres: PostgresSe
     backend = Backend(place, tmp_path / "quarantine")
     with aside.aside() as connection:
         connection.execute("INSERT INTO dmarc_days VALUES (1, 'a.test', '', 0, 0)")
-        hold(backend.node())
+        quarantine = backend.node()
+        assert quarantine.entry(hold(quarantine)) is not None
     backend.close()
     aside.close()
 

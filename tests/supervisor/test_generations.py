@@ -229,10 +229,13 @@ def test_sessions_are_counted_and_told() -> None:
 
 @pytest.mark.parametrize("address", ["", "/nonexistent/notify", "@nobody-listens-there"])
 @pytest.mark.integration
-def test_a_service_manager_that_is_not_there_changes_nothing(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """No NOTIFY_SOCKET, or one that nobody reads: the daemon goes on."""
+def test_a_service_manager_that_is_not_there_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], address: str
+) -> None:
+    """No NOTIFY_SOCKET, or one that nobody reads: the daemon goes on, and says nothing."""
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     sd_notify("READY=1")
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("abstract", [False, True])
