@@ -23,9 +23,7 @@ FIELD: Final = "X-Filterd-Return"
 LIFETIME: Final = 5 * 86_400  # seconds; as long as MTAs keep what they cannot deliver
 MAX_MARK: Final = 600  # bytes of the field's value that are looked at: ours have 220
 MAX_TIMES: Final = 999
-RETURNED: Final = (
-    "returned"  # in Evidence.state: of which entry it is what was released, how many times by then, and why
-)
+RETURNED: Final = "returned"  # in Evidence.state: what `note` says
 _CRLF: Final = b"\r\n"
 _END: Final = b"\r\n\r\n"
 _MARK: Final = re.compile(
@@ -37,7 +35,10 @@ _MARK: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a mark says; only `read` makes one from a message, and only where it is ours."""
+    """What a mark says; only `read` makes one from a message, and only where it is ours.
+
+    `expires` is in epoch seconds; `nonce` and `digest` are base64url of 16 and 32 bytes; `id` is an entry's ULID.
+    """
 
     expires: int
     nonce: str
