@@ -40,6 +40,10 @@ def _lacks(status: Mapping[str, Any]) -> Iterator[str]:
     serving = sum([not front["draining"] for front in status["front_processes"]])
     if 0 < serving < status["workers"]:
         yield f"{serving} of {status['workers']} fronts serve"
+    if not status["reload"]["good"]:
+        # The files are not what is at work: a restart would not come up, or come up as something else.
+        cause = str(status["reload"]["cause"]).partition("\n")[0]
+        yield f"the last reload failed, what was loaded before goes on: {cause}"
     store = status["store_state"]
     if not store["answers"]:
         yield f"{store['kind']} does not answer ({store['cause']}): caches, limits and lists are this node's alone"

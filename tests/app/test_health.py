@@ -19,6 +19,7 @@ WELL: dict[str, Any] = {
     "rule_files_left_out": [],
     "queue": {"held": 3, "bytes": 9, "releases_due": 0},
     "model": {"state": "warning", "text": "has learnt nothing"},
+    "reload": {"good": True, "cause": ""},
 }
 
 
@@ -57,6 +58,10 @@ def test_what_keeps_mail_from_being_filtered_is_failure(change: dict[str, Any], 
         ({"rule_files_left_out": ["a.yar: no"]}, "1 rule files are left out"),
         ({"queue": {"trouble": "disk"}}, "held mail cannot be looked at: disk"),
         ({"model": {"state": "failed", "text": "damaged"}}, "the classifier's model: damaged"),
+        (
+            {"reload": {"good": False, "cause": "filterd.toml:3: no such key\nand more"}},
+            "the last reload failed, what was loaded before goes on: filterd.toml:3: no such key",
+        ),
     ],
 )
 def test_what_is_missing_while_mail_is_filtered_is_less(change: dict[str, Any], words: str) -> None:

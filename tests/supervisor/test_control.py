@@ -137,7 +137,7 @@ def test_who_may_not_view_or_reload_is_told_so(daemon: Filterd) -> None:
 
 @pytest.mark.threat("RES-11")
 def test_a_reload_that_is_not_to_be_says_why(daemon: Filterd) -> None:
-    """What the daemon alone finds: exit 1, the old configuration goes on, and status remembers."""
+    """Exit 1, the old configuration goes on; degraded until a reload succeeds, and alive and ready all the time."""
     daemon.settings["milter"]["socket_mode"] = "0600"
     daemon.write()
     try:
@@ -147,9 +147,16 @@ def test_a_reload_that_is_not_to_be_says_why(daemon: Filterd) -> None:
         daemon.write()
     assert done.exit_code == 1
     assert done.stderr.startswith("the old configuration goes on: milter.socket_mode cannot change by a reload")
-    assert "last reload\tfailed" in command(daemon, "status").stdout
+    done = command(daemon, "status")
+    assert (done.exit_code, "last reload\tfailed" in done.stdout) == (3, True)
+    assert done.stdout.startswith(
+        "health\tdegraded\nproblem\tthe last reload failed, what was loaded before goes on: milter.socket_mode cannot"
+    )
+    assert (probe(daemon, "/healthz")[0], probe(daemon, "/readyz")[0]) == (200, 200)
     assert command(daemon, "reload").exit_code == 0
-    assert "last reload\tgood" in command(daemon, "status").stdout
+    done = command(daemon, "status")
+    assert (done.exit_code, done.stdout.startswith("health\tok\n")) == (0, True)
+    assert "last reload\tgood" in done.stdout
 
 
 @root
@@ -165,7 +172,7 @@ def test_roles_change_with_a_reload(daemon: Filterd) -> None:
         daemon.write()
         done = command(daemon, "reload")
         assert "[control.roles.watch] users: expected accounts of this machine, got 'no-such-user'" in done.stderr
-        assert as_nobody(daemon, "status").returncode == 0
+        assert as_nobody(daemon, "status").returncode == 3  # degraded, and told so: the role is the old one
     finally:
         daemon.settings["control"]["roles"] = {
             "desk": {"users": ["nobody"], "may": ["release"], "domains": ["local.test"]}
