@@ -13,6 +13,8 @@ CONFIG ?=
 ARGS ?=
 # the order of tests, printed with the command: SEED=N make test repeats one
 SEED ?= $(shell date +%s)
+# files of tests that run side by side, each in one process; JOBS=0: one after the other, in this process
+JOBS ?= 2
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +34,7 @@ demo: test-setup ## eight messages through a private Postfix, and what became of
 	@$(BIN)/python -m tests.demo
 
 test: test-setup ## all tests, those with real servers included (ARGS goes to pytest)
-	$(BIN)/pytest -q --randomly-seed=$(SEED) $(ARGS)
+	$(BIN)/pytest -q -n $(JOBS) --dist loadfile --randomly-seed=$(SEED) $(ARGS)
 
 check: setup ## lint, format, types, layers, documents
 	$(BIN)/ruff check .
@@ -75,8 +77,8 @@ dist: setup ## wheel, source archive and SBOM into dist/, the same bytes each ti
 deb: setup ## a Debian package with its own Python packages, into dist/
 	$(BIN)/python -m deploy.package.deb
 
-audit: ## known holes in what the lock pins; asks the network (pipx install pip-audit)
-	pip-audit --require-hashes --disable-pip -r requirements.lock
+audit: setup ## known holes in what the lock pins; asks the network
+	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean: ## remove the environment and caches; var/ (state, held mail) stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -58,6 +58,7 @@ def test_zip_in_zip() -> None:
         (bz2.compress(b"hello"), "a.txt.bz2"),
         (lzma.compress(b"hello"), "a.txt.xz"),
     ],
+    ids=["gzip", "bzip2", "xz"],
 )
 def test_streams(data: bytes, name: str) -> None:
     """Compressed streams have one member, named without the suffix."""
