@@ -9,6 +9,8 @@ PINS := requirements.lock pyproject.toml deploy/setup.sh
 # make run: LISTEN=inet:8891@127.0.0.1 instead of the unix socket, CONFIG=FILE instead of the embedded defaults
 LISTEN ?=
 CONFIG ?=
+# make soak: how long hostile mail is sent; without it processes are killed instead
+HOURS ?=
 # make test: ARGS='-k postfix -x' goes to pytest
 ARGS ?=
 # the order of tests, printed with the command: SEED=N make test repeats one
@@ -53,8 +55,8 @@ bench: test-setup ## messages per second, waits, CPU and memory
 bench-peers: $(VENV)/.setup-bench ## the same beside rspamd, in one run
 	$(BIN)/python -m tests.bench --peers $(ARGS)
 
-soak: test-setup ## 1,000 random kills under load: nothing lost, nothing twice
-	FILTERD_KILLS=1000 $(BIN)/pytest -q -m soak --timeout 0 tests $(ARGS)
+soak: test-setup ## 1,000 random kills under load; HOURS=24 (or 0.34): hostile mail for so long, and what grows
+	$(if $(HOURS),$(BIN)/python -m tests.soak --hours $(HOURS) $(ARGS),FILTERD_KILLS=1000 $(BIN)/pytest -q -m soak --timeout 0 tests $(ARGS))
 
 fuzz: setup ## hostile bytes for every parser
 	$(BIN)/pytest -q tests/fuzz $(ARGS)

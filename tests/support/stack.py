@@ -106,7 +106,7 @@ class Stack:
         """Start mailbox, DNS, filterd and Postfix."""
         with ExitStack() as running:
             self.folder: Path = running.enter_context(open_folder())
-            self.sink = running.enter_context(Sink())
+            self.sink = running.enter_context(self.make_sink())
             self.dns = running.enter_context(DnsServer(self._records))
             settings = {**self._settings}
             settings["dns"] = {"nameservers": [f"127.0.0.1:{self.dns.port}"]} | dict(settings.get("dns", {}))
@@ -119,6 +119,10 @@ class Stack:
             )
             self._running = running.pop_all()
         return self
+
+    def make_sink(self) -> Sink:
+        """The mailbox; a run that is too long to keep every message replaces this."""
+        return Sink()
 
     def make_filterd(self, folder: Path, settings: Settings) -> Filterd:
         """The daemon; a test of its log replaces this."""
