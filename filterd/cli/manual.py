@@ -7,20 +7,18 @@ twice they are the same; SOURCE_DATE_EPOCH dates them.
 
 import inspect
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from enum import Enum
 from pathlib import Path
-from types import NoneType
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final
 
 import typer.main
 from typer.completion import get_completion_script  # type: ignore[attr-defined]  # it is there, but in no list
 
 from filterd import __version__
 from filterd.cli import app
+from filterd.cli.described import EXAMPLE, Command, children, commands
 from filterd.config.reference import tables
 
 NAME: Final = "filterd"
@@ -31,8 +29,6 @@ SCRIPTS: Final = {
     "zsh": "zsh/site-functions/_filterd",
     "fish": "fish/vendor_completions.d/filterd.fish",
 }
-_EXAMPLE: Final = re.compile(r"Example:\s+(?P<line>filterd .*)", re.DOTALL)
-_SWITCHES: Final = ("--install-completion", "--show-completion", "--help")
 _FILES: Final = (
     ("/etc/filterd/filterd.toml", "The configuration where no other is named; filterd.toml(5)."),
     ("/var/lib/filterd", "State, held mail and the journal, where [paths] state says so."),
@@ -54,7 +50,7 @@ _STATUS: Final = (
 def pages() -> dict[str, str]:
     """The pages by their file names."""
     root: Any = typer.main.get_command(app)
-    groups = {name: child for name, child in root.commands.items() if _children(child)}
+    groups = {name: child for name, child in root.commands.items() if children(child)}
     found = {f"{NAME}-{name}.8": _page(f"{NAME}-{name}", child, f"{NAME} {name}") for name, child in groups.items()}
     others = [f"{NAME}-{name}(8)" for name in groups]
     found[f"{NAME}.8"] = _page(NAME, root, NAME, others)
@@ -72,62 +68,22 @@ def scripts() -> dict[str, str]:
 
 def _page(title: str, group: Any, words: str, others: list[str] | None = None) -> str:
     """A group's page: its commands that are no groups of their own page, one after the other."""
-    about = _EXAMPLE.sub("", group.help or "").strip()
+    about = EXAMPLE.sub("", group.help or "").strip()
     lines = [*_head(title, 8), ".SH NAME", f"{_text(title)} \\- {_text(about.rstrip('.'))}", ".SH SYNOPSIS"]
     lines += [".B " + _text(words), _text("COMMAND [options] [arguments]")]
     lines.append(".SH COMMANDS")
-    for name, command in _commands(group, words, nested=others is None):
-        lines += _command(name, command)
+    for command in commands(group, words, nested=others is None):
+        lines += _command(command)
     if others is not None:
         lines += [".SH EXIT STATUS", *_table(_STATUS), ".SH FILES", *_table(_FILES)]
     lines += [".SH SEE ALSO", _text(", ".join(others or [f"{NAME}(8)"]) + f", {NAME}.toml(5)")]
     return "\n".join(lines) + "\n"
 
 
-def _commands(group: Any, words: str, *, nested: bool) -> Iterator[tuple[str, Any]]:
-    """Commands with their whole names, those of groups within too where that is wanted."""
-    for name, child in group.commands.items():
-        if not _children(child):
-            yield f"{words} {name}", child
-        elif nested:
-            yield from _commands(child, f"{words} {name}", nested=True)
-
-
-def _command(name: str, command: Any) -> Iterator[str]:
-    arguments = [one for one in command.params if one.param_type_name == "argument"]
-    options = [one for one in command.params if one.param_type_name == "option" and one.opts[0] not in _SWITCHES]
-    kinds = get_type_hints(inspect.unwrap(command.callback))
-    yield f".SS {_text(' '.join([name, *['[options]'] * bool(options), *map(_argument, arguments)]))}"
-    yield from _paragraphs(command.help or "")
-    rows = [(_argument(one), one.help or "") for one in arguments] + [
-        (_option(one, kinds[one.name]), _help(one)) for one in options
-    ]
-    yield from _table(rows)
-
-
-def _argument(argument: Any) -> str:
-    name = argument.metavar or argument.name.upper()
-    return name if argument.required or name.startswith("[") else f"[{name}]"
-
-
-def _option(option: Any, kind: object) -> str:
-    names = ", ".join(sorted([*option.opts, *option.secondary_opts], key=len))
-    return names if option.is_flag else f"{names} {option.metavar or _value(kind)}"
-
-
-def _value(kind: object) -> str:
-    """What stands for a value of that type: of lists and of what may be absent, the type of one that is there."""
-    while arguments := [one for one in get_args(kind) if one is not NoneType]:
-        kind = arguments[0]
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return "|".join([str(one.value) for one in kind])
-    return "FILE" if kind is Path else "N" if kind in {int, float} else "TEXT"
-
-
-def _help(option: Any) -> str:
-    default = getattr(option.default, "value", option.default)
-    plain = isinstance(default, str | int | float) and not isinstance(default, bool) and default != ""
-    return f"{option.help or ''}{f' Default: {default}.' if plain else ''}"
+def _command(command: Command) -> Iterator[str]:
+    yield f".SS {_text(command.usage)}"
+    yield from _paragraphs(command.help)
+    yield from _table(command.rows)
 
 
 def _settings() -> str:
@@ -153,7 +109,7 @@ def _head(title: str, section: int) -> Iterator[str]:
 
 def _paragraphs(text: str) -> Iterator[str]:
     for paragraph in inspect.cleandoc(text).split("\n\n"):
-        example = _EXAMPLE.fullmatch(paragraph)
+        example = EXAMPLE.fullmatch(paragraph)
         line = _text(" ".join((example["line"] if example else paragraph).split()))
         yield from (".PP", ".EX", line, ".EE") if example else (".PP", line)
 
@@ -169,10 +125,6 @@ def _text(text: str) -> str:
         text = text.replace(mark, written)
     text = "".join([letter if letter.isascii() else f"\\[u{ord(letter):04X}]" for letter in text])
     return f"\\&{text}" if text[:1] in {".", "'"} else text
-
-
-def _children(command: Any) -> Any:
-    return getattr(command, "commands", None)
 
 
 def main(folder: Path) -> None:
