@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 import structlog
 
+from filterd.supervisor.forking import fork
 from filterd.telemetry import Event
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
@@ -30,6 +31,11 @@ class Beside:
         self._retry = 0.0
         self._start()
 
+    @property
+    def pid(self) -> int:
+        """The last that was started; 0: none was."""
+        return self._pid
+
     def tend(self) -> None:
         """Replace a process that has ended."""
         if lives(self._pid) or time.monotonic() < self._retry:
@@ -47,7 +53,7 @@ class Beside:
 
     def _start(self) -> None:
         read_end, write_end = os.pipe()
-        pid = os.fork()
+        pid = fork()
         if not pid:
             self._serve(write_end)
         os.close(write_end)

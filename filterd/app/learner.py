@@ -21,6 +21,7 @@ from filterd.model.store import StoreError
 from filterd.pipeline.autolearn import Autolearn, Bounds, Offer
 from filterd.store.inbox import Inbox
 from filterd.store.writes import BatchStore
+from filterd.supervisor.forking import fork
 from filterd.supervisor.supervisor import Observer
 from filterd.telemetry import Event
 
@@ -46,6 +47,11 @@ class LearnerProcess:
         self._config = config
         self._start()
 
+    @property
+    def pid(self) -> int:
+        """The last that was started; 0: none was."""
+        return self._pid
+
     def use(self, config: Config) -> None:
         """Go on with another configuration; the model file is there when this returns."""
         if (config.classifier, config.redis) != (self._config.classifier, self._config.redis):
@@ -70,7 +76,7 @@ class LearnerProcess:
         if not self._config.classifier.enabled:
             return
         read_end, write_end = os.pipe()
-        pid = os.fork()
+        pid = fork()
         if not pid:
             _run(self._config, write_end)
         os.close(write_end)

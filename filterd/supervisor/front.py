@@ -17,6 +17,7 @@ import structlog
 from filterd.milter.listener import serve, stop_listening
 from filterd.milter.sessions import Sessions
 from filterd.pipeline.parts import Parts
+from filterd.supervisor.forking import fork
 from filterd.telemetry.events import Event
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
@@ -69,9 +70,7 @@ class Front:
 def fork_front(slot: int, generation: int, build: Callable[[int], LiveParts]) -> Front:
     """Fork a front that builds its parts and serves: DRAIN lets its sessions end, CUT does not."""
     read_end, write_end = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
+    pid = fork()
     if not pid:
         os.close(read_end)
         _run(slot, build, write_end)
@@ -96,7 +95,7 @@ def _run(slot: int, build: Callable[[int], LiveParts], ready_fd: int) -> NoRetur
         signal.pthread_sigmask(signal.SIG_SETMASK, [DRAIN, CUT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
         live = build(slot)
         gc.collect()
-        gc.freeze()  # what lives as long as the front is not looked at again, and stays shared with the supervisor
+        gc.freeze()  # what lives as long as the front is not looked at again
         gc.set_threshold(GC_THRESHOLD)
         facts = orjson.dumps(live.facts)
         os.write(ready_fd, facts if len(facts) <= MAX_FACTS else b"{}")
