@@ -9,18 +9,18 @@ from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, urlsplit, urlunsplit
 
 import structlog
 
 from filterd.app.early import early_of
 from filterd.app.policies import decisions
+from filterd.app.redis import redis_url
 from filterd.app.site import Site
 from filterd.app.throttle import Throttle
 from filterd.app.watch import ListsWatch
 from filterd.checks.registry import Tools, make_all
 from filterd.clamd import ClamdPool
-from filterd.config import Config, read_secret
+from filterd.config import Config
 from filterd.dmarc import OverridePolicy
 from filterd.dns.cache import AnswerCache
 from filterd.dns.clamping import ClampedAsker
@@ -120,25 +120,6 @@ def shared_state(config: Config) -> BatchStore:
 def lists_copy(config: Config) -> Path:
     """Where fronts keep the last good copy of the allow and block lists."""
     return config.state_directory / "lists.json"
-
-
-def redis_url(config: Config) -> str:
-    """Where Redis is, with its password; empty where none is configured."""
-    url = config.redis.url
-    if url and config.redis.password_file is not None:
-        return _with_password(url, read_secret(config.redis.password_file))
-    return url
-
-
-def _with_password(url: str, password: str) -> str:
-    """The URL as redis-py wants it; only ever in memory."""
-    parts = urlsplit(url)
-    secret = quote(password, safe="")
-    if parts.scheme == "unix":
-        # Not urlunsplit: it leaves out the slashes of an empty host, and Redis' client takes such a URL for no one's.
-        return f"unix://{parts.path}?{'&'.join(filter(None, [parts.query, f'password={secret}']))}"
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user}:{secret}@{host}"))
 
 
 class LiveFront:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from filterd.app.front import StartError, redis_url
+from filterd.app.front import StartError
 from filterd.app.nursery import nursery_settings
+from filterd.app.redis import redis_url
 from filterd.classifier.learning import Learner
 from filterd.classifier.lesson import AUTO, Lesson, usable
 from filterd.classifier.memory import MemoryLostError

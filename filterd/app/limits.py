@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from filterd.app.front import redis_url
+from filterd.app.redis import redis_url
 from filterd.app.throttle import TABLE, buckets_of
 from filterd.config import Config
 from filterd.limits import Rate, rates_of

@@ -22,6 +22,7 @@ from filterd.config.greylist import Greylist
 from filterd.config.icap import Icap
 from filterd.config.policies import Policy, PolicyName
 from filterd.config.rates import MAX_RATES, Rate, RateName
+from filterd.config.redis import Redis
 from filterd.config.rules import Rules
 from filterd.config.sections import (
     Clamd,
@@ -32,7 +33,6 @@ from filterd.config.sections import (
     Metrics,
     Milter,
     Paths,
-    Redis,
     Reputation,
     Spf,
     Trust,

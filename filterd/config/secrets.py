@@ -78,7 +78,7 @@ def masked_line(line: bytes) -> bytes:
 
 def read_private(path: Path, most: int) -> bytes:
     """The file's first bytes, `most` of them. SecretError where it cannot be read, or is open to others."""
-    place = _place(path)
+    place = place_of(path)
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as problem:
@@ -119,7 +119,7 @@ def readable(path: Path | None) -> Path | None:
     return path
 
 
-def _place(path: Path) -> Path:
+def place_of(path: Path) -> Path:
     """Where the file is: the path itself, or systemd's credential of that name. SecretError."""
     name = str(path)
     if not name.startswith(CREDENTIAL):

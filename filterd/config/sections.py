@@ -5,13 +5,11 @@ import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import field_validator
 
 from filterd.config.fields import IdentityField, ListenField, NetworkField, PathField, Section, key
 from filterd.config.listen import Listen, parse_listen, parse_nameserver
-from filterd.config.secrets import readable
 from filterd.model.identity import DOMAIN
 from filterd.model.session import TrustClass
 
@@ -106,39 +104,6 @@ class Dns(Section):
     def servers(self) -> tuple[tuple[str, int], ...]:
         """`nameservers` as (address, port)."""
         return tuple(parse_nameserver(entry) for entry in self.nameservers)
-
-
-class Redis(Section):
-    """The shared cache and state. Without `url` both live in this machine: memory, and SQLite under `[paths] state`."""
-
-    url: str = key(
-        "",
-        "unix:///path, redis://host:port/db or rediss://host:port/db (TLS); redis+sentinel://HOST:PORT,HOST:PORT/NAME"
-        " asks these Sentinels where the master of that name is; empty: no Redis.",
-    )
-    password_file: Path | None = key(
-        None,
-        "File whose first line is the password; others must not be able to read it. A password in `url` is refused.",
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if not value:
-            return value
-        parts = urlsplit(value)
-        if parts.scheme not in {"unix", "redis", "rediss", "redis+sentinel"}:
-            raise ValueError("expected unix:///path, redis://host:port/db or rediss://host:port/db")
-        if parts.scheme == "redis+sentinel" and not (parts.netloc and parts.path.strip("/")):
-            raise ValueError("expected redis+sentinel://HOST:PORT,HOST:PORT/NAME, the name that Sentinel watches")
-        if parts.password or "password=" in parts.query:
-            raise ValueError("expected no password here: put it into a file and name that as password_file")
-        return value
-
-    @field_validator("password_file")
-    @classmethod
-    def _readable(cls, value: Path | None) -> Path | None:
-        return readable(value)
 
 
 class Paths(Section):

@@ -12,6 +12,7 @@ one host (the default), Redis for several, memory for one process and for tests;
 - Named facts sit on top and own their keys: `selectors:` (SelectorMemory), `suspended:` (SuspendedLists), `turn:`
   (Turns).
 - Token buckets (Buckets) are kept beside the store: in Redis by one script, on one host in a table of their own.
+- Redis may be behind TLS and Sentinels (`address`, `connecting`): only a server that proves its name is spoken to.
 
 Deviations: Redis Cluster is not supported (reads of several keys span slots). A key that another program filled with
 the wrong type reads as absent with MGET and is refused elsewhere.

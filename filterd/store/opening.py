@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from filterd.store.address import SCHEMES
 from filterd.store.breaker import Breaker
 from filterd.store.guarded import GuardedStore
 from filterd.store.memory import MemoryStore
-from filterd.store.redis import SCHEMES, RedisStore
+from filterd.store.redis import RedisStore
 from filterd.store.sqlite import SqliteStore
 from filterd.store.writes import BatchStore
 

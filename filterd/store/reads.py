@@ -13,19 +13,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
-from urllib.parse import urlsplit
 
 import hiredis
 from redis import RedisError
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection, ConnectionPool, parse_url
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.connection import AbstractConnection, ConnectionPool
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from filterd.store.address import Address
+from filterd.store.connecting import open_loops_pool
 from filterd.store.guarded import GuardedStore
-from filterd.store.redis import PREFIX, SENTINEL, TIMEOUT, RedisStore, options_of
+from filterd.store.redis import PREFIX, TIMEOUT, RedisStore
 from filterd.store.writes import BatchStore
 
 GRACE: Final = 0.001  # seconds; a busy loop runs its timers before it reads, so it must come round once more
@@ -44,11 +43,12 @@ class RedisReads:
 
     def __init__(self, url: str, loop: AbstractEventLoop, *, timeout: float = TIMEOUT) -> None:
         """`url` as RedisStore takes it. ValueError where it cannot be one."""
+        self._address = Address.of(url)
         self._options: dict[str, Any] = {
             "socket_timeout": timeout,
             "socket_connect_timeout": timeout,
             "driver_info": None,
-            **(options_of(url) if urlsplit(url).scheme == SENTINEL else parse_url(url)),
+            **self._address.options,
             "protocol": 2,
             "retry": Retry(NoBackoff(), 0),
             "decode_responses": False,
@@ -91,10 +91,12 @@ class RedisReads:
 
     async def _keep(self) -> None:
         """Have a connection as far as there is one to be had."""
-        pool, self._asked = _pool(dict(self._options))
+        pool: ConnectionPool | None = None
         while True:
             used = False
             try:
+                if pool is None:
+                    pool, self._asked = open_loops_pool(self._address, self._options)
                 used = await self._use(pool.make_connection())  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
             except Exception as error:  # noqa: BLE001  # border: whatever this try ended with, the next one may work
                 self.last_error = f"{type(error).__name__}: {error}"
@@ -213,17 +215,6 @@ def _values(reply: object, count: int) -> Values:
     if not isinstance(reply, list) or len(reply) != count:
         return None
     return [value if isinstance(value, bytes) else None for value in reply]
-
-
-def _pool(options: dict[str, Any]) -> tuple[ConnectionPool, Sequence[Redis]]:
-    """What makes connections: to the server that is named, or to whichever these Sentinels call the master then."""
-    nodes = options.pop("sentinels", None)
-    if nodes is None:
-        return ConnectionPool(**options), ()
-    asking = {name: options[name] for name in ("socket_timeout", "socket_connect_timeout", "protocol", "driver_info")}
-    sentinel = Sentinel(nodes, sentinel_kwargs={**asking, "retry": AsyncRetry(NoBackoff(), 0)})  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-    pool = SentinelConnectionPool(options.pop("service"), sentinel, **options)  # type: ignore[no-untyped-call]  # as above
-    return pool, sentinel.sentinels
 
 
 def open_reads(store: BatchStore, loop: AbstractEventLoop) -> RedisReads | None:

@@ -9,16 +9,16 @@ import os
 import threading
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis import RedisError
 from redis.backoff import NoBackoff
-from redis.connection import ConnectionPool, parse_url
+from redis.connection import ConnectionPool
 from redis.exceptions import ResponseError
 from redis.retry import Retry
-from redis.sentinel import Sentinel
 
 from filterd.model.store import StoreError
+from filterd.store.address import Address
+from filterd.store.connecting import open_pool
 from filterd.store.encoding import decoded, encoded
 from filterd.store.errors import StoreRefusedError
 from filterd.store.writes import Add, Put, Remember, Write
@@ -26,8 +26,6 @@ from filterd.store.writes import Add, Put, Remember, Write
 PREFIX: Final = b"filterd:"
 TIMEOUT: Final = 0.15  # seconds for connecting and for each answer
 MAX_CONNECTIONS: Final = 64  # per process; where more calls than that hang at once, the next fails at once
-SENTINEL: Final = "redis+sentinel"
-SCHEMES: Final = ("redis", "rediss", "unix", SENTINEL)
 
 Command = tuple[bytes | int, ...]
 
@@ -48,17 +46,18 @@ class RedisStore:
     """See Store. Connects at the first call, in the process that makes it."""
 
     def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
-        """`url` as redis-py takes it (options in the query win over ours), or redis+sentinel://HOST:PORT,.../SERVICE.
+        """`url` as Address takes it (options in the query win over ours).
 
         ValueError where it cannot be one; nothing is opened yet.
         """
         self.url = url
+        self._address = Address.of(url)
         self._options = {
             "socket_timeout": timeout,
             "socket_connect_timeout": timeout,
             "max_connections": MAX_CONNECTIONS,
             "driver_info": None,  # saves two round trips per connection
-            **options_of(url),
+            **self._address.options,
             "protocol": 2,  # no HELLO: a fresh connection without a password answers its first command at once
             "retry": Retry(NoBackoff(), 0),
             "decode_responses": False,
@@ -72,7 +71,7 @@ class RedisStore:
         if self._pool is None or self._pid != os.getpid():
             with self._opening:
                 if self._pool is None or self._pid != os.getpid():
-                    self._pool = _open(dict(self._options))
+                    self._pool = open_pool(self._address, self._options)
                     self._pid = os.getpid()
         return self._pool
 
@@ -160,40 +159,3 @@ def _command(write: Write) -> Command:
             return (b"EVAL", _ADD, 1, _name(key), amount, max(ttl, 1))
         case Remember(key, member, ttl, most):
             return (b"EVAL", _REMEMBER, 1, _name(key), encoded(member), max(ttl, 1), most)
-
-
-def options_of(url: str) -> dict[str, Any]:
-    """What a URL says, as redis-py takes it; `sentinels` and `service` beside where Sentinel knows the server."""
-    parts = urlsplit(url)
-    if parts.scheme == SENTINEL:
-        return _sentinel_options(parts)
-    return dict(parse_url(url))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-
-
-def _sentinel_options(parts: SplitResult) -> dict[str, Any]:
-    """redis+sentinel://[USER:PASSWORD@]HOST[:PORT],HOST[:PORT].../SERVICE[?db=N]: redis-py has no URL for it."""
-    service = parts.path.strip("/")
-    credentials, _, hosts = parts.netloc.rpartition("@")
-    user, _, password = credentials.partition(":")
-    nodes = []
-    for node in filter(None, hosts.split(",")):
-        host, _, port = node.rpartition(":") if not node.endswith("]") and ":" in node else (node, "", "26379")
-        nodes.append((host.strip("[]"), int(port)))
-    if not service or not nodes:
-        raise ValueError("a Sentinel URL is redis+sentinel://HOST:PORT,.../SERVICE")
-    options = dict(parse_url(f"redis://localhost?{parts.query}"))  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-    options.pop("host", None)
-    if credentials:
-        options |= {"username": unquote(user) or None, "password": unquote(password)}
-    return {**options, "sentinels": nodes, "service": unquote(service)}
-
-
-def _open(options: dict[str, Any]) -> ConnectionPool:
-    nodes = options.pop("sentinels", None)
-    if nodes is None:
-        return ConnectionPool(**options)
-    kept = ("socket_timeout", "socket_connect_timeout", "retry", "protocol", "driver_info")
-    sentinel = Sentinel(nodes, sentinel_kwargs={name: options[name] for name in kept})  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-    service = options.pop("service")
-    pool: ConnectionPool = sentinel.master_for(service, **options).connection_pool  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-    return pool

@@ -29,6 +29,8 @@ pytestmark = pytest.mark.integration
 # One for each key of a configuration that names a secret; the list's key is a label of the names that are asked.
 FIELDS: Final = {
     "redis.password_file": "canary-redis-4f1d",
+    "redis.sentinel_password_file": "canary-sentinel-a2e9",
+    "redis.key_file": "canary-tls-6c81",
     "quarantine.password_file": "canary-ledger-91ab",
     "quarantine.upkeep_password_file": "canary-upkeep-77c0",
     "quarantine.secret_file": "canary-store-3e5f",
@@ -212,11 +214,18 @@ def test_a_daemon_and_its_commands_show_no_secret(planted: Planted, dns: DnsServ
 
 @pytest.mark.threat("OPS-05")
 def test_a_ledger_and_a_store_that_refuse_show_no_secret(planted: Planted, dns: DnsServer) -> None:
-    """PostgreSQL and S3 that nobody answers at: what was to be held is deferred, commands fail and say why."""
+    """PostgreSQL, S3, Sentinels that do not answer: what was to be held is deferred, commands fail and say why."""
     nobody = free_port()
     settings: Settings = {
         "milter": {"workers": 1},
         "dns": {"nameservers": [f"127.0.0.1:{dns.port}"]},
+        "redis": {
+            "url": f"rediss+sentinel://127.0.0.1:{nobody}/mail",
+            "password_file": str(planted.file("redis.password_file")),
+            "sentinel_password_file": str(planted.file("redis.sentinel_password_file")),
+            "certificate_file": "/etc/hostname",
+            "key_file": str(planted.file("redis.key_file")),
+        },
         "quarantine": {
             "url": f"postgresql://filterd@127.0.0.1:{nobody}/filterd",
             "password_file": str(planted.file("quarantine.password_file")),
@@ -264,6 +273,7 @@ def test_passwords_in_addresses_are_refused_and_not_repeated(planted: Planted) -
     """Each address that a library would take one in."""
     for table, key, value in (
         ("redis", "url", "redis://:canary-redis-4f1d@127.0.0.1/0"),
+        ("redis", "url", "redis+sentinel://127.0.0.1/mail?sentinel_password=canary-sentinel-a2e9"),
         ("quarantine", "url", "postgresql://filterd:canary-ledger-91ab@127.0.0.1/filterd"),
         ("quarantine", "upkeep_url", "postgresql://filterd:canary-upkeep-77c0@127.0.0.1/filterd"),
         ("quarantine", "endpoint", "https://mx1:canary-store-3e5f@127.0.0.1"),

@@ -1,4 +1,4 @@
-"""A private redis-server on a unix socket, with the faults that a real one has."""
+"""A private redis-server on a unix socket, and over TLS where wanted, with the faults that a real one has."""
 
 import signal
 from collections.abc import Iterator
@@ -9,7 +9,14 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.support.process import Process, open_folder, require_program
+from tests.support.process import Process, free_port, open_folder, require_program
+from tests.support.tls import Pair
+
+
+def tls_options(port: int, pair: Pair, authority: Path, *, asks: bool = False) -> list[str]:
+    """How a server is told to speak TLS on this port; `asks`: clients must show a certificate."""
+    options = ["--tls-port", str(port), "--tls-cert-file", str(pair.certificate), "--tls-key-file", str(pair.key)]
+    return [*options, "--tls-ca-cert-file", str(authority), "--tls-auth-clients", "yes" if asks else "no"]
 
 
 class RedisServer:
@@ -20,6 +27,7 @@ class RedisServer:
         self.socket = folder / "r.sock"
         self._folder = folder
         self._maxmemory = maxmemory
+        self._more: list[str] = []
         self._process: Process | None = None
 
     @property
@@ -27,12 +35,23 @@ class RedisServer:
         """How clients name it."""
         return f"unix://{self.socket}"
 
+    def listen_tls(self, pair: Pair, authority: Path, *, asks: bool = False, port: int = 0) -> int:
+        """Also speak TLS from the next start on; the port, of 127.0.0.1."""
+        port = port or free_port()
+        self._more = ["--bind", "127.0.0.1", *tls_options(port, pair, authority, asks=asks)]
+        return port
+
+    def listen_plainly(self, port: int) -> None:
+        """Also speak on a port without TLS from the next start on, and no longer with it."""
+        self._more = ["--bind", "127.0.0.1", "--port", str(port)]
+
     def start(self) -> None:
         """Start it and wait for its first answer."""
         require_program("redis-server")
         argv = ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
         argv += ["--save", "", "--appendonly", "no", "--dir", str(self._folder)]
         argv += ["--maxmemory", self._maxmemory, "--maxmemory-policy", "noeviction"]
+        argv += self._more
         self._process = Process(argv, self._folder / "redis.log")
         self._process.wait_ready(self._answers)
 
