@@ -38,12 +38,13 @@ demo: test-setup ## eight messages through a private Postfix, and what became of
 test: test-setup ## all tests, those with real servers included (ARGS goes to pytest)
 	$(BIN)/pytest -q -n $(JOBS) --dist loadfile --randomly-seed=$(SEED) $(ARGS)
 
-check: setup ## lint, format, types, layers, documents
+check: setup ## lint, format, types, layers, documents, known holes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -m docs tests
+	$(BIN)/python -m deploy.package.audit
 
 fmt: setup ## format and mend what can be mended by itself
 	$(BIN)/ruff format .
@@ -79,8 +80,8 @@ dist: setup ## wheel, source archive and SBOM into dist/, the same bytes each ti
 deb: setup ## a Debian package with its own Python packages, into dist/
 	$(BIN)/python -m deploy.package.deb
 
-audit: setup ## known holes in what the lock pins; asks the network
-	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements.lock
+audit: setup ## known holes in what the lock pins; says so where PyPI cannot be asked
+	$(BIN)/python -m deploy.package.audit
 
 clean: ## remove the environment and caches; var/ (state, held mail) stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
