@@ -9,7 +9,7 @@ from typing import Any, Final
 from filterd.mime.header import split
 from filterd.model.custody import Evidence
 from filterd.model.inspection import Inspection, InspectionJob
-from filterd.model.verdict import Action, ScoredSymbol, Verdict
+from filterd.model.verdict import Action, ScoredSymbol
 from filterd.operations.scan_json import auth
 from filterd.operations.turning import turning, words
 from filterd.pipeline.body import Body
@@ -70,7 +70,8 @@ def explain(evidence: Evidence, scale: Scale, shares: Sequence[Share] = ()) -> d
         "reply": None
         if verdict.reply is None
         else f"{verdict.reply.code} {verdict.reply.enhanced} {verdict.reply.text}",
-        "told": _told(verdict, evidence.queue_id),
+        "told": _told(evidence),
+        "unconfirmed": _unconfirmed(evidence),
         "greylist": evidence.state.get(NOTE),
         "came_back": next(came_back(evidence.state), None),
         "thresholds": dict(scale.thresholds),
@@ -96,15 +97,25 @@ def explain(evidence: Evidence, scale: Scale, shares: Sequence[Share] = ()) -> d
     return found | {"turning": turning(found)}
 
 
-def _told(verdict: Verdict, queue_id: str) -> str:
+def _unconfirmed(evidence: Evidence) -> bool:
+    """Whether the client may have heard something else than 250 after all: what is held for some goes on for others.
+
+    A milter behind this one can still refuse it then. Nobody is asked after a message that is held for everybody.
+    """
+    return bool(evidence.held_for) and len(evidence.held_for) < len(evidence.envelope.recipients)
+
+
+def _told(evidence: Evidence) -> str:
     """What the client has heard: our reply, or the MTA's own, which does not say what becomes of the message."""
+    verdict = evidence.verdict
     if verdict.reply is not None:
         return f"{verdict.reply.code} {verdict.reply.enhanced} {verdict.reply.text}"
     if verdict.action in _REFUSALS:
         return f"{_REFUSALS[verdict.action]}, in words that were not recorded"
-    number = f", queue id {queue_id}" if queue_id else ""
+    number = f", queue id {evidence.queue_id}" if evidence.queue_id else ""
     held = "; not that it is held" if verdict.action is Action.QUARANTINE else ""
-    return f"250, in the MTA's own words{number}{held}"
+    unless = "; unconfirmed: a filter behind this one can have refused it later" if _unconfirmed(evidence) else ""
+    return f"250, in the MTA's own words{number}{held}{unless}"
 
 
 def _author(facts: Inspection | None) -> str:

@@ -9,6 +9,7 @@ from filterd.model.custody import Evidence
 from filterd.model.dns import Answer, AnswerStatus, Question, RRType
 from filterd.model.inspection import Classified, Inspection, InspectionJob
 from filterd.model.report import CheckReport, Finding, Outcome
+from filterd.model.session import Recipient
 from filterd.model.verdict import Action, ScoredSymbol
 from filterd.operations.explain import REASONS, Scale, explain, lines, with_reasons
 from filterd.pipeline.shares import Share
@@ -90,6 +91,21 @@ def test_what_the_sender_was_told(action: Action, words: str) -> None:
     found = explain(replace(held, verdict=replace(held.verdict, action=action, reply=None)), SCALE)
     assert (found["reply"], found["told"]) == (None, words)
     assert f"sender told   {words}" in list(lines(found))
+
+
+@pytest.mark.threat("MTA-26")
+def test_held_for_some_is_unconfirmed() -> None:
+    """Of what is held for some and goes on for others it is said that a filter behind may have refused it."""
+    held = evidence()
+    verdict = replace(held.verdict, action=Action.QUARANTINE, reply=None)
+    envelope = replace(
+        held.envelope, recipients=(Recipient("a@b.test", "<a@b.test>"), Recipient("c@b.test", "<c@b.test>"))
+    )
+    held = replace(held, verdict=verdict, envelope=envelope)
+    some = [(), ("a@b.test",), ("a@b.test", "c@b.test")]
+    found = [explain(replace(held, held_for=those), SCALE) for those in some]
+    assert [one["unconfirmed"] for one in found] == [False, True, False]
+    assert [one["told"].partition("; unconfirmed: ")[1] != "" for one in found] == [False, True, False]
 
 
 def test_what_a_composite_stands_for_is_said() -> None:
