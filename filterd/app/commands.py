@@ -26,6 +26,7 @@ from filterd.model.message import RawMessage
 from filterd.model.store import StoreError
 from filterd.operations import doctor
 from filterd.operations.doctor import Diagnosis, Level
+from filterd.operations.environment import check_environment
 from filterd.operations.replay import Bench
 from filterd.pipeline.parts import Inspect, Parts
 from filterd.pipeline.rule_costs import Cost, costs, keep
@@ -190,7 +191,7 @@ def open_journal(config: Config) -> Journal:
 def diagnose(site: Site) -> list[Diagnosis]:
     """Everything `filterd doctor` looks at, in the order of what depends on what."""
     config = site.config
-    found = list(doctor.check_folder(config.state_directory))
+    found = [*check_environment(), *doctor.check_folder(config.state_directory)]
     if config.runtime_directory != config.state_directory:
         found += doctor.check_folder(config.runtime_directory)
     address = config.milter.address

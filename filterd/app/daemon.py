@@ -20,6 +20,7 @@ from filterd.app.control import begin_control
 from filterd.app.custody import quarantine_of
 from filterd.app.dmarc_reports import counting
 from filterd.app.early import policy_server
+from filterd.app.environment import warn_of_environment
 from filterd.app.front import LiveFront, shared_state
 from filterd.app.learner import LearnerProcess, Tended, autolearn
 from filterd.app.nursery import nursery_settings
@@ -100,6 +101,7 @@ def run_daemon(commanded: Commanded) -> int:
     site = commanded.site()
     config = site.config
     configure(config.log.level, config.log.format)
+    warn_of_environment()
     lock = _prepare(config)
     load_suffixes()  # before the fronts are forked: each would read it itself, at its first message
     lists = [zone.display for zone in site.zones]

@@ -20,6 +20,10 @@ class Event(StrEnum):
         return member
 
     STARTED = "started", "the daemon listens; says address, processes, configuration and rule set"
+    ENVIRONMENT = (
+        "environment",
+        "Python is older than a release that mends known holes, or packages are not those of the lock",
+    )
     STOPPING = "stopping", "told to stop: no new sessions, open ones may end"
     STOPPED = "stopped", "all processes have ended"
     DRAIN_CUT = "drain_cut", "sessions were still open when the time to end them was over; their messages are retried"

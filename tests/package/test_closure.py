@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from deploy.package import closure, sbom
+from deploy.package import checked, closure, sbom
 
 ROOT = Path(__file__).resolve().parents[2]
 DEVELOPMENT = {"pytest", "mypy", "ruff", "hypothesis", "moto", "pip-tools", "matplotlib"}
@@ -69,3 +69,10 @@ def test_the_bill_names_what_is_shipped() -> None:
     assert {one["ref"] for one in bill["dependencies"]} == refs
     assert {ref for one in bill["dependencies"] for ref in one["dependsOn"]} == refs - {"pkg:pypi/filterd@1.2.3"}
     assert json.dumps(sbom.bill("1.2.3", 0)) == json.dumps(bill)
+
+
+@pytest.mark.docs
+@pytest.mark.threat("OPS-08")
+def test_an_installed_filterd_knows_what_was_checked() -> None:
+    """The list that the daemon compares packages with is the lock's: `python -m deploy.package.checked`."""
+    assert checked.FILE.read_text(encoding="utf-8") == checked.text()
