@@ -207,6 +207,7 @@ def main() -> None:
         made = build(target)
     except closure.ClosureError as error:
         sys.exit(f"deb: {error}")
+    sys.stderr.write(tree.warning())
     sys.stdout.write(f"{hashlib.sha256(made.read_bytes()).hexdigest()}  {made.name}\n")
 
 

@@ -95,6 +95,7 @@ def main() -> None:
     os.umask(0o022)
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in build(target)]
     (target / "SHA256SUMS").write_text("".join(lines))
+    sys.stderr.write(tree.warning())
     sys.stdout.write("".join(lines))
 
 

@@ -13,6 +13,7 @@ FILES: Final = (
     "pyproject.toml", "requirements.lock", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile"
 )  # fmt: skip
 EARLIEST: Final = 315_532_800  # epoch seconds; a zip file knows no time before 1980
+SHOWN: Final = 5  # names of files in a warning
 _LEFT_OUT: Final = {"__pycache__"}
 
 
@@ -28,12 +29,32 @@ def epoch() -> int:
 
 
 def files() -> list[str]:
-    """Names of the files of a release: those that git knows, where this is a checkout."""
-    known = [name for name in _git("ls-files", "-z", "--", *FOLDERS, *FILES).split("\0") if name]
+    """Names of the files of a release: those that git knows or would take in, where this is a checkout.
+
+    A module that nobody has committed yet belongs to it: without it what imports it would not start.
+    """
+    listed = _git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *FOLDERS, *FILES)
+    known = {name for name in listed.split("\0") if name}
     if not known:
         found = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.is_file()]
-        known = [str(path.relative_to(ROOT)) for path in found if not _LEFT_OUT & set(path.parts)] + list(FILES)
+        known = {str(path.relative_to(ROOT)) for path in found if not _LEFT_OUT & set(path.parts)} | set(FILES)
     return sorted([name for name in known if (ROOT / name).is_file()])
+
+
+def changed() -> list[str]:
+    """Files of a release that are not as they are in the commit, by name; none where this is no checkout."""
+    lines = _git("status", "--porcelain", "-z", "--untracked-files=all", "--no-renames", "--", *FOLDERS, *FILES)
+    return sorted([line[3:] for line in lines.split("\0") if line])
+
+
+def warning() -> str:
+    """What is to be said where what is built is no commit's; empty where it is."""
+    names = changed()
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    told = (
+        f"warning: built of files that are in no commit, so nobody can build it again: {', '.join(names[:SHOWN])}{more}"
+    )
+    return f"{told}\n" if names else ""
 
 
 def copy_to(folder: Path) -> None:
@@ -58,6 +79,9 @@ def environment() -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str:
-    """What git says; nothing where this is no checkout."""
-    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    """What git says; nothing where this is no checkout, or no git, as in an image that is being built."""
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
     return done.stdout if done.returncode == 0 else ""
