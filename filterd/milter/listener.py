@@ -24,6 +24,7 @@ from filterd.telemetry.events import Event
 
 _NAME: Final = "filterd"
 _log = structlog.get_logger()
+_ROOM: Final = 8  # descriptors that must be free before a front that had none accepts again; a session takes three
 _BACKLOG: Final = 1024  # sessions waiting to be accepted; a burst of connections must not see ECONNREFUSED
 
 
@@ -73,6 +74,39 @@ def stop_listening() -> None:
     """In a front: accept no more sessions. Those that are open go on, and libmilter knows nothing of it."""
     for descriptor in _listening:
         os.dup2(_deaf[0].fileno(), descriptor, inheritable=False)
+    for kept in _kept.values():
+        os.close(kept)
+    _kept.clear()
+
+
+def heed_descriptors() -> None:
+    """In a front, every second: where no descriptor is left, accept nobody until some are free again.
+
+    Libmilter would try again at once, and take a core for it. Connections wait meanwhile, or other fronts take them.
+    """
+    accepting = not _aside
+    if not _kept or accepting == _free(1 if accepting else _ROOM):
+        return
+    for descriptor, kept in _kept.items():
+        os.dup2(_deaf[0].fileno() if accepting else kept, descriptor, inheritable=False)
+    if accepting:
+        _aside.update(_kept)
+    else:
+        _aside.clear()
+
+
+def _free(number: int) -> bool:
+    """Whether this process may open so many more."""
+    taken = []
+    try:
+        for _ in range(number):
+            taken.append(os.dup(_deaf[0].fileno()))  # noqa: PERF401  # those before a failure must be closed
+    except OSError:
+        return False
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+    return True
 
 
 def close_listener() -> None:
@@ -121,6 +155,7 @@ def serve(parts: Parts, sessions: Sessions) -> None:
     milter.set_abort_callback(call(Session.abort))
     milter.set_close_callback(close)
     milter.register(_NAME, negotiate=negotiate)
+    _kept.update({descriptor: os.dup(descriptor) for descriptor in _listening})
     sys.excepthook = _log_exception  # where pymilter reports what it could not hand to a callback
     milter.main()
 
@@ -140,6 +175,8 @@ def _deaf_socket() -> socket.socket:
 
 
 _listening: Final = set[int]()
+_kept: Final = dict[int, int]()  # in a front: another descriptor for each, to come back to
+_aside: Final = dict[int, int]()  # those of them that are not accepted on at the moment
 _deaf: Final = list[socket.socket]()
 _paths: Final = list[Path]()
 

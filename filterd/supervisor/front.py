@@ -14,7 +14,7 @@ from typing import Final, NoReturn, Protocol
 import orjson
 import structlog
 
-from filterd.milter.listener import serve, stop_listening
+from filterd.milter.listener import heed_descriptors, serve, stop_listening
 from filterd.milter.sessions import Sessions
 from filterd.pipeline.parts import Parts
 from filterd.supervisor.forking import fork
@@ -29,6 +29,7 @@ DRAIN: Final = signal.SIGUSR2  # not SIGTERM: libmilter takes that itself, and l
 CUT: Final = signal.SIGQUIT  # end now, but write what is queued
 ORPHAN_SECONDS: Final = 30.0  # for open sessions of a front whose supervisor has died
 ABRUPT_SECONDS: Final = 5.0  # for callbacks at work when libmilter was stopped by a signal that is not ours
+_HEED: Final = 1.0  # seconds between two looks whether descriptors are left
 _LOOK: Final = 0.1  # seconds between two looks at the sessions
 _QUIET_LOOKS: Final = 2
 _log = structlog.get_logger()
@@ -124,7 +125,9 @@ class _End:
     def when_told(self) -> None:
         """Wait for DRAIN; then take no new sessions, and end when none is left or CUT comes."""
         try:
-            if signal.sigwait([DRAIN, CUT]) == DRAIN:
+            while (told := signal.sigtimedwait([DRAIN, CUT], _HEED)) is None:
+                heed_descriptors()
+            if told.si_signo == DRAIN:
                 stop_listening()
                 self._live.retire()
                 self._drain()
