@@ -16,9 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import pyseccomp
-
 from filterd.ipc.messages import NurserySettings, SandboxLevel
+
+try:
+    import pyseccomp
+except (ImportError, RuntimeError):  # it says so with the second where libseccomp is not there: one wall less
+    pyseccomp = None
 
 _CLONE_NEWNS: Final = 0x00020000
 _CLONE_NEWUTS: Final = 0x04000000
@@ -174,6 +177,8 @@ def _landlock() -> int:
 
 def _seccomp() -> None:
     """Let through what is listed and answer EPERM to the rest, for this architecture only."""
+    if pyseccomp is None:
+        raise OSError("no libseccomp")
     rules = pyseccomp.SyscallFilter(pyseccomp.ERRNO(_EPERM))
     for name in _ALLOWED.split():
         try:

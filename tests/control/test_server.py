@@ -143,6 +143,42 @@ def test_who_has_no_role_is_not_read(path: Path, daemon: Daemon) -> None:
     assert daemon.asked == []
 
 
+THOUSAND = """
+import os, socket, sys
+os.setgroups([]), os.setgid(12345), os.setuid(12345)
+answers = set()
+for _ in range(1000):
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(20)
+        client.connect(sys.argv[1])
+        try:
+            client.sendall(b'{"command": "reload", "token": "secret"}')
+            client.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # he is told before he has asked
+        try:
+            answers.add(client.recv(4096))
+        except ConnectionResetError:
+            answers.add(b"")
+print(*answers)
+"""
+
+
+@root
+@pytest.mark.threat("OPS-07")
+def test_a_thousand_tries_come_to_nothing(path: Path, daemon: Daemon) -> None:
+    """There is no token to guess: each time the kernel says who he is; nothing is read, root is served meanwhile."""
+    argv = [sys.executable, "-c", THOUSAND, str(path)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as tries:
+        while tries.poll() is None:
+            assert ask(path, Request(Command.STATUS)) == {"who": 0}
+        assert tries.stdout is not None
+        answers = tries.stdout.read()
+    assert "uid 12345 has no role here" in answers
+    assert '"ok":true' not in answers
+    assert {peer.uid for peer, _ in daemon.asked} == {0}
+
+
 @pytest.mark.threat("OPS-07")
 @pytest.mark.parametrize(
     "data",

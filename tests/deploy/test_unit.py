@@ -57,6 +57,12 @@ def test_the_watchdog_waits_longer_than_a_probe() -> None:
     assert found["Type"] == ["notify"]
 
 
+@pytest.mark.threat("RES-12")
+def test_an_inspector_that_is_killed_for_memory_does_not_stop_the_unit() -> None:
+    """All of it would end otherwise: that is what systemd does of itself."""
+    assert settings(UNIT)["OOMPolicy"] == ["continue"]
+
+
 @pytest.mark.threat("OPS-02")
 def test_the_inspectors_own_walls_may_be_built() -> None:
     """Landlock and seccomp are in no group of Debian 12's systemd: the unit names them."""

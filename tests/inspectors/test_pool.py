@@ -1,5 +1,6 @@
 """The pool over a real nursery whose inspectors do as they are told: every way in which one may fail."""
 
+import inspect
 import os
 import signal
 import threading
@@ -21,6 +22,7 @@ from filterd.inspectors import (
     SandboxLevel,
     start_nursery,
 )
+from filterd.inspectors.pool import MAX_WAITING
 from filterd.ipc.messages import Kind, encode_facts
 from filterd.model.inspection import Inspection
 from tests.inspectors.conftest import OBEDIENT, WITHIN, Bed, Make, gone, inspectors_of, wait_until
@@ -242,15 +244,22 @@ def test_who_waits_too_long_is_told_to_come_back(make: Make) -> None:
 
 @pytest.mark.threat("RES-02")
 def test_the_queue_is_bounded(make: Make) -> None:
-    """One more than may wait is refused at once, those before are served."""
-    bed = make(waiting=5)
+    """All busy and fifty in the queue: the next one is refused at once, those before are served."""
+    bed = make(waiting=MAX_WAITING)
     occupy(bed)
-    waiting = in_background(bed, b"echo late", 5)
-    wait_until(lambda: bed.pool.stats()["waiting"] == 5, "five wait")
+    waiting = in_background(bed, b"echo late", MAX_WAITING)
+    wait_until(lambda: bed.pool.stats()["waiting"] == MAX_WAITING, "fifty wait")
     error = failure(lambda: bed.ask(b"echo"))
     assert (type(error), str(error)) == (InspectorBusy, "too many messages wait for an inspector")
-    assert [future.result(WITHIN).subject for future in waiting] == ["late"] * 5
+    assert [future.result(WITHIN).subject for future in waiting] == ["late"] * MAX_WAITING
     assert bed.pool.stats()["waiting"] == 0
+
+
+@pytest.mark.threat("RES-02")
+def test_nobody_waits_longer_than_promised() -> None:
+    """What a front's pool is made with, where nobody says otherwise: fifty callers, ten seconds."""
+    defaults = inspect.signature(InspectorPool).parameters
+    assert (defaults["waiting"].default, defaults["admission"].default) == (50, 10.0)
 
 
 def test_a_deadline_that_has_passed_costs_no_inspector(make: Make) -> None:

@@ -2,16 +2,18 @@
 
 import os
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import pytest
 
-from filterd.inspectors import NurserySettings
-from tests.inspectors.conftest import bed
+from filterd.inspectors import InspectorPool, NurserySettings, SandboxLevel, start_nursery
+from tests.inspectors.conftest import bed, wait_until
 from tests.inspectors.readers import LISTENING, PROBES, WRITABLE
 from tests.support.process import open_folder
 
@@ -53,10 +55,10 @@ def surroundings() -> Iterator[tuple[Path, dict[str, str]]]:
         yield folder, {WRITABLE: str(folder), LISTENING: str(folder / "socket")}
 
 
-def outcomes(settings: NurserySettings) -> dict[str, str]:
-    """How each probe ended inside of an inspector."""
+def outcomes(settings: NurserySettings, more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """How each probe ended inside of an inspector, with more in the nursery's environment."""
     with surroundings() as (folder, environment):
-        with bed(settings, environment=environment) as made:
+        with bed(settings, environment={**environment, **more}) as made:
             found = dict(line.split(": ", 1) for line in made.ask(b"body").problems)
         assert sorted(path.name for path in folder.iterdir()) == ["keep", "socket"] or not settings.walls
         assert not Path("/written").exists()
@@ -99,3 +101,51 @@ def test_the_level_that_was_reached_is_known() -> None:
     assert level.seccomp
     assert none is not None
     assert (none.namespaces, none.chroot, none.landlock, none.seccomp) == (False, False, 0, False)
+
+
+# A machine of our own making, told to Python as it starts: a kernel that knows no Landlock, and no libseccomp.
+BARE: Final = """
+import errno, sys
+import pyseccomp
+rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "landlock_create_ruleset")
+rules.load()
+sys.modules["pyseccomp"] = None
+"""
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> dict[str, str]:
+    """The environment of a nursery on such a machine."""
+    tmp_path.chmod(0o755)
+    (tmp_path / "sitecustomize.py").write_text(BARE)
+    return {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+
+
+@pytest.mark.threat("OPS-03")
+def test_without_libseccomp_and_landlock_it_is_known_what_is_missing(bare: dict[str, str]) -> None:
+    """Mail is read, the level says which walls stand, and what limits and other ids refuse is still refused."""
+    with bed(PROBING, environment=bare) as made:
+        level = made.pool.level
+    assert level is not None
+    assert (level.seccomp, level.landlock) == (False, 0)
+    assert level.missing(SandboxLevel(landlock=1, seccomp=True)) == ("landlock ABI 1", "seccomp")
+    if os.geteuid() == 0:
+        found = outcomes(PROBING, bare)
+        assert {name for name in ALWAYS_REFUSED if found[name] == "done"} == set()
+
+
+@pytest.mark.threat("OPS-03")
+def test_who_demands_them_does_not_start_without(bare: dict[str, str]) -> None:
+    """`sandbox = "required"`: no inspector serves, and it is said why."""
+    settings = replace(PROBING, demand=SandboxLevel(landlock=1, seccomp=True))
+    with open_folder() as folder:
+        nursery = start_nursery(folder, settings, environment=bare)
+        pool = InspectorPool(nursery.path, 1)
+        try:
+            wait_until(lambda: pool.trouble, "the inspector refuses")
+            assert pool.trouble == "the sandbox lacks what is demanded: landlock ABI 1, seccomp"
+            assert pool.stats()["serving"] == 0
+        finally:
+            pool.close()
+            nursery.stop()

@@ -54,6 +54,7 @@ def test_metrics_are_served_over_http(path: str) -> None:
         (b"GET /etc/passwd HTTP/1.1\r\n\r\n", b"404"),
         (b"\xff\x00\r\n\r\n", b"400"),
         (b"x" * 20_000, b"400"),
+        (b"POST /metrics HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n" + b"x" * 10_000_000, b"405"),
     ],
 )
 @pytest.mark.threat("OPS-07")

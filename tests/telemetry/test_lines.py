@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO
 
 import pytest
@@ -78,6 +79,26 @@ def test_a_reader_that_goes() -> None:
         for _ in range(3):
             lines.msg(b"z\n")
     assert told == []
+
+
+@pytest.mark.threat("RES-06")
+def test_a_full_disk(tmp_path: Path) -> None:
+    """ENOSPC costs lines, raises nothing, and their number is told once there is room."""
+    told: list[int] = []
+    with (tmp_path / "log").open("wb", buffering=0) as stream:
+        lines = Lines(stream, told.append)
+        lines.msg(b"first\n")
+        kept = os.dup(stream.fileno())
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, stream.fileno())
+        for _ in range(5):
+            lines.msg(b"lost\n")
+        os.dup2(kept, stream.fileno())
+        lines.msg(b"back\n")
+        os.close(full)
+        os.close(kept)
+    assert (tmp_path / "log").read_bytes() in (b"first\nback\n", b"first\n\nback\n")
+    assert told == [5]
 
 
 def test_other_descriptors_keep_their_flags(pipe: tuple[int, BinaryIO]) -> None:
