@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from filterd.config import Config
 from filterd.telemetry import Metrics
 from filterd.telemetry.pulse import Pulse
 from tests.support.daemon import toml
+from tests.support.process import require_program
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINER = ROOT / "deploy" / "container"
@@ -180,3 +183,26 @@ def test_kubernetes_fits_the_configuration() -> None:
     assert (context["runAsUser"], context["fsGroup"], context["runAsNonRoot"]) == (USER, USER, True)
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert container["args"][0] in getattr(typer.main.get_command(app), "commands")  # noqa: B009  # as above
+
+
+def test_postfix_of_the_image_finds_filterd(tmp_path: Path) -> None:
+    """Its commands, run here: no daemon is shut up where no name is found; both listeners are there."""
+    require_program("postconf")
+    text = (CONTAINER / "postfix.Containerfile").read_text().replace("\\\n", " ")
+    shutil.copyfile(CONTAINER / "main.cf", tmp_path / "main.cf")
+    shutil.copyfile(CONTAINER / "master.cf", tmp_path / "added.cf")
+    (command,) = [line for line in re.findall(r"^RUN (.*)", text, re.MULTILINE) if "master.cf.dist" in line]
+    command = command.replace("/etc/postfix/", f"{tmp_path}/").replace("/tmp/master.cf", f"{tmp_path}/added.cf")
+    command = command.replace("postconf ", f"postconf -c {tmp_path} ")
+    subprocess.run(["sh", "-ec", command], check=True)
+    services = [line.split() for line in asked(tmp_path, "-M")]
+    assert [line for line in services if line[4] != "n"] == []
+    assert {"smtp", "10026"} <= {line[0] for line in services if line[1] == "inet"}
+    assert "inet:filterd:8891" in " ".join(asked(tmp_path, "-h", "smtpd_milters"))
+
+
+def asked(folder: Path, *arguments: str) -> list[str]:
+    """What Postfix itself reads there; a line that it does not know is an error."""
+    done = subprocess.run(["postconf", "-c", str(folder), *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
