@@ -78,9 +78,11 @@ class _Control:
                 "health": status["health"],
                 **({"problems": status["problems"]} if Right.VIEW in grant.rights else {}),
             }
-        if request.command is Command.RELOAD:
-            _log.info(Event.CONTROL_ASKED, who=peer.name, pid=peer.pid, command="reload")
-            return self._reload()
+        if request.command in {Command.RELOAD, Command.RESTART}:
+            _log.info(Event.CONTROL_ASKED, who=peer.name, pid=peer.pid, command=str(request.command))
+            return self._reload() if request.command is Command.RELOAD else self._restart()
+        if request.command is Command.PROGRESS:
+            return self._progress()
         try:
             if request.command is Command.HELD:
                 return {"held": held(self._config, grant, request.most)}
@@ -138,9 +140,7 @@ class _Control:
     def _reload(self) -> dict[str, Any]:
         """Have the supervisor reload and wait for what comes of it. Refusal says why that was not to be."""
         before = self._told()["reload"]["begun"]  # one that began later has read the files as they are now
-        if os.getppid() != self._parent:
-            raise Refusal("the daemon has ended")
-        os.kill(self._parent, signal.SIGUSR1)
+        self._tell(signal.SIGUSR1)
         until = time.monotonic() + RELOAD_SECONDS
         while time.monotonic() < until:
             state = self._told()
@@ -150,6 +150,22 @@ class _Control:
                 return {name: state[name] for name in ("generation", "config_id", "rules_id", "workers")}
             time.sleep(_LOOK)
         raise Refusal(f"it has not ended within {RELOAD_SECONDS:.0f} s; the log says when it does")
+
+    def _restart(self) -> dict[str, Any]:
+        """Have the supervisor begin anew: this process ends with it, so who asked has to ask for its progress."""
+        before = self._progress()
+        self._tell(signal.SIGUSR2)
+        return before
+
+    def _progress(self) -> dict[str, Any]:
+        """By which who asked for a restart sees that it has come about (`began`), or been refused."""
+        state = self._told()
+        return {"began": state["began"], "reload": state["reload"], "version": state["version"]}
+
+    def _tell(self, number: signal.Signals) -> None:
+        if os.getppid() != self._parent:
+            raise Refusal("the daemon has ended")
+        os.kill(self._parent, number)
 
     def _store(self) -> dict[str, Any]:
         kind = "Redis" if self._config.redis.url else "the embedded state"

@@ -5,7 +5,7 @@ import grp
 import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from filterd.app.probes import probes
 from filterd.app.releasing import door_of, make_keys
 from filterd.app.retention import signs_of
 from filterd.app.site import Site, load_config, load_site
+from filterd.app.successor import Predecessor, end, places, program, refused, succeed
 from filterd.app.telling import LOCK_FILE, STATUS_FILE, Teller, read_status
 from filterd.app.upkeep import begin_upkeep
 from filterd.checks.registry import ALL
@@ -37,12 +38,13 @@ from filterd.domains import load_suffixes
 from filterd.inspectors import NurseryProcess, start_nursery
 from filterd.inspectors.nursery import SOCKET_NAME
 from filterd.ipc.listening import ListenError
-from filterd.milter.listener import close_listener, open_listener
+from filterd.milter.listener import close_listener, listening, open_listener
 from filterd.model.custody import CustodyError
 from filterd.policy.listener import PolicyListener
 from filterd.quarantine import Journal
 from filterd.quarantine.keys import KeyFileError
 from filterd.supervisor.generation import Plan
+from filterd.supervisor.handover import Handover, LeftGeneration
 from filterd.supervisor.supervisor import Supervisor
 from filterd.telemetry import Metrics, configure
 from filterd.telemetry.events import Event
@@ -98,22 +100,24 @@ class Commanded:
 def run_daemon(commanded: Commanded) -> int:
     """Serve until told to stop; the exit status. ConfigError or StartRefusedError where nothing was started."""
     os.umask(0o077)
+    handover = Handover.take(os.environ)
     site = commanded.site()
     config = site.config
     configure(config.log.level, config.log.format)
     warn_of_environment()
-    lock = _prepare(config)
+    before = Predecessor(handover, config)
+    lock = _prepare(config, before)
     load_suffixes()  # before the fronts are forked: each would read it itself, at its first message
     lists = [zone.display for zone in site.zones]
     metrics, pulse = Metrics.create(config.milter.fronts, tuple(ALL), lists, tuple(config.rates)), Pulse()
     try:
-        open_listener(config.milter.address.libmilter, config.milter.mode, _group(config, "milter"))
-        asked = _policy_listener(config)
+        open_listener(config.milter.address.libmilter, config.milter.mode, _group(config, "milter"), before.milter)
+        asked = _policy_listener(config, before.policy)
         beside = _beside(commanded, site, metrics, pulse)
     except (ListenError, OSError) as error:
         raise StartRefusedError(str(error)) from None
     learner = LearnerProcess(config)  # before the nursery, which maps the model
-    daemon = _Daemon(commanded, config, metrics, lock, learner, asked)
+    daemon = _Daemon(commanded, config, metrics, lock, learner, asked, before.plans)
     observer = Teller(config, metrics, pulse, beside)
 
     def refuse() -> None:
@@ -121,8 +125,13 @@ def run_daemon(commanded: Commanded) -> int:
         if asked is not None:
             asked.close()
 
+    def succeed(left: Sequence[LeftGeneration], beat: Callable[[], None]) -> str:
+        return daemon.succeed(left, beat, [*beside, learner])
+
     try:
-        supervisor = Supervisor(daemon.reload, Tended(observer, learner), config.limits.drain, refuse)
+        supervisor = Supervisor(
+            daemon.reload, Tended(observer, learner), config.limits.drain, refuse, succeed, before.generations
+        )
         return supervisor.run(daemon.plan(site))
     finally:
         learner.stop()
@@ -142,6 +151,7 @@ class _Daemon:
         lock: int,
         learner: LearnerProcess,
         asked: PolicyListener | None,
+        plans: int,
     ) -> None:
         self._commanded = commanded
         self._first = first
@@ -150,7 +160,7 @@ class _Daemon:
         self._learner = learner
         self._asked = asked
         self._started = time.time()
-        self._plans = 0
+        self._plans = plans
 
     def reload(self) -> Plan:
         """The plan for what stands in the files now; ValueError says why there is none."""
@@ -164,6 +174,24 @@ class _Daemon:
         configure(site.config.log.level, site.config.log.format)
         self._learner.use(site.config)
         return self.plan(site)
+
+    def succeed(
+        self, left: Sequence[LeftGeneration], beat: Callable[[], None], others: Sequence[Beside | LearnerProcess]
+    ) -> str:
+        """Become the program as it is installed now; returns why that was not to be."""
+        command = program()
+        if command is None:
+            return "it was not started as `filterd run`"
+        if cause := refused(command, self._commanded.path, beat):
+            return cause
+        _log.info(Event.RESTARTING, version=__version__)
+        end([one.pid for one in others if one.pid])
+        policy = None if self._asked is None else self._asked.socket.fileno()
+        handover = Handover(os.getpid(), places(self._first), listening(), policy, self._lock, self._plans, tuple(left))
+        try:
+            succeed(command, handover)
+        except OSError as error:
+            return f"cannot start {command[0]}: {error.strerror}"
 
     def plan(self, site: Site) -> Plan:
         """How to run this site."""
@@ -193,6 +221,7 @@ class _Daemon:
             "observe": config.actions.observe,
             "store": "redis" if config.redis.url else "embedded",
             "started": int(self._started),
+            "began": self._started,
             "loaded": int(time.time()),
         }
         return Plan(config.milter.fronts, start, build, summary)
@@ -268,6 +297,9 @@ class _Nursery:
         self._process.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def left(self) -> tuple[int, str]:
+        return self._process.pid, str(self._folder)
+
 
 def _beside(commanded: Commanded, site: Site, metrics: Metrics, pulse: Pulse) -> tuple[Beside, ...]:
     """The processes beside the fronts. OSError where an address of theirs cannot be served."""
@@ -290,16 +322,15 @@ def _metrics_server(listen: Listen, metrics: Metrics, asked: Mapping[str, Probe]
     return MetricsServer(listen, lambda: render(metrics), asked, {"/metrics/fronts": lambda: render_fronts(metrics)})
 
 
-def _prepare(config: Config) -> int:
-    """Make the folders and take the lock; its descriptor. StartRefusedError."""
+def _prepare(config: Config, before: Predecessor) -> int:
+    """Make the folders and take the lock, where it is not ours already; its descriptor. StartRefusedError."""
     runtime = config.runtime_directory
     try:
         for folder in (config.state_directory, runtime):
             if not folder.is_dir():
                 folder.mkdir(parents=True, mode=PASSABLE)
                 folder.chmod(PASSABLE)
-        descriptor = os.open(runtime / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        _take(descriptor)
+        descriptor = before.lock if before.lock is not None else _locked(runtime)
         quarantine = quarantine_of(config)
         quarantine.prepare()
         make_keys(config)
@@ -307,7 +338,14 @@ def _prepare(config: Config) -> int:
         raise StartRefusedError(f"another filterd runs with the folder {runtime}: stop it first") from None
     except (OSError, CustodyError, KeyFileError) as error:
         raise StartRefusedError(f"{error}") from None
-    _clean(config)
+    _clean(config, before.folders)
+    return descriptor
+
+
+def _locked(runtime: Path) -> int:
+    """The lock's descriptor. BlockingIOError: another daemon has it."""
+    descriptor = os.open(runtime / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    _take(descriptor)
     return descriptor
 
 
@@ -325,19 +363,22 @@ def _take(descriptor: int) -> None:
             return
 
 
-def _clean(config: Config) -> None:
-    """Remove what an earlier daemon left behind."""
-    runtime = config.runtime_directory
+def _clean(config: Config, kept: Container[Path] = ()) -> None:
+    """Remove what an earlier daemon left behind, but for folders that are in use."""
+    runtime = config.runtime_directory.resolve()
     for folder in runtime.glob(f"{NURSERY_PREFIX}*"):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
     with suppress(FileNotFoundError):
         (runtime / STATUS_FILE).unlink()
 
 
-def _policy_listener(config: Config) -> PolicyListener | None:
+def _policy_listener(config: Config, inherited: int | None) -> PolicyListener | None:
     """The socket of the policy service, None where it is off. ListenError, StartRefusedError."""
     address = config.policy.address
-    return None if address is None else PolicyListener(address, config.policy.mode, _group(config, "policy"))
+    if address is None:
+        return None
+    return PolicyListener(address, config.policy.mode, _group(config, "policy"), inherited)
 
 
 def _group(config: Config, table: str) -> int:

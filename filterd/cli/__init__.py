@@ -49,6 +49,7 @@ app = typer.Typer(
 )
 app.command()(daemon.run)
 app.command()(status.reload)
+app.command()(status.restart)
 app.command()(status.status)
 app.command()(doctor.doctor)
 app.command()(daemon.version)

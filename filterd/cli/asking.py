@@ -27,6 +27,15 @@ def asked(path: Path | None, at: Path | None, request: Request, seconds: float =
         fail(safe(str(error)))
 
 
+def answered(path: Path | None, at: Path | None, request: Request) -> dict[str, Any] | None:
+    """The same, None where nobody answers just now."""
+    config = None if at is not None else configuration(path)
+    try:
+        return ask(at or (config or Config()).control_socket, request)
+    except ControlError:
+        return None
+
+
 def _why(config: Config, silence: str) -> str:
     try:
         found = read_status(config)

@@ -1,4 +1,4 @@
-"""filterd status and filterd reload: what the running daemon says of itself, and having it read its files again."""
+"""filterd status, reload, restart: what the running daemon says of itself; having it read its files or begin anew."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -7,11 +7,13 @@ from typing import Any, Final
 import typer
 
 from filterd.app import Health
-from filterd.cli.asking import SocketOption, asked
-from filterd.cli.common import ConfigOption, JsonOption, print_json, print_table
+from filterd.cli.asking import SocketOption, answered, asked
+from filterd.cli.common import ConfigOption, JsonOption, fail, print_json, print_table, safe
 from filterd.control import Command, Request
 
 RELOAD_SECONDS: Final = 100.0  # the daemon gives up before
+RESTART_SECONDS: Final = 180.0  # the trial of the configuration, and new fronts with a cold compile of rules
+_LOOK: Final = 0.2  # seconds between two looks whether it has come about
 EXIT: Final = {Health.OK: 0, Health.FAILED: 1, Health.DEGRADED: 3}
 _PLAIN: Final = ("pid", "version", "listen", "policy", "observe", "config_id", "generation")
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -30,6 +32,32 @@ def reload(config: ConfigOption = None, socket: SocketOption = None, json: JsonO
         print_json(found)
         return
     typer.echo(f"reloaded: configuration {found['config_id']}, rules {found['rules_id']}, {found['workers']} fronts")
+
+
+def restart(config: ConfigOption = None, socket: SocketOption = None, json: JsonOption = False) -> None:
+    """Have the program begin anew, as it is installed now, while its fronts serve on: no message is deferred for it.
+
+    For a new release. Open sessions end undisturbed with the program they began with. Exit code 1 where that program
+    does not accept the configuration: it is said why, and the old one goes on. What systemd sets up (the unit, its
+    rights and limits) changes only by `systemctl restart filterd`. For root, the daemon's user, and roles with
+    `reload`.
+
+    Example: filterd restart
+    """
+    before = asked(config, socket, Request(Command.RESTART))
+    until = time.monotonic() + RESTART_SECONDS
+    while time.monotonic() < until:
+        time.sleep(_LOOK)
+        found = answered(config, socket, Request(Command.PROGRESS))
+        if found is None:
+            continue  # its socket is between two programs
+        if found["began"] != before["began"]:
+            shown = {"version": found["version"]}
+            print_json(shown) if json else typer.echo(f"restarted: version {found['version']}")
+            return
+        if found["reload"]["ended"] > before["reload"]["begun"] and not found["reload"]["good"]:
+            fail(f"the old program goes on: {safe(str(found['reload']['cause']))}")
+    fail(f"it has not begun anew within {RESTART_SECONDS:.0f} s; the log says why (restart_failed, front_failed)")
 
 
 def status(config: ConfigOption = None, socket: SocketOption = None, json: JsonOption = False) -> None:

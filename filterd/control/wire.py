@@ -29,6 +29,8 @@ class Command(StrEnum):
     STATUS = "status", Right.VIEW
     HEALTH = "health", None
     RELOAD = "reload", Right.RELOAD
+    RESTART = "restart", Right.RELOAD
+    PROGRESS = "progress", Right.RELOAD
     HELD = "held", Right.RELEASE
     RELEASE = "release", Right.RELEASE
 

@@ -7,7 +7,7 @@ stop: the threads that wait for the next command of open sessions would end with
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -28,19 +28,22 @@ _ROOM: Final = 8  # descriptors that must be free before a front that had none a
 _BACKLOG: Final = 1024  # sessions waiting to be accepted; a burst of connections must not see ECONNREFUSED
 
 
-def open_listener(listen: str, mode: int, group: int = -1) -> None:
+def open_listener(listen: str, mode: int, group: int = -1, inherited: Sequence[int] = ()) -> None:
     """Bind and listen on `unix:PATH` or `inet:PORT@HOST` before any front is forked; `mode` and `group` are the path's.
 
     A unix socket is bound under another name and renamed: libmilter of an exiting front unlinks the name it knows,
     which must not be the one the MTA uses. The descriptor is made non-blocking, or a front that loses the race for a
     connection would sit in accept() and not hear SIGTERM.
+
+    `inherited` are the descriptors of the program that ran in this process before: they are listened on already, and
+    libmilter, which takes none that is open, is given them under the number of another that it opens.
     """
     before = _sockets()
     path = Path(listen.removeprefix("unix:")) if listen.startswith("unix:") else None
-    made, bound = None, listen
+    made, bound = None, _PORTLESS[listen.partition(":")[0]] if inherited and path is None else listen
     if path is not None:
         made = _first_name(path)
-        for one in (path, made):
+        for one in [made] if inherited else [path, made]:
             clear_path(one)
         bound = f"unix:{made}"
     milter.set_flags(ACTIONS)
@@ -56,10 +59,16 @@ def open_listener(listen: str, mode: int, group: int = -1) -> None:
     finally:
         os.umask(old)
     _listening.update(_sockets() - before)
+    for descriptor, known in zip(_listening, inherited, strict=False):
+        os.dup2(known, descriptor, inheritable=False)
+        os.close(known)
     for descriptor in _listening:
         os.set_blocking(descriptor, False)
     _deaf.append(_deaf_socket())
-    if path is not None and made is not None:
+    if path is not None and made is not None and inherited:
+        made.unlink()
+        _paths.append(path)
+    elif path is not None and made is not None:
         if group >= 0:
             try:
                 os.chown(made, -1, group)
@@ -68,6 +77,11 @@ def open_listener(listen: str, mode: int, group: int = -1) -> None:
                 raise ListenError(f"cannot give unix:{path} to group {group}: {error.strerror}") from None
         made.rename(path)
         _paths.append(path)
+
+
+def listening() -> tuple[int, ...]:
+    """The descriptors that are listened on, for a program that takes this one's place."""
+    return tuple(_listening)
 
 
 def stop_listening() -> None:
@@ -174,6 +188,8 @@ def _deaf_socket() -> socket.socket:
     return deaf
 
 
+# What to bind where the address itself is bound already: of the same family, on a port that nobody knows.
+_PORTLESS: Final = {"inet": "inet:0@127.0.0.1", "inet6": "inet6:0@::1"}
 _listening: Final = set[int]()
 _kept: Final = dict[int, int]()  # in a front: another descriptor for each, to come back to
 _aside: Final = dict[int, int]()  # those of them that are not accepted on at the moment

@@ -14,9 +14,16 @@ _BACKLOG: Final = 1024  # connections waiting to be accepted; every smtpd proces
 class PolicyListener:
     """The socket, non-blocking: fronts race for a connection, and who loses must not wait in accept()."""
 
-    def __init__(self, listen: Listen, mode: int, group: int = -1) -> None:
-        """Bind and listen; `mode` and `group` are the path's. ListenError says which and why not."""
+    def __init__(self, listen: Listen, mode: int, group: int = -1, inherited: int | None = None) -> None:
+        """Bind and listen; `mode` and `group` are the path's. ListenError says which and why not.
+
+        `inherited` is the descriptor of the program that ran in this process before, which is listened on already.
+        """
         self._path = Path(listen.path) if listen.kind is ListenKind.UNIX else None
+        if inherited is not None:
+            self.socket = socket.socket(fileno=inherited)
+            self.socket.setblocking(False)
+            return
         families = {ListenKind.UNIX: socket.AF_UNIX, ListenKind.INET: socket.AF_INET, ListenKind.INET6: socket.AF_INET6}
         self.socket = socket.socket(families[listen.kind])
         try:

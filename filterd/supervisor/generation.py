@@ -10,7 +10,9 @@ from typing import Final, Protocol
 import orjson
 
 from filterd.supervisor.front import DRAIN, MAX_FACTS, Front, LiveParts, fork_front
+from filterd.supervisor.handover import LeftFront, LeftGeneration
 
+NO_PIPE: Final = -1  # of a front that another program forked: it has told long ago
 _BEAT: Final = 1.0  # seconds of waiting between two signs of life
 
 
@@ -25,6 +27,9 @@ class Nursery(Protocol):
 
     def stop(self) -> None:
         """End it and its inspectors."""
+
+    def left(self) -> tuple[int, str]:
+        """Its process and its folder, for who takes over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,17 @@ class Generation:
         for slot in slots:
             generation.add(slot)
         return generation
+
+    @classmethod
+    def inherited(cls, left: LeftGeneration, nursery: Nursery) -> "Generation":
+        """One that another program started in this process: its fronts end with their sessions, none is replaced."""
+        fronts = {one.pid: Front(one.pid, one.slot, left.number, NO_PIPE, one.started) for one in left.fronts}
+        return cls(left.number, Plan(0, lambda: nursery, _no_front, {}), nursery, fronts, retired=True)
+
+    def left(self) -> LeftGeneration:
+        """What whoever takes over must know of it."""
+        fronts = [LeftFront(front.pid, front.slot, front.started) for front in self.fronts.values()]
+        return LeftGeneration(self.number, tuple(fronts), *self.nursery.left())
 
     def add(self, slot: int) -> Front:
         """Fork one more front on a metrics slot."""
@@ -92,6 +108,10 @@ class Generation:
     def gone(self, pid: int) -> Front | None:
         """Take note that a process ended; the front it was, if it was one of ours."""
         front = self.fronts.pop(pid, None)
-        if front is not None:
+        if front is not None and front.ready_fd != NO_PIPE:
             os.close(front.ready_fd)
         return front
+
+
+def _no_front(_slot: int) -> LiveParts:
+    raise RuntimeError("expected no front to be forked for a generation that was taken over")

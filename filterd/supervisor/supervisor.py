@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count, islice
 from typing import Final, Protocol
 
@@ -13,6 +13,7 @@ import structlog
 from filterd.milter.listener import close_listener
 from filterd.supervisor.front import CUT, Front
 from filterd.supervisor.generation import Generation, Plan
+from filterd.supervisor.handover import LeftGeneration
 from filterd.supervisor.notify import sd_notify, watched
 from filterd.telemetry.events import Event
 
@@ -22,8 +23,12 @@ FLUSH_SECONDS: Final = 2.0  # what a front that was cut off gets to write its la
 _TICK: Final = 1.0  # seconds; how soon a dead nursery is noticed
 _QUICK_DEATHS: Final = 5  # fronts that died within _WINDOW before replacing slows down
 _WINDOW: Final = 10.0  # seconds
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
+RESTART: Final = signal.SIGUSR2
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, RESTART, signal.SIGCHLD)
 _log = structlog.get_logger()
+
+
+Successor = Callable[[Sequence[LeftGeneration], Callable[[], None]], str]
 
 
 class Observer(Protocol):
@@ -54,20 +59,27 @@ class Observer(Protocol):
 class Supervisor:
     """Runs generations. `load` gives the plan of what the files say now, or raises ValueError saying why not."""
 
-    def __init__(
+    def __init__(  # what it cannot do itself
         self,
         load: Callable[[], Plan],
         observer: Observer,
         drain: float = STOP_SECONDS,
         refuse: Callable[[], None] = close_listener,
+        succeed: Successor | None = None,
+        inherited: Sequence[Generation] = (),
     ) -> None:
-        """Start nothing yet. A stop waits `drain` seconds for open sessions; `refuse` closes what is listened on."""
+        """Start nothing yet. A stop waits `drain` seconds for open sessions; `refuse` closes what is listened on.
+
+        `succeed` begins the program anew in this process, and returns, with the reason, only where that was not to
+        be. `inherited` are the generations of the program before, told to end once the first of this one serves.
+        """
         self._load = load
         self._observer = observer
         self._refuse = refuse
         self._drain = drain
-        self._generations: list[Generation] = []
-        self._numbers = 0
+        self._succeed = succeed
+        self._generations = list(inherited)
+        self._numbers = max([generation.number for generation in inherited], default=0)
         self._deaths: deque[float] = deque(maxlen=_QUICK_DEATHS)
         self._missing: list[tuple[float, Generation, int]] = []
         self._ended = False  # a front has, since the state was told last
@@ -81,6 +93,8 @@ class Supervisor:
             _log.error(Event.FRONT_FAILED, cause="a front did not start")
             self._stop(0.0)
             return 1
+        for left in self._generations[:-1]:
+            left.retire()
         _log.info(Event.STARTED, **first.summary)
         self._changed()
         self._observer.serving(yes=True)
@@ -90,6 +104,8 @@ class Supervisor:
             self._reap()
             if got is not None and got.si_signo == signal.SIGUSR1:
                 self._reload()
+            elif got is not None and got.si_signo == RESTART:
+                self._restart()
             elif got is not None and got.si_signo != signal.SIGCHLD:
                 sd_notify("STOPPING=1")
                 _log.info(Event.STOPPING, signal=signal.Signals(got.si_signo).name)
@@ -124,6 +140,16 @@ class Supervisor:
         if cause:
             _log.error(Event.RELOAD_FAILED, cause=cause)
         self._observer.reloaded(good=not cause, cause=cause)
+        sd_notify("READY=1")
+
+    def _restart(self) -> None:
+        """Have the program begin anew in this process; only where that is not to be there is anything left to say."""
+        sd_notify("RELOADING=1")
+        self._observer.reloading()
+        left = [generation.left() for generation in self._generations]
+        cause = "it is not known how to start it" if self._succeed is None else self._succeed(left, self._beat)
+        _log.error(Event.RESTART_FAILED, cause=cause)
+        self._observer.reloaded(good=False, cause=cause)
         sd_notify("READY=1")
 
     def _replace(self) -> str:

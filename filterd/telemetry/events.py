@@ -28,6 +28,8 @@ class Event(StrEnum):
     STOPPED = "stopped", "all processes have ended"
     DRAIN_CUT = "drain_cut", "sessions were still open when the time to end them was over; their messages are retried"
     RELOADED = "reloaded", "new fronts serve with the new configuration and rules"
+    RESTARTING = "restarting", "the program begins anew in the same process; what serves goes on until it does"
+    RESTART_FAILED = "restart_failed", "the program did not begin anew: it goes on as it was"
     RELOAD_FAILED = "reload_failed", "the new configuration or rules do not load: the old ones stay in place"
     FRONT_DIED = "front_died", "a front process ended by itself and is replaced"
     FRONT_FAILED = "front_failed", "a front process could not start or serve"

@@ -12,6 +12,7 @@ from filterd.cli import app
 PINNED = {
     "run",
     "reload",
+    "restart",
     "status",
     "doctor",
     "version",

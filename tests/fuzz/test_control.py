@@ -13,6 +13,7 @@ from tests.fuzz.worst import assert_linear, fill
 SEEDS: Final = (
     b'{"command": "status"}',
     b'{"command": "reload"}',
+    b'{"command": "restart"}',
     b'{"command": "held", "most": 20}',
     b'{"command": "release", "ids": ["01JD3W7Q4Z5S8V1N2M3K4P5R6T", "01JD3W7Q4Z5S8V1N2M3K4P5R6U"]}',
 )

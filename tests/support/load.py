@@ -54,6 +54,8 @@ class Load:
     lost: int = 0
     attempts: int = 0
     troubles: list[str] = field(default_factory=list)
+    interval: float = 0.0  # seconds between two messages of all senders together, at least
+    _due: float = 0.0
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _over: threading.Event = field(default_factory=threading.Event)
     _given_up: threading.Event = field(default_factory=threading.Event)
@@ -80,8 +82,18 @@ class Load:
         with self._lock:
             return numbered(next(self._numbers))
 
+    def _await_turn(self) -> None:
+        """Keep to the rate; what a machine is late with is not made up for."""
+        if self.interval:
+            with self._lock:
+                now = time.monotonic()
+                due = max(now, self._due)
+                self._due = due + self.interval
+            time.sleep(due - now)
+
     def _try(self, client: SmtpClient, one: Numbered) -> bool:
         """Send it once; True: heard 250. After a refusal the session is given up, as its milter connection may be."""
+        self._await_turn()
         sent = client.mail(one.data, one.sender, [one.recipient])
         with self._lock:
             self.attempts += 1
@@ -104,9 +116,14 @@ class Load:
 
 
 @contextmanager
-def load(stack: Stack, senders: int, *, pause: float, per_session: int = 1, first: int = 1) -> Iterator[Load]:
-    """Run the senders; at the end each finishes the message it is at. `first` is the number of the first message."""
-    running = Load(stack, _numbers=itertools.count(first))
+def load(
+    stack: Stack, senders: int, *, pause: float = 0.0, per_session: int = 1, first: int = 1, rate: float = 0.0
+) -> Iterator[Load]:
+    """Run the senders; at the end each finishes the message it is at. `first` is the number of the first message.
+
+    `rate` is how many messages a second they try to send together, at most; 0: as many as they can.
+    """
+    running = Load(stack, interval=1 / rate if rate else 0.0, _numbers=itertools.count(first))
     threads = [
         threading.Thread(target=running.send_until_over, args=(pause, per_session if index % 2 else 1), daemon=True)
         for index in range(senders)
