@@ -17,6 +17,7 @@ from tests.support.processes import descriptors, fronts, inspectors, memory, nur
 from tests.support.stack import Stack
 
 MEGABYTE: Final = 1e6  # bytes
+MILTER: Final = "/milter.soc"  # in the name under which the socket was bound, which accepted connections have, too
 NAMED: Final = "filterd-"  # how names of processes beside the fronts begin
 QUEUES: Final = ("incoming", "active", "deferred", "hold", "corrupt")  # folders of Postfix that hold messages
 LOG_BYTES: Final = 64 << 20  # of a log before it is cut: a day of it would fill disks
@@ -24,7 +25,7 @@ LOG_BYTES: Final = 64 << 20  # of a log before it is cut: a day of it would fill
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One process at one moment; memory in megabytes."""
+    """One process at one moment; memory in megabytes, descriptors without those of open milter sessions."""
 
     pid: int
     role: str
@@ -100,8 +101,15 @@ def _processes(filterd: Filterd) -> Iterator[Seen]:
     for pid, role in roles.items():
         with suppress(OSError, psutil.NoSuchProcess):  # it has ended meanwhile
             taken = memory(pid)
-            threads = psutil.Process(pid).num_threads()
-            yield Seen(pid, role, taken["Rss"] / MEGABYTE, taken["Pss"] / MEGABYTE, len(descriptors(pid)), threads)
+            process = psutil.Process(pid)
+            files = len(descriptors(pid)) - _sessions(process)
+            threads = process.num_threads()
+            yield Seen(pid, role, taken["Rss"] / MEGABYTE, taken["Pss"] / MEGABYTE, files, threads)
+
+
+def _sessions(process: psutil.Process) -> int:
+    """Milter sessions that it has open: how many there are is the clients' doing, and which front has them, chance."""
+    return sum(MILTER in str(one.laddr) for one in process.net_connections("unix"))
 
 
 def _queue(folder: Path) -> int:
