@@ -71,6 +71,15 @@ screenshots: test-setup ## draw the pictures of docs/ anew: the desk, the dashbo
 	$(BIN)/python -m tests.desk docs/quarantine-desk.svg
 	$(BIN)/python -m tests.dashboard docs/dashboard.svg
 
+docs: setup ## the documentation site, its printed pages anew, into build/site; no network
+	$(BIN)/python -m filterd.config.reference docs/configuration.md
+	$(BIN)/python -m filterd.heuristics.reference docs/heuristics.md
+	$(BIN)/python -m deploy.site.reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet -f deploy/site/mkdocs.yml
+
+docs-serve: setup ## the same on http://127.0.0.1:8000, anew whenever a page is saved
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --strict -f deploy/site/mkdocs.yml
+
 man: setup ## manual pages and shell completion, into build/man and build/share
 	$(BIN)/python -m filterd.cli.manual build
 
@@ -87,4 +96,4 @@ clean: ## remove the environment and caches; var/ (state, held mail) stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find filterd tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup test-setup run demo test check fmt bench bench-peers soak fuzz lock screenshots man clean
+.PHONY: help setup test-setup run demo test check fmt bench bench-peers soak fuzz lock screenshots docs docs-serve man clean
