@@ -24,6 +24,7 @@ from filterd.app.environment import warn_of_environment
 from filterd.app.front import LiveFront, shared_state
 from filterd.app.learner import LearnerProcess, Tended, autolearn
 from filterd.app.nursery import nursery_settings
+from filterd.app.privileges import become_user
 from filterd.app.probes import probes
 from filterd.app.releasing import door_of, make_keys
 from filterd.app.retention import signs_of
@@ -104,6 +105,8 @@ def run_daemon(commanded: Commanded) -> int:
     site = commanded.site()
     config = site.config
     configure(config.log.level, config.log.format)
+    if handover is None:  # else the user is the one it was
+        become_user(config)
     warn_of_environment()
     before = Predecessor(handover, config)
     lock = _prepare(config, before)

@@ -111,6 +111,11 @@ class Paths(Section):
 
     state: PathField = key(Path("var"), "What must survive: held mail, journal, embedded state.")
     runtime: PathField | None = key(None, "Sockets and the pid file; absent: the same as state.")
+    user: str = key(
+        "",
+        "User the daemon becomes where root starts it, before it opens anything: both folders are made for that user,"
+        " or belong to it already. Empty: it stays who it is, and the log warns of root. Only a start looks at it.",
+    )
 
 
 class Inspectors(Section):

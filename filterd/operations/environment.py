@@ -52,6 +52,14 @@ def check_environment() -> tuple[Diagnosis, ...]:
     return (*([check_python(own, floors, today)] if cpython else []), check_packages(installed(sys.path), checked))
 
 
+def check_user(uid: int) -> Diagnosis:
+    """A warning where the daemon runs as root: inspectors do not, in any case."""
+    if uid:
+        return Diagnosis(Level.OK, "the daemon", "does not run as root")
+    remedy = "set [paths] user, or User= in the unit"
+    return Diagnosis(Level.WARNING, "the daemon", "runs as root, which it needs for nothing", remedy)
+
+
 def check_python(own: Python, floors: Mapping[str, Any], today: date) -> Diagnosis:
     """A warning where it is older than a release that mends known holes, or nobody mends it any more."""
     subject = f"Python {own}"

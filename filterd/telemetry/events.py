@@ -22,7 +22,7 @@ class Event(StrEnum):
     STARTED = "started", "the daemon listens; says address, processes, configuration and rule set"
     ENVIRONMENT = (
         "environment",
-        "Python is older than a release that mends known holes, or packages are not those of the lock",
+        "Python is older than a release that mends known holes, packages are not those of the lock, or root runs it",
     )
     STOPPING = "stopping", "told to stop: no new sessions, open ones may end"
     STOPPED = "stopped", "all processes have ended"
