@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from filterd.dmarc.record import Record, select
 from filterd.model.dns import Answer, Plan, Question, RRType
 
 MAX_QUERIES: Final = 8  # of one walk; section 4.10
+_CACHE: Final = 512  # domains; a message's own is walked three times, and that of known senders again and again
 
 
 def walk_names(domain: str) -> tuple[str, ...]:
@@ -17,6 +19,7 @@ def walk_names(domain: str) -> tuple[str, ...]:
     return (domain, *[".".join(labels[index:]) for index in above])
 
 
+@lru_cache(maxsize=_CACHE)
 def walk_questions(domain: str) -> tuple[Question, ...]:
     """All lookups that the walk of a normalised name may need."""
     return tuple([_question(name) for name in walk_names(domain)])

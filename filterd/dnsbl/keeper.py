@@ -76,9 +76,10 @@ class ListKeeper:
 
     def see(self, zone: Zone, listing: Listing, about: str) -> None:
         """A list has answered about something. Too many hits: it is not believed until its test says what is true."""
-        if not (
-            listing.usable and self._watch.floods(zone.name, _key(zone, about), hit=listing.status is ListStatus.HIT)
-        ):
+        hit = listing.status is _HIT
+        if not (listing.usable and self._watch.counts(zone.name, hit=hit)):
+            return
+        if not self._watch.floods(zone.name, _key(zone, about), hit=hit):
             return
         now = self._monotonic()
         with self._lock:

@@ -57,7 +57,8 @@ class Runner:
             first, self._reached = self._reached + 1, max(self._reached, _RANK[stage])
             passed = STAGES[first : self._reached + 1]
             ready = [check for one in passed for check in self._schedule.by_stage[one] if self._may_start(check)]
-            self._started.update(check.name for check in ready)
+            for check in ready:
+                self._started.add(check.name)
         jobs: list[tuple[Plan[object], Callable[[object], None]]] = [self._job(check) for check in ready]
         for one in passed:
             for check in self._schedule.guessing[one]:
@@ -98,11 +99,12 @@ class Runner:
         self._lookups.cancel()
 
     def _may_start(self, check: Check) -> bool:
-        return (
-            check.name not in self._started
-            and _RANK[check.stage] <= self._reached
-            and all(name in self.reports for name in check.needs)
-        )
+        if check.name in self._started or _RANK[check.stage] > self._reached:
+            return False
+        for name in check.needs:  # noqa: SIM110  # `all` costs a generator, thirty times for each message
+            if name not in self.reports:
+                return False
+        return True
 
     def _job(self, check: Check) -> tuple[Plan[object], Callable[[object], None]]:
         return self._guarded(check), self._report
@@ -145,7 +147,8 @@ class Runner:
                 result = _skipped(result.check)
             self.reports[result.check] = result
             ready = [check for check in self._schedule.dependents[result.check] if self._may_start(check)]
-            self._started.update(check.name for check in ready)
+            for check in ready:
+                self._started.add(check.name)
             finished = len(self.reports) == len(self._schedule.checks)
             told = self._awaited
             if told is not None and told[0] <= self.reports.keys():

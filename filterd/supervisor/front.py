@@ -94,6 +94,7 @@ def _run(slot: int, build: Callable[[int], LiveParts], ready_fd: int) -> NoRetur
         # Blocked in every thread that is made from here on: libmilter and we fetch these with sigwait, and a thread
         # that does not block them would take the default action for the process instead, sessions and all.
         signal.pthread_sigmask(signal.SIG_SETMASK, [DRAIN, CUT, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+        structlog.configure(cache_logger_on_first_use=True)  # a front's log is not set up again: a reload forks others
         live = build(slot)
         gc.collect()
         gc.freeze()  # what lives as long as the front is not looked at again
