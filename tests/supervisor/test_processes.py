@@ -200,6 +200,8 @@ def test_reload_refuses_at_the_command_line_too(daemon: Filterd) -> None:
 
 def test_status_says_what_runs(daemon: Filterd) -> None:
     """One JSON object: processes, address, ids of configuration and rules, the sandbox that was reached."""
+    assert _command(daemon, "reload").exit_code == 0  # one that failed before would be a problem to be told
+    wait_until(lambda: len(status(daemon)["fronts"]) == 2, "the old fronts ended")
     done = _command(daemon, "status", "--json")
     assert (done.exit_code, done.stderr) == (0, "")
     found = json.loads(done.stdout)
