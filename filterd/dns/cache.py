@@ -35,7 +35,7 @@ UNCACHED_CAUSES: Final = frozenset({"no nameserver", "overload", "closed"})
 
 @dataclass(slots=True)
 class _Entry:
-    """An answer, when it stops being fresh and when it stops being of any use (monotonic seconds).
+    """An answer, when it stops being fresh and when it stops being of any use (seconds since boot).
 
     From `renew` on the next reader has it renewed.
     """
@@ -46,6 +46,11 @@ class _Entry:
     renew: float
     size: int
     used: bool = False
+
+
+def since_boot() -> float:
+    """Seconds; time.monotonic stands still while a machine, or its image, is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def lifetime(answer: Answer) -> int:
@@ -74,7 +79,8 @@ def _renew(answer: Answer, expires: float) -> float:
 class AnswerCache:
     """Keeps answers while they are fresh, and known ones an hour longer for the time when nobody answers.
 
-    `clock` is monotonic seconds. When full, the entry that has waited longest without being read goes first.
+    `clock` never goes back, and goes on while the machine sleeps, as a TTL does. When full, the entry that has waited
+    longest without being read goes first.
     """
 
     def __init__(
@@ -82,7 +88,7 @@ class AnswerCache:
         *,
         most: int = MAX_ENTRIES,
         most_bytes: int = MAX_BYTES,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = since_boot,
     ) -> None:
         """Start empty."""
         self._most = most

@@ -6,6 +6,7 @@ from filterd.model.store import Store, StoreError
 
 DEFERRED_PREFIX: Final = "deferred:"  # of the keys, before the digest of the message
 MAX_DEFERRAL: Final = 4 * 3600  # seconds; well inside the 4-5 days an MTA tries (RFC 5321, section 4.5.4.1)
+MAX_SKEW: Final = 60  # seconds that another node's clock may be ahead
 _KEEP: Final = 2 * 86_400  # seconds the first attempt is remembered
 
 
@@ -24,7 +25,8 @@ class Deferrals:
         key = DEFERRED_PREFIX + digest
         try:
             first = self._store.get_many([key])[0]
-            if first is None:
+            # One in the future is that of a clock that was ahead: the time begins now.
+            if first is None or int(first) > now + MAX_SKEW:
                 self._store.put(key, str(int(now)).encode(), _KEEP)
                 return False
             return now - int(first) > MAX_DEFERRAL

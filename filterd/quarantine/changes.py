@@ -19,6 +19,10 @@ from filterd.quarantine.database import Connection, in_statements, placeholders
 from filterd.quarantine.entries import WAITING, Actor, State
 
 DAEMON: Final = Actor("filterd")
+# Seconds: twice the longest lease or pause between two attempts (operations/release.py). What is due later than that
+# was put off by a clock that was ahead, and would wait for as long as that was wrong.
+AHEAD: Final = 7_200.0
+_DUE: Final = "state = 'releasing' AND (due <= ? OR due > ?)"
 CHAIN_PAGE: Final = 10_000  # audit rows read at once
 ADDRESS: Final = re.compile(r"[^\s<>()\[\]:;,\"@]+@[^\s<>()\[\]:;,\"@]+")  # as MTAs write them into what they say
 _ROW: Final = "seq, time, actor, origin, action, id, result, link"
@@ -156,9 +160,7 @@ def begin_release(
 
 def due_release(connection: Connection, now: float, lease: Lease) -> str | None:
     """Take the release that has been due for longest: nobody works on it, or who did has gone."""
-    row = connection.execute(
-        "SELECT id FROM entries WHERE state = 'releasing' AND due <= ? ORDER BY due LIMIT 1", (now,)
-    ).fetchone()
+    row = connection.execute(f"SELECT id FROM entries WHERE {_DUE} ORDER BY due LIMIT 1", (now, now + AHEAD)).fetchone()  # noqa: S608  # a constant
     if row is None:
         return None
     connection.execute(
@@ -171,8 +173,8 @@ def due_release(connection: Connection, now: float, lease: Lease) -> str | None:
 
 def releases_due(connection: Connection, now: float) -> int:
     """How many releases are due."""
-    query = "SELECT count(*) FROM entries WHERE state = 'releasing' AND due <= ?"
-    return int(connection.execute(query, (now,)).fetchone()[0])
+    query = f"SELECT count(*) FROM entries WHERE {_DUE}"  # noqa: S608  # a constant
+    return int(connection.execute(query, (now, now + AHEAD)).fetchone()[0])
 
 
 def totals(connection: Connection) -> dict[str, tuple[int, int]]:

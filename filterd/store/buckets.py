@@ -15,6 +15,7 @@ from filterd.model.store import StoreError
 
 SECOND: Final = 1_000_000  # microseconds
 MAX_BUCKETS: Final = 100_000  # kept by MemoryBuckets; about 15 MB
+MAX_SKEW: Final = 60_000_000  # microseconds that another node's clock may be ahead
 MAX_LISTED: Final = 10_000  # buckets that a listing gives at most
 
 
@@ -52,18 +53,24 @@ def draw(buckets: Sequence[Bucket], full_at: Sequence[int], now: int) -> tuple[D
     """Take a token from every bucket, or from none where a binding one is empty; and when each is full after that.
 
     An empty bucket that is not binding stays as it is. Nothing is emptier than empty: a clock that jumps back costs
-    a bucket's span at most.
+    a bucket's span at most, for what would be full only later than that is set right, also where no token is taken.
     """
     bounded = [min(max(full, now), now + bucket.span) for bucket, full in zip(buckets, full_at, strict=True)]
     waits = tuple(
         [max(full + bucket.interval - bucket.span - now, 0) for bucket, full in zip(buckets, bounded, strict=True)]
     )
     granted = not any(wait and bucket.binding for bucket, wait in zip(buckets, waits, strict=True))
+    kept = tuple(
+        [
+            now + bucket.span if full > now + bucket.span + MAX_SKEW else full
+            for bucket, full in zip(buckets, full_at, strict=True)
+        ]
+    )
     if not granted:
-        return Draw(granted=False, waits=waits), tuple(full_at)
+        return Draw(granted=False, waits=waits), kept
     after = [
         found if wait else full + bucket.interval
-        for bucket, found, full, wait in zip(buckets, full_at, bounded, waits, strict=True)
+        for bucket, found, full, wait in zip(buckets, kept, bounded, waits, strict=True)
     ]
     return Draw(granted=True, waits=waits), tuple(after)
 
@@ -110,13 +117,14 @@ class MemoryBuckets:
         """As Buckets."""
         self._check()
         with self._lock:
-            found, after = draw(buckets, [self._full_at.get(bucket.key, 0) for bucket in buckets], now)
-            if found.granted:
-                for bucket, full in zip(buckets, after, strict=True):
+            before = [self._full_at.get(bucket.key, 0) for bucket in buckets]
+            found, after = draw(buckets, before, now)
+            for bucket, old, full in zip(buckets, before, after, strict=True):
+                if full != old:
                     self._full_at[bucket.key] = full
                     self._full_at.move_to_end(bucket.key)
-                while len(self._full_at) > self._most:
-                    self._full_at.popitem(last=False)
+            while len(self._full_at) > self._most:
+                self._full_at.popitem(last=False)
         return found
 
     def try_draw(self, buckets: Sequence[Bucket], now: int) -> Draw:

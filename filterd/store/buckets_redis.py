@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from filterd.model.store import StoreError
-from filterd.store.buckets import MAX_LISTED, Bucket, Draw
+from filterd.store.buckets import MAX_LISTED, MAX_SKEW, Bucket, Draw
 from filterd.store.encoding import decoded, encoded
 from filterd.store.redis import PREFIX, RedisStore
 
@@ -14,30 +14,27 @@ _MAX_DIGITS: Final = 16  # of a moment: what a double holds exactly
 SCANNED: Final = 1_000  # keys looked at in one step of a listing
 
 # As `filterd.store.buckets.draw`; ARGV has now, then for each key interval, capacity and whether it is binding.
-_DRAW: Final = (
-    b"""
-local now, granted, waits, after = tonumber(ARGV[1]), 1, {}, {}
+_DRAW: Final = b"""
+local now, granted, waits, after, right = tonumber(ARGV[1]), 1, {}, {}, {}
 for i = 1, #KEYS do
   local interval, capacity = tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
   local span = interval * capacity
   local full = tonumber(redis.call('GET', KEYS[i]) or '0') or 0
+  if full > now + span + %d then right[i] = now + span end
   full = math.min(math.max(full, now), now + span)
   waits[i] = math.max(full + interval - span - now, 0)
   after[i] = full + interval
   if waits[i] > 0 and ARGV[3 * i + 1] == '1' then granted = 0 end
 end
-if granted == 1 then
-  for i = 1, #KEYS do
-    if waits[i] == 0 then
-      local seconds = math.ceil((after[i] - now) / 1000000) + %d
-      redis.call('SET', KEYS[i], string.format('%%.0f', after[i]), 'EX', seconds)
-    end
+for i = 1, #KEYS do
+  local full = granted == 1 and waits[i] == 0 and after[i] or right[i]
+  if full then
+    local seconds = math.ceil((full - now) / 1000000) + %d
+    redis.call('SET', KEYS[i], string.format('%%.0f', full), 'EX', seconds)
   end
 end
 return {granted, waits}
-"""
-    % KEEP
-)
+""" % (MAX_SKEW, KEEP)
 
 
 class RedisBuckets(RedisStore):

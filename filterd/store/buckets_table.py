@@ -74,10 +74,10 @@ class TableBuckets:
         with self._locked(patience) as file:
             places = [_find(file, digest) for digest in digests]
             found, after = draw(buckets, [full for _, full in places], now)
-            if not found.granted:
-                return found
             used = [place for place, _ in places if place >= 0]
-            for bucket, digest, (known, _), full in zip(buckets, digests, places, after, strict=True):
+            for bucket, digest, (known, old), full in zip(buckets, digests, places, after, strict=True):
+                if full == old:
+                    continue
                 place = known
                 if place < 0:
                     place = self._room(file, digest, now, used)

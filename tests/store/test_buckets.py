@@ -31,8 +31,9 @@ BUCKETS = st.lists(
     max_size=3,
     unique_by=lambda bucket: bucket.key,
 )
-# Steps of no time, of a little, of much, and back, which clocks of several nodes do among themselves.
-STEPS = st.lists(st.tuples(BUCKETS, st.sampled_from([0, 1, SECOND // 2, SECOND, HOUR, -1, -2 * SECOND])), max_size=12)
+# Steps of no time, of a little, of much, and back: a little, as clocks of several nodes do among themselves, and a day.
+TIMES = st.sampled_from([0, 1, SECOND // 2, SECOND, HOUR, -1, -2 * SECOND, -25 * HOUR])
+STEPS = st.lists(st.tuples(BUCKETS, TIMES), max_size=12)
 
 
 @pytest.fixture(params=["memory", "table", pytest.param("redis", marks=pytest.mark.integration)])
@@ -102,6 +103,14 @@ class TestArithmetic:
         bucket = Bucket("a", SECOND, 2)
         assert draw([bucket], [NOW + 1000 * HOUR], NOW)[0].waits == (SECOND,)
         assert bucket.left(NOW + 1000 * HOUR, NOW) == 0
+        found, full = draw([bucket], [NOW + 1000 * HOUR], NOW)
+        assert (found.granted, full) == (False, (NOW + bucket.span,))
+        assert draw([bucket], full, NOW + SECOND)[0].granted
+
+    def test_a_clock_that_is_a_little_ahead_is_believed(self) -> None:
+        """Another node's moments stay as they are within the minute that its clock may be ahead."""
+        bucket = Bucket("a", SECOND, 2)
+        assert draw([bucket], [NOW + 30 * SECOND], NOW)[1] == (NOW + 30 * SECOND,)
 
     @given(st.integers(1, 20), st.integers(1, 100), st.lists(st.integers(0, 500), max_size=60))
     def test_never_more_than_burst_and_rate(self, capacity: int, interval: int, steps: list[int]) -> None:
