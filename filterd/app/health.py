@@ -44,6 +44,9 @@ def _lacks(status: Mapping[str, Any]) -> Iterator[str]:
         # The files are not what is at work: a restart would not come up, or come up as something else.
         cause = str(status["reload"]["cause"]).partition("\n")[0]
         yield f"the last reload failed, what was loaded before goes on: {cause}"
+    walls = status.get("sandbox")
+    if walls and not walls["landlock"] and not walls["seccomp"]:
+        yield "inspectors read hostile mail without Landlock and seccomp: filterd doctor says what this host allows"
     store = status["store_state"]
     if not store["answers"]:
         yield f"{store['kind']} does not answer ({store['cause']}): caches, limits and lists are this node's alone"

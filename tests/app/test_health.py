@@ -20,6 +20,7 @@ WELL: dict[str, Any] = {
     "queue": {"held": 3, "bytes": 9, "releases_due": 0},
     "model": {"state": "warning", "text": "has learnt nothing"},
     "reload": {"good": True, "cause": ""},
+    "sandbox": {"namespaces": False, "chroot": False, "landlock": 3, "seccomp": True},
 }
 
 
@@ -69,3 +70,16 @@ def test_what_is_missing_while_mail_is_filtered_is_less(change: dict[str, Any], 
     found = judged(WELL | change)
     assert found["health"] == Health.DEGRADED
     assert words in found["problems"][0]
+
+
+@pytest.mark.threat("OPS-03")
+@pytest.mark.parametrize(
+    ("landlock", "seccomp", "health"),
+    [(0, False, Health.DEGRADED), (0, True, Health.OK), (1, False, Health.OK)],
+)
+def test_inspectors_without_walls_are_a_lack(landlock: int, seccomp: bool, health: Health) -> None:  # noqa: FBT001  # a row
+    """Namespaces and an empty root alone leave all calls of the kernel; one of the others is what a host may have."""
+    walls = {"namespaces": True, "chroot": True, "landlock": landlock, "seccomp": seccomp}
+    found = judged(WELL | {"sandbox": walls})
+    assert found["health"] == health
+    assert found["problems"] == [] or "without Landlock and seccomp" in found["problems"][0]
