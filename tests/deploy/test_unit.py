@@ -103,7 +103,7 @@ def status(daemon: Filterd) -> dict[str, Any]:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
 @pytest.mark.parametrize("files", [(UNIT,), (UNIT, INNER)], ids=["as shipped", "with inner walls"])
 def test_filterd_works_under_it(monkeypatch: pytest.MonkeyPatch, files: tuple[Path, ...]) -> None:
-    """Mail is judged and held, commands are answered, a reload comes to its end; Landlock and seccomp stand.
+    """Mail is judged and held, commands are answered, a reload and a restart come to their end; the walls stand.
 
     With the drop-in the others do, too, where the kernel lets this user make namespaces at all.
     """
@@ -115,8 +115,9 @@ def test_filterd_works_under_it(monkeypatch: pytest.MonkeyPatch, files: tuple[Pa
         assert event["action"] == "quarantine"
         found = status(daemon)
         assert found["health"] == "ok", found["problems"]
-        done = CliRunner().invoke(app, ["reload", "--config", str(daemon.config)])
-        assert done.exit_code == 0, done.stderr
+        for what in ("reload", "restart"):
+            done = CliRunner().invoke(app, [what, "--config", str(daemon.config)])
+            assert done.exit_code == 0, done.stderr
     walls = found["sandbox"]
     assert walls["seccomp"]
     assert walls["landlock"] >= 1 or not Path("/sys/kernel/security/landlock").exists()
