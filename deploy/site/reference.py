@@ -1,8 +1,8 @@
 # noqa: INP001  # a script of this checkout, in no package
 """The pages of docs/reference/, printed from the code and the rules: `python -m deploy.site.reference`.
 
-Commands from the parsers, symbols from rules/, metrics and log events from their vocabularies. A test says where one of
-them is not what this prints.
+Commands from the parsers, symbols from rules/, reasons, metrics and log events from their vocabularies. A test says
+where one of them is not what this prints.
 """
 
 import sys
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from deploy.site import commands, symbols, telemetry
+from deploy.site import commands, reasons, symbols, telemetry
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "reference"
 _MARK: Final = "<!-- Printed by `python -m deploy.site.reference`; edit {source}, not this file. -->"
@@ -18,6 +18,7 @@ _MARK: Final = "<!-- Printed by `python -m deploy.site.reference`; edit {source}
 _PAGES: Final[Mapping[str, tuple[str, str, Callable[[], str]]]] = {
     "commands.md": ("Commands", "the commands in filterd/cli/", commands.markdown),
     "symbols.md": ("Symbols", "rules/", symbols.markdown),
+    "reasons.md": ("Reasons", "filterd/pipeline/reasons.py", reasons.markdown),
     "metrics.md": ("Metrics", "filterd/telemetry/series.py", telemetry.metrics),
     "log.md": ("Log events", "filterd/telemetry/events.py", telemetry.events),
 }

@@ -12,6 +12,7 @@ from deploy.site import reference
 from filterd.checks.registry import ALL
 from filterd.cli import app
 from filterd.cli.described import commands
+from filterd.pipeline.reasons import Reason
 from filterd.telemetry import Event
 from filterd.telemetry.series import families
 
@@ -51,6 +52,12 @@ def test_every_symbol_stands_in_a_table(pages: dict[str, str]) -> None:
     symbols = [name for name in named if name.isupper()]
     assert shipped - set(symbols) == set()
     assert len(symbols) == len(set(symbols))
+
+
+def test_every_reason_has_a_row(pages: dict[str, str]) -> None:
+    """In the order of the code, and with a meaning."""
+    assert _ROW.findall(pages["reasons.md"])[: len(Reason)] == list(Reason)
+    assert [one for one in Reason if not one.meaning] == []
 
 
 def test_every_metric_and_event_has_a_row(pages: dict[str, str]) -> None:

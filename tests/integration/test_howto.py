@@ -133,6 +133,7 @@ def host(running: Host) -> Iterator[Host]:
     assert running.run("filterd reload")[0] == 0
 
 
+@pytest.mark.timeout(400)  # seconds; a page has up to fifteen commands, each of which starts an interpreter
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_a_page_does_what_it_says(page: Path, host: Host) -> None:
     """Every command ends well, and says what is shown."""
