@@ -15,6 +15,7 @@ import pytest
 from filterd.inspection.nursery import MAX_INSPECTORS
 from filterd.inspectors import InspectorBusy, InspectorFailure, InspectorPool, NurserySettings, start_nursery
 from filterd.inspectors.link import LinkError, NurseryLink
+from filterd.inspectors.pool import BACKOFF_FIRST
 from filterd.ipc.frames import FrameClosedError, recv_frame, send_frame
 from filterd.ipc.messages import Kind
 from tests.inspectors.conftest import OBEDIENT, WITHIN, Bed, Make, bed, gone, inspectors_of, wait_until
@@ -109,6 +110,17 @@ def test_a_nursery_that_stays_away_is_not_waited_for(make: Make) -> None:
     bed.nursery.restart()
     assert bed.pool.wait_ready(WITHIN)
     assert bed.ask(b"echo back").subject == "back"
+
+
+@pytest.mark.threat("RES-01")
+def test_pauses_grow_while_no_inspector_is_to_be_had() -> None:
+    """Twice as long after each attempt that failed, so that trying costs next to nothing."""
+    began = time.monotonic()
+    with open_folder() as folder:
+        pool = InspectorPool(folder / "nobody", 1)
+        wait_until(lambda: pool.stats()["spawn_failed"] >= 5, "five attempts")
+        pool.close()
+    assert time.monotonic() - began > BACKOFF_FIRST * (1 + 2 + 4 + 8)
 
 
 @pytest.mark.parametrize("data", [b"\xff" * 100, b"\0\0\0\0\x63", b"\0\0\0\1\x08\xc1", b"\0", b""])
