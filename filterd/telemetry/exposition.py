@@ -210,7 +210,11 @@ def _bind(listen: Listen) -> socket.socket:
 
 
 def _clear(path: str) -> None:
-    """Remove a socket of ours that nobody answers on. OSError where something else is there."""
+    """Remove a socket of ours that nobody answers on. OSError where something else is there, or others could put it."""
+    folder = Path(path).parent
+    mode = folder.stat().st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH) and not mode & stat.S_ISVTX:
+        raise OSError(f"{path}: others may write into {folder}: chmod go-w {folder}")
     try:
         facts = os.lstat(path)
     except FileNotFoundError:
