@@ -99,6 +99,8 @@ class _Stage:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
         ms = self._work.ms
         ms[self._name] = ms.get(self._name, 0.0) + (time.perf_counter() - self._start) * 1000
+        if error is None:
+            return False
         if not isinstance(error, Exception):  # the border named in the module's docstring lets only those pass
             return False
         self._work.findings.append(finding(symbols.UNSCANNABLE_CRASH, self._name, type(error).__name__))

@@ -1,7 +1,6 @@
 """Words of a message that may be the password of an archive in it, looked for only when an archive asks."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Final
 
 from filterd.html import read_page
@@ -17,13 +16,16 @@ _MARGIN: Final = 4  # bytes of a body for each character looked at: markup and e
 
 def words_of(message: Message) -> Callable[[], tuple[str, ...]]:
     """What gives the words, reading the message when first called. Its exceptions are the caller's stage's."""
+    known: list[tuple[str, ...]] = []
 
-    @cache
     def words() -> tuple[str, ...]:
+        if known:
+            return known[0]
         texts = [decode_words(message.first(b"subject"))]
         shown = [part for part in message.parts if part.disposition != "attachment" and not part.filenames]
         texts += [_text(part) for part in [part for part in shown if part.content_type in _BODIES][:MAX_PARTS]]
-        return candidates("\n".join(texts))
+        known.append(candidates("\n".join(texts)))
+        return known[0]
 
     return words
 
