@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import socket
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -79,6 +80,28 @@ def test_a_reader_that_goes() -> None:
         for _ in range(3):
             lines.msg(b"z\n")
     assert told == []
+
+
+@pytest.mark.integration
+@pytest.mark.threat("RES-06")
+def test_a_journal_that_is_stopped() -> None:
+    """A stream socket, as journald's is, whose other end reads nothing: lines are lost, and told of once it does."""
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SIZE)
+        reader.setblocking(False)
+        told: list[int] = []
+        with os.fdopen(os.dup(writer.fileno()), "wb", buffering=0) as stream:
+            lines = Lines(stream, told.append)
+            line = b"x" * 1_000 + b"\n"
+            for _ in range(1_000):
+                lines.msg(line)
+            before = drained(reader.fileno())
+            lines.msg(b"back\n")
+            assert before == line * (len(before) // len(line))
+            assert told == [1_000 - len(before) // len(line)]
+            assert drained(reader.fileno()) == b"back\n"
+            assert writer.getblocking()  # others have it, too
 
 
 @pytest.mark.threat("RES-06")
