@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from filterd.model.inspection import Author, Inspection, Mailbox
+from filterd.model.inspection import Author, Inspection, Mailbox, PartFacts, RuleHit
 from filterd.model.session import Client
 from filterd.model.verdict import Action
 from filterd.pipeline.finish import finish
@@ -96,6 +96,28 @@ def test_hostile_texts_leave_one_line_of_json(front: Front, log: list[MutableMap
     for text in (found["sender"], found["helo"], *found["recipients"]):
         assert text.isprintable()
         assert len(text.encode()) <= 1024
+
+
+@pytest.mark.threat("OPS-09")
+def test_content_leaves_one_line_of_json(front: Front, log: list[MutableMapping[str, Any]]) -> None:
+    """From, Subject, file names and names of rules: the line is one all the same, with printable symbols."""
+    facts = Inspection(
+        Author((Mailbox(HOSTILE, HOSTILE),)),
+        subject=HOSTILE,
+        message_id=HOSTILE,
+        parts=(PartFacts("1", HOSTILE, HOSTILE, HOSTILE, 1, "0" * 64, 1, rules=(HOSTILE,)),),
+        hits=(RuleHit(HOSTILE, HOSTILE, f"YARA_{HOSTILE}", "1", (HOSTILE,)),),
+        problems=(HOSTILE,),
+    )
+    check = FakeCheck("content", symbols=frozenset({"MILD", f"YARA_{HOSTILE}"}))
+    _finish(replace(front, checks=(check,), inspectors=FakeInspectors(facts)), HOSTILE, HOSTILE, HOSTILE)
+    line = _json(None, "info", next(event for event in log if event["event"] == "message"))
+    assert line.count(b"\n") == 1
+    assert len(line) < 10_000
+    found = orjson.loads(line)
+    assert found["action"] == "accept"
+    assert any(symbol.startswith("MILD") for symbol in found["symbols"])
+    assert all(symbol.isprintable() for symbol in found["symbols"])
 
 
 @pytest.mark.threat("OPS-09")
