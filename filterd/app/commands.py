@@ -26,6 +26,7 @@ from filterd.model.message import RawMessage
 from filterd.model.store import StoreError
 from filterd.operations import doctor
 from filterd.operations.doctor import Diagnosis, Level
+from filterd.operations.doctor_redis import check_redis_way
 from filterd.operations.environment import check_environment
 from filterd.operations.replay import Bench
 from filterd.pipeline.parts import Inspect, Parts
@@ -201,6 +202,7 @@ def diagnose(site: Site) -> list[Diagnosis]:
         found.append(doctor.check_clamd(config.clamd.listen))
     if config.icap.service is not None:
         found.append(doctor.check_icap(config.icap.service, config.icap.method))
+    found += check_redis_way(config.redis.url)
     if config.redis.url or config.state_directory.is_dir():  # looking makes nothing
         store = shared_state(config)
         found += doctor.check_store("redis" if config.redis.url else "embedded state", store)
