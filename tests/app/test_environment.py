@@ -10,6 +10,7 @@ from filterd.app.environment import warn_of_environment
 from filterd.operations import environment
 from filterd.operations.doctor import Level
 from tests.support.daemon import Filterd
+from tests.support.process import open_folder
 
 pytestmark = pytest.mark.threat("OPS-08")
 
@@ -63,10 +64,10 @@ def test_root_is_warned_of() -> None:
 
 
 @pytest.mark.integration
-def test_a_daemon_says_it_before_it_serves(tmp_path: Path) -> None:
+def test_a_daemon_says_it_before_it_serves() -> None:
     """As many warnings as this machine gives reason for, and it starts."""
     expected = [one for one in environment.check_environment() if one.level is not Level.OK]
-    with Filterd(tmp_path, {"milter": {"workers": 1, "listen": f"unix:{tmp_path}/m"}}) as daemon:
+    with open_folder() as folder, Filterd(folder, {"milter": {"workers": 1}}) as daemon:
         events = [str(event["event"]) for event in daemon.events()]
         assert events.count("environment") == len(expected) + (os.geteuid() == 0)
         assert "environment" not in events[events.index("started") :]

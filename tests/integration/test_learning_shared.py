@@ -17,7 +17,7 @@ from filterd.model.store import StoreError
 from filterd.store.events import EventStream
 from tests.classifier.lessons import features, lesson
 from tests.support.daemon import COMMAND, Filterd
-from tests.support.process import wait_until
+from tests.support.process import open_folder, wait_until
 from tests.support.redis import RedisServer, redis_server
 
 PROBES = [features(number, spam=bool(number % 2)) for number in range(1_000, 1_010)]
@@ -160,20 +160,21 @@ def test_what_others_write_there_is_passed_over(redis: RedisServer, tmp_path: Pa
     one.close()
 
 
-def test_a_daemon_follows_what_another_node_is_taught(redis: RedisServer, tmp_path: Path) -> None:
+def test_a_daemon_follows_what_another_node_is_taught(redis: RedisServer) -> None:
     """A lesson given by the command on one node is in the model of the daemon on the other, mixed and whole."""
-    shared: dict[str, dict[str, object]] = {"redis": {"url": redis.url}}
-    for name in ("here", "there"):
-        (tmp_path / name).mkdir()
-    here = Filterd(tmp_path / "here", shared)  # never started: the command needs no daemon
-    mail = tmp_path / "mail"
-    mail.mkdir()
-    for number in range(12):
-        (mail / f"{number}.eml").write_bytes(b"Subject: %d\n\ncheap pills %d\n" % (number, number))
-    with Filterd(tmp_path / "there", shared):
-        argv = [*COMMAND, "learn", "spam", str(mail), "--config", str(here.config)]
-        subprocess.run(argv, check=True, capture_output=True)
-        reader = Model(tmp_path / "there" / "state" / "classifier" / NAME)
-        wait_until(lambda: reader.read(lambda _, known: known.spam) == 12, "twelve lessons at the other node")
-        ours = Model(tmp_path / "here" / "state" / "classifier" / NAME).read(lambda half, _: half.digest())
-        wait_until(lambda: reader.read(lambda half, _: half.digest()) == ours, "the same model at both nodes")
+    with open_folder() as folder:
+        shared: dict[str, dict[str, object]] = {"redis": {"url": redis.url}}
+        for name in ("here", "there"):
+            (folder / name).mkdir()
+        here = Filterd(folder / "here", shared)  # never started: the command needs no daemon
+        mail = folder / "mail"
+        mail.mkdir()
+        for number in range(12):
+            (mail / f"{number}.eml").write_bytes(b"Subject: %d\n\ncheap pills %d\n" % (number, number))
+        with Filterd(folder / "there", shared):
+            argv = [*COMMAND, "learn", "spam", str(mail), "--config", str(here.config)]
+            subprocess.run(argv, check=True, capture_output=True)
+            reader = Model(folder / "there" / "state" / "classifier" / NAME)
+            wait_until(lambda: reader.read(lambda _, known: known.spam) == 12, "twelve lessons at the other node")
+            ours = Model(folder / "here" / "state" / "classifier" / NAME).read(lambda half, _: half.digest())
+            wait_until(lambda: reader.read(lambda half, _: half.digest()) == ours, "the same model at both nodes")

@@ -13,7 +13,7 @@ from filterd.quarantine import Actor, Place, Quarantine, open_quarantine
 from filterd.quarantine.changes import Attempt, Lease
 from filterd.quarantine.entries import State
 from tests.quarantine.samples import NOW, evidence, identifier, raw, whole
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, postgres_server
 
 pytestmark = pytest.mark.integration
 
@@ -22,15 +22,10 @@ LEASE = Lease("token", NOW + 1e9)
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     """A server."""
-    folder = tmp_path_factory.mktemp("postgres")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o711)
-    server = PostgresServer(folder)
-    server.start()
-    yield server
-    server.kill()
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,11 +9,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
 
 POLL = 0.01  # seconds between two looks; a server is ready within some of them
+PORTS = range(10_000, 32_000)  # below those that the kernel gives to clients (ip_local_port_range)
+SLICE = 500  # ports of one run of tests, used in turn
 READY_WITHIN = 20.0  # seconds; a loaded two-core host needs a few
 
 
@@ -30,12 +34,28 @@ def wait_until(question: Callable[[], object], what: str, within: float = READY_
         time.sleep(POLL)
 
 
+@cache
+def _our_ports() -> Iterator[int]:
+    """Ports that no other run of tests takes meanwhile, and that the kernel gives to no client by itself."""
+    for start in range(PORTS.start, PORTS.stop, SLICE):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0filterd-tests-{start}")  # abstract: gone with this process
+        except OSError:
+            claim.close()
+            continue
+        claim.detach()
+        return cycle(range(start, start + SLICE))
+    raise ServerError("no ports left: too many runs of tests at the same time")
+
+
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """A port of 127.0.0.1 that nobody holds at the moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in islice(_our_ports(), SLICE):
+        with socket.socket(socket.AF_INET, kind) as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise ServerError(f"no port left of {SLICE}")
 
 
 def require_program(*names: str) -> None:
