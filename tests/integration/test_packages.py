@@ -1,4 +1,8 @@
-"""The packages as somebody gets them: built here without a network, installed where this checkout is not."""
+"""The packages as somebody gets them: built here without a network, installed where this checkout is not.
+
+The Debian package is installed under a layer over this machine. With FILTERD_FRESH_ROOT=FOLDER it is an empty Debian
+that debootstrap has made there, and apt fetches what the package says it depends on, and Postfix.
+"""
 
 import json
 import os
@@ -139,7 +143,7 @@ set -e
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 as() { su -s /bin/sh filterd -c "cd /var/lib/filterd; $1"; }
 say() { echo "== $1"; }
-dpkg -i /packages/first.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
+test -e /usr/bin/filterd || dpkg -i /packages/first.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
 say modes; stat -c '%U %G %a %n' /var/lib/filterd /etc/filterd/filterd.toml
 say version; as 'filterd version --json'
 say check; as 'filterd config check'
@@ -168,6 +172,18 @@ mkdir -p /var/lib/filterd/quarantine; touch /var/lib/filterd/quarantine/ledger.s
 dpkg -P filterd >/dev/null 2>&1
 say purged; ls /var/lib/filterd; test -e /etc/filterd || echo gone
 """
+BEGIN = """
+set -e
+if test -n "$1"; then
+    export PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+    printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d
+    echo 'postfix postfix/main_mailer_type select No configuration' | debconf-set-selections
+    for try in update 'install /packages/first.deb' 'install postfix iproute2'; do
+        apt-get -q -y --no-install-recommends $try >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }
+    done
+fi
+exec unshare --net /bin/sh /packages/install.sh
+"""
 SEND = """
 import smtplib
 import time
@@ -185,11 +201,12 @@ else:
 CHROOT = """
 set -e
 mount -t tmpfs none "$1"; mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay none -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+mount -t overlay none -o "lowerdir=${4:-/},upperdir=$1/upper,workdir=$1/work" "$1/root"
 mount -t proc none "$1/root/proc"; mount --bind /dev "$1/root/dev"; mount -t tmpfs none "$1/root/run"
 mount -t tmpfs none "$1/root/tmp"; mkdir "$1/root/packages"; mount --bind "$2" "$1/root/packages"
 if test -d "$1/root$3"; then mount -t tmpfs none "$1/root$3"; fi
-exec chroot "$1/root" /bin/sh /packages/install.sh
+if test -n "$4"; then cp /etc/resolv.conf "$1/root/etc/resolv.conf"; fi
+exec chroot "$1/root" /bin/sh /packages/begin.sh "$4"
 """
 
 
@@ -216,28 +233,15 @@ def installed(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     run("dpkg-deb", "--root-owner-group", "-Znone", "--build", str(raw), str(folder / "second.deb"))
     shutil.rmtree(raw)
     (folder / "hello.eml").write_text(MESSAGE)
+    (folder / "begin.sh").write_text(BEGIN)
     (folder / "install.sh").write_text(INSTALL)
     (folder / "send.py").write_text(SEND)
     for name in ("filterd.toml", "main.cf", "master.cf"):
         (folder / name).write_text(written(name))
     layer = tmp_path_factory.mktemp("layer")
-    argv = [
-        "unshare",
-        "--mount",
-        "--net",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "sh",
-        "-c",
-        CHROOT,
-        "sh",
-        str(layer),
-        str(folder),
-    ]
-    done = subprocess.run(
-        [*argv, str(tree.ROOT)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
-    )
+    argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", CHROOT, "sh", str(layer), str(folder)]
+    argv += [str(tree.ROOT), os.environ.get("FILTERD_FRESH_ROOT", "")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode and "== modes" not in done.stdout and re.search(r"unshare|mount|permitted", done.stderr):
         refuse(f"no namespaces and layers of file systems to be had here: {done.stderr.strip()[:200]}")
     assert done.returncode == 0, done.stdout + done.stderr
