@@ -15,7 +15,8 @@ from tests.soak.samples import Sample, Seen
 from tests.soak.slopes import FLAT, HOUR, Line, allowed, fit, least_leak
 
 SETTLED: Final = 0.15  # of the time, after which processes that live throughout are judged
-AGED: Final = RELOADING + 0.25 * (1 - RELOADING)  # and fronts and nurseries, the last of which begin at RELOADING
+# And what a reload replaces: fronts, nurseries, and inspectors, which are young as long as there are reloads.
+AGED: Final = RELOADING + 0.25 * (1 - RELOADING)
 COVERED: Final = 0.8  # of a stretch that a process must have lived to be judged by itself
 SHORT: Final = 900.0  # seconds of a run below which memory, descriptors and threads are only shown
 STORE: Final = 0.1  # megabytes from which on something kept is told of
@@ -56,7 +57,7 @@ def growths(samples: Sequence[Sample], seconds: float) -> list[Growth]:
         points = [(at, one) for at, one in seen if begin <= at <= seconds]
         if role != "inspector" and points and points[-1][0] - points[0][0] >= COVERED * (seconds - begin):
             found.append(_growth(role, points))
-    if means := list(_means(samples, "inspector", SETTLED * seconds, seconds)):
+    if means := list(_means(samples, "inspector", AGED * seconds, seconds)):
         found.append(_growth("inspectors, mean", means))
     return sorted(found, key=lambda one: one.role)
 
@@ -143,7 +144,10 @@ def _mail(outcome: Outcome) -> Iterator[str]:
         f" {sum(ledger.deferred.values())} times 4xx"
     )
     yield f"refused: {dict(ledger.refused)}; deferred: {dict(ledger.deferred)}; verdicts: {dict(outcome.log.actions)}"
-    yield f"{outcome.reloads} reloads; {recycled} inspectors seen; events: {dict(outcome.log.events)}"
+    yield (
+        f"{outcome.reloads} reloads; {recycled} inspectors seen; {outcome.questions} questions on the wire; events:"
+        f" {dict(outcome.log.events)}"
+    )
 
 
 def _processes(outcome: Outcome) -> Iterator[str]:

@@ -65,6 +65,7 @@ class Outcome:
     log: LogReader
     samples: list[Sample] = field(default_factory=list)
     reloads: int = 0
+    questions: int = 0  # that reached the name server
     held: int = 0
     sessions: int = -1  # that are open when every client has gone
     queue: int = -1
@@ -145,6 +146,8 @@ def _watch(site: Site, outcome: Outcome, senders: Senders, say: Say) -> None:
         if sample.due(now):
             outcome.samples.append(sampled(site, began, outcome.ledger.accepted, outcome.ledger.take_waits()))
             outcome.log.read()
+            outcome.questions += len(site.dns.asked)
+            del site.dns.asked[:]  # it would grow for as long as the soak runs
         if now < seconds * RELOADING and reload.due(now):
             outcome.reloads += 1
             site.reload(outcome.reloads)

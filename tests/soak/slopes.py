@@ -14,7 +14,7 @@ HOUR: Final = 3_600.0  # seconds
 SLOPE: Final = 1.0  # megabytes of resident memory an hour
 NOISE: Final = 4.0  # megabytes over a stretch, whatever its length
 LONG: Final = NOISE / SLOPE * HOUR  # seconds of a stretch from which on SLOPE is the limit: four hours
-FLAT: Final = 4.0  # descriptors or threads over a stretch: what a few sessions more at its end make
+FLAT: Final = 8.0  # descriptors or threads over a stretch: what a few messages more under way at its end have open
 Points = Sequence[tuple[float, float]]  # seconds, value
 
 
