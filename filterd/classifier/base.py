@@ -8,7 +8,21 @@ from typing import Final
 
 import numpy as np
 
-from filterd.classifier.features import EARLIER, EARLIER_SLOTS, FORMAT
+from filterd.classifier.counting import FIRST, numbers_at
+from filterd.classifier.features import (
+    BITS,
+    EARLIER,
+    EARLIER_SLOTS,
+    EDGES,
+    EVERY,
+    FEWER,
+    FORMAT,
+    HEADER,
+    LONGER,
+    SLOTS,
+    SMALL,
+    STRETCHES,
+)
 from filterd.classifier.layer import LAYER
 from filterd.classifier.modelfile import Half, Known
 from filterd.classifier.weights import SIZE, Weights
@@ -18,7 +32,9 @@ NAME: Final = "base-{}.bin"  # with the number of the last lesson in it
 _HEADER: Final = struct.Struct("<8sIIII")  # magic, the features' format, weights, layer, check sum of what follows
 _MAGIC: Final = b"filterdB"
 _LEVEL: Final = 1  # of zlib: a file that is written now and then, of noise and zeros
-_EARLIER_SIZE: Final = 2 * EARLIER_SLOTS  # floats of a model under the features' format before
+_EARLIER_COUNTS: Final = EARLIER_SLOTS - (EDGES[STRETCHES] + (1 << BITS))  # features that had counts: behind stretches
+_EARLIER_NUMBERS: Final = 2 * EARLIER_SLOTS + _EARLIER_COUNTS // 2  # where the numbers of messages began
+_EARLIER_SIZE: Final = _EARLIER_NUMBERS + 4  # floats of a model under the features' format before
 
 
 class BaseError(Exception):
@@ -55,7 +71,7 @@ def read_base(folder: Path, last: int) -> tuple[Half, Known]:
         raise BaseError("what was learnt long ago is damaged")
     *versions, crc = _HEADER.unpack_from(data)
     packed = memoryview(data)[_HEADER.size :]
-    earlier = tuple(versions) == (_MAGIC, EARLIER, _EARLIER_SIZE, LAYER)
+    earlier = tuple(versions) == (_MAGIC, EARLIER[-1], _EARLIER_SIZE, LAYER)
     if not earlier and tuple(versions) != (_MAGIC, FORMAT, SIZE, LAYER):
         raise BaseError("what was learnt long ago was written by another release")
     if crc != zlib.crc32(packed):
@@ -69,12 +85,20 @@ def read_base(folder: Path, last: int) -> tuple[Half, Known]:
 
 
 def _widened(numbers: Weights) -> Weights:
-    """A base of the features' format before: what its views know, nothing of the new one, and no counts.
-
-    Its weights stood together, and behind them the squared gradients.
-    """
+    """A base of the features' format before: what its views know, a third of the stretches, nothing of the new view."""
     found = np.zeros(SIZE, dtype=np.float32)
-    found[: 2 * EARLIER_SLOTS] = numbers.reshape(2, EARLIER_SLOTS).T.reshape(-1)
+    weights, before = found[: 2 * SLOTS].reshape(-1, 2), numbers[: 2 * EARLIER_SLOTS].reshape(-1, 2)
+    start, header, longer = EDGES[STRETCHES], EDGES[HEADER], EDGES[LONGER]
+    weights[:start] = before[:start]
+    weights[start:header] = before[start : start + (1 << BITS) : EVERY]
+    weights[header:longer] = before[header + FEWER :]
+    counts = found[2 * SLOTS :]
+    counts.view(np.uint16)[header - FIRST : longer - FIRST] = numbers[2 * EARLIER_SLOTS : _EARLIER_NUMBERS].view(
+        np.uint16
+    )
+    for place, view in enumerate((HEADER, SMALL)):  # the views that had counts
+        at = numbers_at(view)
+        counts[at : at + 2] = numbers[_EARLIER_NUMBERS + 2 * place :][:2]
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from filterd.classifier.features import Features
-from filterd.classifier.views import GRAM, SMALL_GRAM, Hashes, Text, distinct, hashed, small_places
+from filterd.classifier.views import GRAM, LONG_GRAM, SMALL_GRAM, Hashes, Text, distinct, hashed, small_places
 from filterd.classifier.weights import Weights, weighed
 
 MAX_SHOWN: Final = 60  # bytes of one feature's text
@@ -56,11 +56,16 @@ def _where(text: Text, found: Hashes, number: int) -> tuple[int, int]:
     if number < words + pairs:
         return int(found.starts[number - words]), int(found.ends[number - words + 1])
     number -= words + pairs
-    if number < found.grams + found.header:
-        start = number if number < found.grams else number - found.grams
+    grams = len(found.grams)
+    if number < grams + found.header:
+        start = int(found.grams[number]) if number < grams else number - grams
         return start, start + GRAM
-    start = int(small_places(text)[number - found.grams - found.header])
-    return start, start + SMALL_GRAM
+    number -= grams + found.header
+    small = small_places(text, SMALL_GRAM)
+    if number < len(small):
+        return int(small[number]), int(small[number]) + SMALL_GRAM
+    start = int(small_places(text, LONG_GRAM)[number - len(small)])
+    return start, start + LONG_GRAM
 
 
 def _place(text: Text, offset: int) -> str:

@@ -14,17 +14,26 @@ from filterd.config.toml import read_model
 
 Slots: TypeAlias = NDArray[np.uint32]
 
-FORMAT: Final = 4  # of features: what was made under another number than this and EARLIER means nothing to this one
-EARLIER: Final = 3  # the format before: the same features, none of which are in the last view
+FORMAT: Final = 5  # of features: what was made under another number than this and EARLIER means nothing to this one
+EARLIER: Final = (3, 4)  # formats before: with all stretches, without the last view, and 3 without the one before that
 BITS: Final = 20  # of the number of slots in one of the views of the text
 SIGN_BITS: Final = 12  # of the number of slots for signs, what heuristics have found: there are some hundred
 SMALL_BITS: Final = 17  # of the number of slots for small stretches: a message has a hundred of them
-VIEWS: Final = (BITS, BITS, BITS, SIGN_BITS, SMALL_BITS)  # a new one comes behind the others, whose slots stay
-WORDS, STRETCHES, HEADER, SIGNS, SMALL = range(len(VIEWS))
-EDGES: Final = tuple(accumulate([1 << bits for bits in VIEWS], initial=0))  # where each view's slots begin, and the end
+EVERY: Final = 3  # which slots stretches of all the text have: those that it divides, see `views`
+VIEWS: Final = (
+    1 << BITS,
+    (1 << BITS) // EVERY + 1,
+    1 << BITS,
+    1 << SIGN_BITS,
+    1 << SMALL_BITS,
+    1 << SMALL_BITS,
+)  # slots
+WORDS, STRETCHES, HEADER, SIGNS, SMALL, LONGER = range(len(VIEWS))
+EDGES: Final = tuple(accumulate(VIEWS, initial=0))  # where each view's slots begin, and the end
 SLOTS: Final = EDGES[-1]  # weights there are; a message touches a thousandth of them
-EARLIER_SLOTS: Final = EDGES[SMALL]
-MAX_FEATURES: Final = 28_000  # of one message: what the limits in `reading` let it have at most; 2,600 are usual
+FEWER: Final = (1 << BITS) - VIEWS[STRETCHES]  # slots than there were for the stretches before
+EARLIER_SLOTS: Final = EDGES[LONGER] + FEWER
+MAX_FEATURES: Final = 31_000  # of one message: what the limits in `reading` let it have at most; 1,700 are usual
 _HEAD: Final = np.dtype("<u4")
 
 
@@ -46,18 +55,27 @@ class Features:
     def unpack(cls, data: bytes | memoryview) -> "Features":
         """The features from `pack`. FeatureError where they are of another format, or cannot be features at all.
 
-        Those of the format before are features of this one too: of a message with nothing in the view that is new.
+        Those of the formats before are features of this one too: of a message with nothing in the views that are new.
         """
         if len(data) < 4 or len(data) % 4:  # noqa: PLR2004  # the format's bytes, and as many for each slot
             raise FeatureError(f"expected a multiple of 4 bytes, got {len(data)}")
         made = int.from_bytes(data[:4], "little")
-        if made not in {FORMAT, EARLIER}:
+        if made not in {FORMAT, *EARLIER}:
             raise FeatureError(f"expected features of format {FORMAT}, got {made}")
         slots = np.frombuffer(data, dtype=_HEAD, offset=4).astype(np.uint32)
         most = SLOTS if made == FORMAT else EARLIER_SLOTS
         if len(slots) > MAX_FEATURES or (len(slots) and slots[-1] >= most) or bool(np.any(slots[1:] <= slots[:-1])):
             raise FeatureError("expected sorted, distinct slots within bounds")
-        return cls(slots)
+        return cls(slots if made == FORMAT else _followed(slots))
+
+
+def _followed(slots: Slots) -> Slots:
+    """Where the slots of the formats before are now: of stretches a third is left, the rest moved up."""
+    start, end = EDGES[STRETCHES], EDGES[STRETCHES] + (1 << BITS)
+    first, second = np.searchsorted(slots, [start, end])
+    stretches = slots[first:second] - np.uint32(start)
+    kept = stretches[stretches % EVERY == 0] // EVERY + np.uint32(start)
+    return np.concatenate([slots[:first], kept, slots[second:] - np.uint32(FEWER)]).astype(np.uint32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ class Learner:
             trouble = model.replaced or ("" if model.whole() else "the model was damaged")
             with self.memory.changing() as change:
                 if change.number(FEATURES) != FORMAT:
-                    if change.last() and change.number(FEATURES) != EARLIER:
+                    if change.last() and change.number(FEATURES) not in EARLIER:
                         trouble = "another release has learnt here: what it remembers is of no use, learn it again"
                         change.clear()
                     change.put(FEATURES, FORMAT)

@@ -1,7 +1,10 @@
 """The views of a message, as slots in the table of weights.
 
 Words with the field they stand in and with their neighbours, stretches of GRAM bytes of everything, stretches of the
-header alone, and smaller ones of sender and subject, which say most in the fewest words.
+header alone, and smaller and longer ones of sender and subject, which say most in the fewest words.
+
+A stretch shares all but one of its bytes with the next, so a third of them tells what all would: of those of everything
+only that third is taken whose slots EVERY divides. Which these are depends on what stands there and on nothing else.
 """
 
 from dataclasses import dataclass
@@ -9,11 +12,12 @@ from typing import Final
 
 import numpy as np
 
-from filterd.classifier.features import BITS, EDGES, HEADER, SMALL, SMALL_BITS, STRETCHES, Slots
+from filterd.classifier.features import BITS, EDGES, EVERY, HEADER, LONGER, SMALL, SMALL_BITS, STRETCHES, Slots
 from filterd.classifier.hashing import Hashed, Places, fold
 
 GRAM: Final = 6  # bytes
 SMALL_GRAM: Final = 4  # bytes of a stretch of sender or subject
+LONG_GRAM: Final = 8  # bytes of a longer one
 SUBJECT: Final = 3  # seeds of words that stand in no field
 BODY: Final = 5
 STRUCTURE: Final = 7
@@ -43,14 +47,14 @@ class Text:
 class Hashes:
     """The slots of a text, not distinct: as many of each kind as are told here, in this order.
 
-    Words, neighbours, stretches, stretches of the header, small ones of sender and subject. `starts` and `ends` are the
-    words' offsets; the stretch number N of text and header begins at the offset N.
+    Words, neighbours, stretches, stretches of the header, small and longer ones of sender and subject. `starts` and
+    `ends` are the words' offsets, `grams` where the stretches begin; number N of the header's begins at the offset N.
     """
 
     slots: Slots
     starts: Places
     ends: Places
-    grams: int
+    grams: Places
     header: int
 
 
@@ -64,17 +68,25 @@ def hashed(text: Text) -> Hashes:
     pairs += words[:-1] * _THIRD
     grams = fold(buffer.grams(GRAM, 0, text.body), BITS)
     header = grams[: max(text.header - GRAM + 1, 0)] + np.uint32(EDGES[HEADER])
+    parts = grams // np.uint32(EVERY)
+    picked = np.flatnonzero(parts * np.uint32(EVERY) == grams)
+    grams = parts.take(picked)
     grams += np.uint32(EDGES[STRETCHES])
-    found = [buffer.grams(SMALL_GRAM, start, end) * np.uint64(2 * seed + 1) for start, end, seed in text.small]
-    small = fold(np.concatenate(found), SMALL_BITS)
-    small += np.uint32(EDGES[SMALL])
-    slots = np.concatenate([fold(words, BITS), fold(pairs, BITS), grams, header, small])
-    return Hashes(slots, starts, ends, len(grams), len(header))
+    small = _small(buffer, text, SMALL_GRAM) + np.uint32(EDGES[SMALL])
+    longer = _small(buffer, text, LONG_GRAM) + np.uint32(EDGES[LONGER])
+    slots = np.concatenate([fold(words, BITS), fold(pairs, BITS), grams, header, small, longer])
+    return Hashes(slots, starts, ends, picked, len(header))
 
 
-def small_places(text: Text) -> Places:
-    """At which offset of the text each small stretch of sender and subject begins."""
-    return np.concatenate([np.arange(start, max(end - SMALL_GRAM + 1, start)) for start, end, _ in text.small])
+def _small(buffer: Hashed, text: Text, size: int) -> Slots:
+    """Stretches of so many bytes of sender and of subject, each with its seed."""
+    found = [buffer.grams(size, start, end) * np.uint64(2 * seed + 1) for start, end, seed in text.small]
+    return fold(np.concatenate(found), SMALL_BITS)
+
+
+def small_places(text: Text, size: int) -> Places:
+    """At which offset of the text each stretch of so many bytes of sender and subject begins."""
+    return np.concatenate([np.arange(start, max(end - size + 1, start)) for start, end, _ in text.small])
 
 
 def distinct(slots: Slots) -> Slots:

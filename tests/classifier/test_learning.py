@@ -13,7 +13,21 @@ import pytest
 
 from filterd.classifier import margin
 from filterd.classifier.base import read_base
-from filterd.classifier.features import EARLIER, EARLIER_SLOTS, FORMAT, Features
+from filterd.classifier.counting import COUNTED, FULL
+from filterd.classifier.features import (
+    BITS,
+    EARLIER,
+    EARLIER_SLOTS,
+    EDGES,
+    EVERY,
+    FEWER,
+    FORMAT,
+    HEADER,
+    LONGER,
+    SLOTS,
+    STRETCHES,
+    Features,
+)
 from filterd.classifier.layer import LAYER, correction, key_of
 from filterd.classifier.learning import Learner
 from filterd.classifier.lesson import AUTO, Lesson
@@ -21,7 +35,7 @@ from filterd.classifier.memory import FEATURES, Became
 from filterd.classifier.modelfile import NAME, Known, Model
 from filterd.classifier.weights import SIZE
 from filterd.classifier.writing import WriterBusyError, writing
-from tests.classifier.lessons import features, lesson
+from tests.classifier.lessons import as_before, features, lesson
 
 PROBES = [features(number, spam=bool(number % 2)) for number in range(1_000, 1_020)]
 
@@ -223,22 +237,23 @@ def earlier(number: int) -> Lesson:
     """The message with that number as a lesson of the format before: it has nothing in the last view."""
     found = lesson(number)
     slots = Features.unpack(found.features).slots
-    packed = EARLIER.to_bytes(4, "little") + slots[slots < EARLIER_SLOTS].astype("<u4").tobytes()
+    packed = EARLIER[-1].to_bytes(4, "little") + as_before(slots).astype("<u4").tobytes()
     return replace(found, features=packed)
 
 
-def test_what_the_release_before_remembers_is_learnt_anew(learner: Learner, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", EARLIER)
+def test_what_the_release_before_remembers_is_learnt_anew(learner: Learner, tmp_path: Path, number: int) -> None:
     """Its model is of no use, its lessons are: the model is the same as if this release had learnt them."""
-    learner.learn([earlier(number) for number in range(20)])
+    learner.learn([earlier(one) for one in range(20)])
     with learner.memory.changing() as change:
-        change.put(FEATURES, EARLIER)
+        change.put(FEATURES, number)
     with (learner.folder / NAME).open("r+b") as file:
         file.seek(12)
-        file.write(EARLIER.to_bytes(4, "little"))
+        file.write(number.to_bytes(4, "little"))
         file.truncate(54_598_656)
     assert "another release" in learner.prepare()
     other = Learner(tmp_path / "b")
-    other.learn([earlier(number) for number in range(20)])
+    other.learn([earlier(one) for one in range(20)])
     assert scores(learner) == scores(other)
     assert (facts(learner).spam, facts(learner).ham) == (10, 10)
     assert learner.forget([lesson(3).digest]) == [Became.FORGOTTEN]
@@ -247,18 +262,31 @@ def test_what_the_release_before_remembers_is_learnt_anew(learner: Learner, tmp_
 
 
 def test_a_base_of_the_release_before_is_kept(tmp_path: Path) -> None:
-    """Its weights are this release's of the views that there were, and the new one knows nothing yet."""
+    """Its weights and counts are this release's in the views that there were, and the new one knows nothing yet."""
     rng = np.random.default_rng(1)
-    old = rng.standard_normal((2, EARLIER_SLOTS)).astype(np.float32)
+    old = rng.standard_normal((EARLIER_SLOTS, 2)).astype(np.float32)
+    first, header, longer = EDGES[STRETCHES], EDGES[HEADER], EDGES[LONGER]
+    counts = rng.integers(1, FULL, (longer - header, 2)).astype(np.uint8)
+    numbers = np.array([5, 6, 7, 8], dtype=np.float32)
     layer = rng.standard_normal(LAYER).astype(np.float32)
-    packed = zlib.compress(Known(spam=3, ham=4).pack() + old.tobytes() + layer.tobytes(), 0)
-    head = struct.pack("<8sIIII", b"filterdB", EARLIER, 2 * EARLIER_SLOTS, LAYER, zlib.crc32(packed))
+    packed = zlib.compress(
+        Known(spam=3, ham=4).pack() + old.tobytes() + counts.tobytes() + numbers.tobytes() + layer.tobytes(), 0
+    )
+    size = 2 * EARLIER_SLOTS + (longer - header) // 2 + 4
+    head = struct.pack("<8sIIII", b"filterdB", EARLIER[-1], size, LAYER, zlib.crc32(packed))
     (tmp_path / "base-7.bin").write_bytes(head + packed)
     half, known = read_base(tmp_path, 7)
     assert (known.spam, known.ham, len(half.weights)) == (3, 4, SIZE)
-    assert np.array_equal(half.weights[: 2 * EARLIER_SLOTS : 2], old[0])
-    assert np.array_equal(half.weights[1 : 2 * EARLIER_SLOTS : 2], old[1])
-    assert not half.weights[2 * EARLIER_SLOTS :].any()
+    found, kept = half.weights[: 2 * SLOTS].reshape(-1, 2), half.weights[2 * SLOTS :]
+    assert np.array_equal(found[:first], old[:first])
+    assert np.array_equal(found[first:header], old[first : first + (1 << BITS)][::EVERY])
+    assert np.array_equal(found[header:longer], old[header + FEWER :])
+    assert not found[longer:].any()
+    bytes_kept = kept.view(np.uint8)[: 2 * (SLOTS - first)].reshape(-1, 2)
+    assert np.array_equal(bytes_kept[header - first : longer - first], counts)
+    assert not bytes_kept[: header - first].any()
+    assert not bytes_kept[longer - first :].any()
+    assert kept[-2 * len(COUNTED) :].tolist() == [0, 0, 5, 6, 7, 8, 0, 0]
     assert np.array_equal(half.layer, layer)
 
 

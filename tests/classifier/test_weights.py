@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from filterd.classifier.counting import FULL
-from filterd.classifier.explain import lines, top_features
+from filterd.classifier.counting import COUNTED, FULL
+from filterd.classifier.explain import Reason, lines, top_features
 from filterd.classifier.features import EDGES, HEADER, SLOTS, SMALL, STRETCHES, Features
 from filterd.classifier.reading import NO_SIGN
-from filterd.classifier.views import SMALL_GRAM, hashed, small_places
+from filterd.classifier.views import GRAM, LONG_GRAM, SMALL_GRAM, Text, hashed, small_places
 from filterd.classifier.weights import SIZE, Weights, empty, learn, margin, probability, undo, weighed
 from tests.classifier.made import HAM, SPAM, features, seen
 
@@ -96,7 +96,7 @@ def test_counts_stay_within_their_bytes_and_can_be_taken_back() -> None:
         changes.append(learn(weights, found, spam=number % 10 != 0))
     weights[: 2 * SLOTS] = 0.0
     counted = weights[2 * SLOTS :]
-    assert 0 < counted.view(np.uint8)[: -4 * 4].max() < FULL
+    assert 0 < counted.view(np.uint8)[: -4 * 2 * len(COUNTED)].max() < FULL
     assert np.isfinite(counted).all()
     for change in reversed(changes):
         undo(weights, change)
@@ -180,21 +180,38 @@ def test_reasons_are_readable() -> None:
 
 
 def test_reasons_name_letters_of_sender_and_subject() -> None:
-    """Small stretches are shown as what stands there, in the field they stand in."""
-    weights = empty()
-    text = seen("hello", b"From: zqxj@example.test\r\nSubject: kvwz\r\n")
-    places = small_places(text)
+    """Small and longer stretches are shown as what stands there, in the field they stand in."""
+    text = seen("hello", b"From: zqxj@example.test\r\nSubject: kvwzabcd\r\n")
     found = hashed(text)
+    places = [(place, size) for size in (SMALL_GRAM, LONG_GRAM) for place in small_places(text, size).tolist()]
     shown = {}
-    for number, place in enumerate(places.tolist()):
-        only = empty()
-        only[2 * int(found.slots[len(found.slots) - len(places) + number])] = 1.0
-        reason = top_features(only, text, 1)[0]
-        assert text.data[place : place + SMALL_GRAM].decode().strip() == reason.text
+    for number, (place, size) in enumerate(places):
+        reason = only(text, int(found.slots[len(found.slots) - len(places) + number]))
+        assert text.data[place : place + size].decode().strip() == reason.text
         shown[reason.text] = reason.place
-    assert shown["zqxj"] == "from"
-    assert shown["kvwz"] == "subject"
-    assert top_features(weights, text, 1) == ()
+    assert shown["zqxj"] == shown["zqxj@exa"] == "from"
+    assert shown["kvwz"] == shown["kvwzabcd"] == "subject"
+    assert top_features(empty(), text, 1) == ()
+
+
+def test_reasons_name_the_stretches_that_are_looked_at() -> None:
+    """Each as the bytes that stand where it was found, of the text and of the header."""
+    text = seen(SPAM, b"Subject: cheap\r\nX-Mailer: pills for all\r\n")
+    found = hashed(text)
+    first = 2 * len(found.starts) - 1
+    places = [*found.grams.tolist(), *range(found.header)]
+    assert 0 < len(found.grams) < text.body / 2
+    for number, place in enumerate(places):
+        reason = only(text, int(found.slots[first + number]))
+        stands = text.data[place : place + GRAM]
+        assert text.data.count(stands) > 1 or " ".join(stands.decode().split()) == reason.text
+
+
+def only(text: Text, slot: int) -> Reason:
+    """The first reason where nothing but that slot is known."""
+    weights = empty()
+    weights[2 * slot] = 1.0
+    return top_features(weights, text, 1)[0]
 
 
 def test_reasons_do_not_repeat_each_other() -> None:
