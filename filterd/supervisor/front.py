@@ -21,6 +21,8 @@ from filterd.supervisor.forking import fork
 from filterd.telemetry.events import Event
 
 _PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+_M_ARENA_MAX: Final = -8  # malloc.h
+ARENAS: Final = 2  # of malloc: each thread of libmilter would have one of its own, and keep what it was once large
 GC_THRESHOLD: Final = (
     20_000  # allocations between two collections: a message makes some thousand, hardly any in circles
 )
@@ -86,7 +88,9 @@ def _run(slot: int, build: Callable[[int], LiveParts], ready_fd: int) -> NoRetur
         parent = os.getppid()
         os.setpgid(0, 0)  # a terminal's ^C is for the supervisor: libmilter would take it as abort
         # A front without its supervisor would never be told to end: it does as if it had been.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, DRAIN, 0, 0, 0)
+        library = ctypes.CDLL(None)
+        library.prctl(_PR_SET_PDEATHSIG, DRAIN, 0, 0, 0)
+        library.mallopt(_M_ARENA_MAX, ARENAS)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         for number in (signal.SIGUSR1, signal.SIGPIPE):
