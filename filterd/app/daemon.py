@@ -1,13 +1,11 @@
 """All processes of the daemon: what `filterd run` starts and `filterd status` reads about."""
 
-import fcntl
 import grp
 import os
 import shutil
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,22 +13,18 @@ import structlog
 
 from filterd import __version__
 from filterd.app.beside import Beside
-from filterd.app.bounds import Bounded
 from filterd.app.control import begin_control
 from filterd.app.custody import quarantine_of
-from filterd.app.dmarc_reports import counting
-from filterd.app.early import policy_server
 from filterd.app.environment import warn_of_environment
-from filterd.app.front import LiveFront, shared_state
-from filterd.app.learner import LearnerProcess, Tended, autolearn
+from filterd.app.folders import NURSERY_PREFIX, StartRefusedError, clear_folders, prepare_folders
+from filterd.app.learner import LearnerProcess, Tended
 from filterd.app.nursery import nursery_settings
 from filterd.app.privileges import become_user
 from filterd.app.probes import probes
-from filterd.app.releasing import door_of, make_keys
-from filterd.app.retention import signs_of
+from filterd.app.serving import Serving
 from filterd.app.site import Site, load_config, load_site
 from filterd.app.successor import Predecessor, end, places, program, refused, succeed
-from filterd.app.telling import LOCK_FILE, STATUS_FILE, Teller, read_status
+from filterd.app.telling import Teller
 from filterd.app.upkeep import begin_upkeep
 from filterd.checks.registry import ALL
 from filterd.config import DEFAULT_PATH, Config, ConfigError, Listen
@@ -40,10 +34,7 @@ from filterd.inspectors import NurseryProcess, start_nursery
 from filterd.inspectors.nursery import SOCKET_NAME
 from filterd.ipc.listening import ListenError
 from filterd.milter.listener import close_listener, listening, open_listener
-from filterd.model.custody import CustodyError
 from filterd.policy.listener import PolicyListener
-from filterd.quarantine import Journal
-from filterd.quarantine.keys import KeyFileError
 from filterd.supervisor.generation import Plan
 from filterd.supervisor.handover import Handover, LeftGeneration
 from filterd.supervisor.supervisor import Supervisor
@@ -52,9 +43,6 @@ from filterd.telemetry.events import Event
 from filterd.telemetry.exposition import MetricsServer, Probe, render, render_fronts
 from filterd.telemetry.pulse import Pulse
 
-LOCK_SECONDS: Final = 1.0
-NURSERY_PREFIX: Final = "inspect-"
-PASSABLE: Final = 0o711  # the MTA must pass the folder to reach the socket; everything else in it is private itself
 # A reload keeps the listening sockets and the state: these keys need a restart.
 FIXED: Final = (
     "milter.listen",
@@ -71,11 +59,7 @@ FIXED: Final = (
 )
 _log = structlog.get_logger()
 
-__all__ = ["LOCK_FILE", "Commanded", "StartRefusedError", "read_status", "run_daemon"]
-
-
-class StartRefusedError(Exception):
-    """The daemon cannot start; the text says why and what to do."""
+__all__ = ["Commanded", "StartRefusedError", "run_daemon"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +93,7 @@ def run_daemon(commanded: Commanded) -> int:
         become_user(config)
     warn_of_environment()
     before = Predecessor(handover, config)
-    lock = _prepare(config, before)
+    lock = prepare_folders(config, before)
     load_suffixes()  # before the fronts are forked: each would read it itself, at its first message
     lists = [zone.display for zone in site.zones]
     metrics, pulse = Metrics.create(config.milter.fronts, tuple(ALL), lists, tuple(config.rates)), Pulse()
@@ -140,7 +124,7 @@ def run_daemon(commanded: Commanded) -> int:
         learner.stop()
         for process in beside:
             process.stop()
-        _clean(config)
+        clear_folders(config)
 
 
 class _Daemon:
@@ -208,9 +192,9 @@ class _Daemon:
             folder.mkdir(mode=0o711)
             return _Nursery(start_nursery(folder, nursery_settings(config)), folder)
 
-        def build(slot: int) -> _Serving:
+        def build(slot: int) -> Serving:
             os.close(self._lock)  # the supervisor alone holds it: it must go with that one
-            return _Serving(site, folder / SOCKET_NAME, self._metrics, slot, self._asked)
+            return Serving(site, folder / SOCKET_NAME, self._metrics, slot, self._asked)
 
         summary: dict[str, object] = {
             "version": __version__,
@@ -228,59 +212,6 @@ class _Daemon:
             "loaded": int(time.time()),
         }
         return Plan(config.milter.fronts, start, build, summary)
-
-
-class _Serving(LiveFront):
-    """A front of the daemon: with quarantine and journal of its own."""
-
-    def __init__(self, site: Site, nursery: Path, metrics: Metrics, slot: int, asked: PolicyListener | None) -> None:
-        row = metrics.front(slot)
-        row.set("filterd_policy_connections", 0.0)
-        row.set("filterd_sessions", 0.0)  # what a front killed before on this row had open
-        self._quarantine = quarantine_of(site.config)
-        self._journal = Journal(site.config.state_directory / "journal.sqlite")
-        store = shared_state(site.config)
-        super().__init__(
-            site,
-            nursery=nursery,
-            inspectors=site.config.inspectors.per_front,
-            store=store,
-            custodian=Bounded(self._quarantine, signs_of(site.config)),
-            journal=self._journal,
-            metrics=row,
-            remembers=site.config.reputation.enabled,
-            throttles=True,
-            pupil=autolearn(site.config, store),
-        )
-        door, self._aggregates = door_of(site.config, self._quarantine), counting(site.config)
-        self.parts = replace(
-            self.parts, door=door, mta_hold=site.config.quarantine.mode == "mta-hold", aggregates=self._aggregates
-        )
-        self.lists.start()
-        self.own_lists.start()
-        self._policy = policy_server(site.config, self.parts, row, self.loop, asked)
-        if self._policy is not None:
-            self._policy.start()
-
-    @property
-    def busy(self) -> bool:
-        """Whether the policy service is at work."""
-        return self._policy is not None and self._policy.busy > 0
-
-    def retire(self) -> None:
-        """Accept no more policy connections, and close those that wait for nothing."""
-        if self._policy is not None:
-            self._policy.retire()
-
-    def close(self) -> None:
-        """End what runs and write what is queued."""
-        if self._policy is not None:
-            self._policy.close()
-        super().close()
-        if self._aggregates is not None:
-            self._aggregates.close()
-        self._journal.close()
-        self._quarantine.close()
 
 
 class _Nursery:
@@ -323,57 +254,6 @@ def _beside(commanded: Commanded, site: Site, metrics: Metrics, pulse: Pulse) ->
 
 def _metrics_server(listen: Listen, metrics: Metrics, asked: Mapping[str, Probe]) -> MetricsServer:
     return MetricsServer(listen, lambda: render(metrics), asked, {"/metrics/fronts": lambda: render_fronts(metrics)})
-
-
-def _prepare(config: Config, before: Predecessor) -> int:
-    """Make the folders and take the lock, where it is not ours already; its descriptor. StartRefusedError."""
-    runtime = config.runtime_directory
-    try:
-        for folder in (config.state_directory, runtime):
-            if not folder.is_dir():
-                folder.mkdir(parents=True, mode=PASSABLE)
-                folder.chmod(PASSABLE)
-        descriptor = before.lock if before.lock is not None else _locked(runtime)
-        quarantine = quarantine_of(config)
-        quarantine.prepare()
-        make_keys(config)
-    except BlockingIOError:
-        raise StartRefusedError(f"another filterd runs with the folder {runtime}: stop it first") from None
-    except (OSError, CustodyError, KeyFileError) as error:
-        raise StartRefusedError(f"{error}") from None
-    _clean(config, before.folders)
-    return descriptor
-
-
-def _locked(runtime: Path) -> int:
-    """The lock's descriptor. BlockingIOError: another daemon has it."""
-    descriptor = os.open(runtime / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    _take(descriptor)
-    return descriptor
-
-
-def _take(descriptor: int) -> None:
-    """Lock it; `filterd status` holds the lock for a moment when it looks. BlockingIOError: another daemon has it."""
-    until = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(LOCK_SECONDS / 20)
-        else:
-            return
-
-
-def _clean(config: Config, kept: Container[Path] = ()) -> None:
-    """Remove what an earlier daemon left behind, but for folders that are in use."""
-    runtime = config.runtime_directory.resolve()
-    for folder in runtime.glob(f"{NURSERY_PREFIX}*"):
-        if folder not in kept:
-            shutil.rmtree(folder, ignore_errors=True)
-    with suppress(FileNotFoundError):
-        (runtime / STATUS_FILE).unlink()
 
 
 def _policy_listener(config: Config, inherited: int | None) -> PolicyListener | None:

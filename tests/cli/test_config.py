@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from filterd.app.daemon import LOCK_FILE
+from filterd.app.telling import LOCK_FILE
 from filterd.cli import app
 from filterd.config import Config
 from tests.conftest import ROOT
