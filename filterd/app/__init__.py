@@ -25,6 +25,7 @@ from filterd.app.lists import open_lists, suspended_lists
 from filterd.app.reporting import report_of
 from filterd.app.retention import limits_of
 from filterd.app.rule_files import around, data_files
+from filterd.app.scale import scale_of
 from filterd.app.site import Site, load_config, load_site
 from filterd.app.telling import StillStartingError, read_status, running
 from filterd.app.upkeep import releaser_of
@@ -62,5 +63,6 @@ __all__ = [
     "rule_uses",
     "run_daemon",
     "running",
+    "scale_of",
     "suspended_lists",
 ]

@@ -14,12 +14,12 @@ from filterd.app.custody import quarantine_of
 from filterd.app.front import shared_state
 from filterd.app.health import judged
 from filterd.app.lists import protection_of
-from filterd.app.reviewers import held, release
+from filterd.app.reviewers import held, release, show
+from filterd.app.site import Site
 from filterd.app.telling import StillStartingError, told
-from filterd.config import Config, ConfigError, config_id
+from filterd.config import Config, ConfigError
 from filterd.config.control import Right
 from filterd.control import Command, ControlServer, Grant, Peer, Refusal, Request, Roles
-from filterd.dnsbl import Zone, load_zones
 from filterd.ipc.listening import ListenError
 from filterd.model.custody import CustodyError
 from filterd.model.store import StoreError
@@ -33,11 +33,9 @@ _LOOK: Final = 0.05  # seconds between two looks whether a reload has ended
 _log = structlog.get_logger()
 
 
-def begin_control(
-    config: Config, zones: tuple[Zone, ...], metrics: Metrics, pulse: Pulse, again: Callable[[], Config]
-) -> Callable[[], None]:
-    """Serve, in threads; what is given back ends it. OSError. `again` reads the configuration after a reload."""
-    control = _Control(config, zones, metrics, pulse, again)
+def begin_control(site: Site, metrics: Metrics, pulse: Pulse, again: Callable[[], Site]) -> Callable[[], None]:
+    """Serve, in threads; what is given back ends it. OSError. `again` reads configuration and rules after a reload."""
+    config, control = site.config, _Control(site, metrics, pulse, again)
     try:
         return ControlServer(config.control_socket, _mode(config), control.grant, control.answer).close
     except ListenError as error:
@@ -48,20 +46,26 @@ def _mode(config: Config) -> int:
     return OPEN_MODE if config.control.roles else OWN_MODE
 
 
+def _single(ids: tuple[str, ...]) -> str:
+    if len(ids) != 1:
+        raise Refusal("expected the id of one message")
+    return ids[0]
+
+
 class _Control:
     """Answers questions, each in a thread of its own."""
 
-    def __init__(
-        self, config: Config, zones: tuple[Zone, ...], metrics: Metrics, pulse: Pulse, again: Callable[[], Config]
-    ) -> None:
-        self._config = config
-        self._id = config_id(config)
-        self._zones = zones
-        self._roles = Roles.of(config.control.roles)
+    def __init__(self, site: Site, metrics: Metrics, pulse: Pulse, again: Callable[[], Site]) -> None:
+        self._site = site
+        self._roles = Roles.of(site.config.control.roles)
         self._metrics = metrics
         self._pulse = pulse
         self._again = again
         self._parent = os.getppid()
+
+    @property
+    def _config(self) -> Config:
+        return self._site.config
 
     def grant(self, peer: Peer) -> Grant:
         """What somebody may, by the roles that hold now."""
@@ -83,9 +87,14 @@ class _Control:
             return self._reload() if request.command is Command.RELOAD else self._restart()
         if request.command is Command.PROGRESS:
             return self._progress()
+        return self._review(peer, grant, request)
+
+    def _review(self, peer: Peer, grant: Grant, request: Request) -> dict[str, Any]:
         try:
             if request.command is Command.HELD:
                 return {"held": held(self._config, grant, request.most)}
+            if request.command is Command.SHOW:
+                return {"shown": show(self._site, grant, peer, _single(request.ids))}
             _log.info(Event.CONTROL_ASKED, who=peer.name, pid=peer.pid, command="release", ids=list(request.ids))
             return {"released": release(self._config, grant, peer, request.ids)}
         except (CustodyError, OSError, sqlite3.Error) as error:
@@ -112,7 +121,7 @@ class _Control:
             "store_state": store,
             "queue": self._queue(),
             "model": self._model(),
-            **protection_of(self._config, self._zones if store["answers"] else None),
+            **protection_of(self._config, self._site.zones if store["answers"] else None),
         }
         return found | judged(found)
 
@@ -125,15 +134,15 @@ class _Control:
     def _follow(self) -> None:
         """Take over what a reload has brought; files that were changed since and do not hold are not looked at."""
         try:
-            current = self._told()["config_id"]
-            if current == self._id:
+            state = self._told()
+            current = state["config_id"], state["rules_id"]
+            if current == (self._site.config_id, self._site.rules_id):
                 return
-            config = self._again()
-            if config_id(config) != current:
+            site = self._again()
+            if (site.config_id, site.rules_id) != current:
                 return
-            self._config, self._id, self._roles = config, current, Roles.of(config.control.roles)
-            config.control_socket.chmod(_mode(config))
-            self._zones = load_zones(config.rules_directory / "dnsbl.toml")
+            self._site, self._roles = site, Roles.of(site.config.control.roles)
+            site.config.control_socket.chmod(_mode(site.config))
         except (Refusal, ConfigError, OSError):
             return
 

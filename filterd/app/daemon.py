@@ -237,11 +237,11 @@ class _Nursery:
 
 def _beside(commanded: Commanded, site: Site, metrics: Metrics, pulse: Pulse) -> tuple[Beside, ...]:
     """The processes beside the fronts. OSError where an address of theirs cannot be served."""
-    config, zones = site.config, site.zones
+    config = site.config
     begun = [Beside("upkeep", lambda: begin_upkeep(config, quarantine_of(config, upkeep=True), metrics.supervisor()))]
     listen = config.metrics.address
     try:
-        begun.append(Beside("control", lambda: begin_control(config, zones, metrics, pulse, commanded.config)))
+        begun.append(Beside("control", lambda: begin_control(site, metrics, pulse, commanded.site)))
         if listen is not None:
             asked = probes(pulse, metrics, config.milter.address)
             begun.append(Beside("metrics", lambda: _metrics_server(listen, metrics, asked).close))

@@ -5,10 +5,14 @@ from contextlib import closing
 from typing import Any, Final
 
 from filterd.app.custody import quarantine_of
+from filterd.app.scale import scale_of
+from filterd.app.site import Site
 from filterd.app.upkeep import releaser_of
 from filterd.config import Config
-from filterd.control import Grant, Peer
+from filterd.control import Grant, Peer, Refusal
 from filterd.model.custody import CustodyError
+from filterd.operations.explain import explain
+from filterd.operations.review import beginning, looked
 from filterd.quarantine import Actor, Entry, EntryFilter, EvidenceError, Quarantine
 from filterd.quarantine.entries import MAX_TEXT, WAITING
 
@@ -27,6 +31,22 @@ def held(config: Config, grant: Grant, most: int) -> list[dict[str, Any]]:
                 if len(found) == most:
                     break
     return found
+
+
+def show(site: Site, grant: Grant, peer: Peer, identifier: str) -> dict[str, Any]:
+    """One of them: why it is held, and how it begins; the look is in the audit. Refusal, CustodyError."""
+    with closing(quarantine_of(site.config, upkeep=True)) as quarantine:
+        try:
+            if text := _outside(quarantine, grant, identifier):
+                raise Refusal(f"{identifier}: {text}")
+            quarantine.note(Actor(peer.name, ORIGIN), "view", identifier)
+            evidence, raw = quarantine.evidence(identifier), beginning(quarantine, identifier)
+        except KeyError:
+            raise Refusal(f"{identifier}: its files are gone") from None
+        except EvidenceError as error:
+            raise Refusal(f"{identifier}: {error}") from None
+    explained = explain(evidence, scale_of(site, evidence.verdict.policy))
+    return {"id": identifier, "explained": explained, "lines": list(looked(evidence, raw))}
 
 
 def release(config: Config, grant: Grant, peer: Peer, ids: Iterable[str]) -> list[dict[str, Any]]:
@@ -51,7 +71,7 @@ def release(config: Config, grant: Grant, peer: Peer, ids: Iterable[str]) -> lis
 
 
 def _outside(quarantine: Quarantine, grant: Grant, identifier: str) -> str:
-    """Why an entry is not for this one to release; empty where it is."""
+    """Why an entry is not for this one; empty where it is."""
     unknown = "no such entry, or it is not for your domains"
     entry = quarantine.entry(identifier)
     if entry is None or not _covers(grant, entry.recipients):

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from filterd.app import Site, StartError, open_journal, open_scanner
+from filterd.app import Site, StartError, open_journal, open_scanner, scale_of
 from filterd.cli.acting import actor
 from filterd.cli.common import ConfigOption, JsonOption, configuration, fail, print_json, safe, site
 from filterd.cli.quarantine import opened
@@ -19,7 +19,7 @@ from filterd.cli.session import ClientIp, ClientName, Helo, MailFrom, NameServer
 from filterd.inspectors import InspectorFailure
 from filterd.model.custody import Evidence
 from filterd.model.ids import is_id
-from filterd.operations.explain import REASONS, Scale, lines, with_reasons
+from filterd.operations.explain import REASONS, lines, with_reasons
 from filterd.operations.explain import explain as explained
 from filterd.operations.explain_journal import evidence_of_row
 from filterd.operations.scan import MAX_FILE, Session, scan
@@ -71,14 +71,6 @@ def explain_held(
             identifier = entry_named(quarantine, identifier).id
     rules = site(config)
     _say(_held(config, identifier, rules), rules, json=json)
-
-
-def scale_of(rules: Site, policy: str = "") -> Scale:
-    """What scores mean under this configuration for the recipients of a policy; of one that is gone: for all."""
-    named = rules.policies.named(policy) if rules.policies and policy else None
-    own = rules.config.actions if named is None else named.decision
-    thresholds = {"add_header": own.add_header, "quarantine": own.quarantine, "reject": own.reject}
-    return Scale(rules.scores if named is None else named.scores, thresholds, rules.config_id)
 
 
 def _say(evidence: Evidence, rules: Site, *, json: bool, shares: Sequence[Share] = ()) -> None:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from filterd.app import releaser_of
+from filterd.app import releaser_of, scale_of
 from filterd.cli.acting import actor
 from filterd.cli.allowing import allowed
 from filterd.cli.common import ConfigOption, fail, site
-from filterd.cli.explain import scale_of
 from filterd.cli.quarantine import opened
 from filterd.model.custody import Evidence
 from filterd.operations.explain import explain, lines

@@ -9,6 +9,7 @@ from filterd.cli.asking import SocketOption, asked
 from filterd.cli.common import ConfigOption, JsonOption, print_json, print_table, safe
 from filterd.control import Command, Request
 from filterd.control.wire import MAX_IDS, MAX_LISTED
+from filterd.operations.explain import lines
 
 RELEASE_SECONDS: Final = 900.0  # for a hundred messages, where the MTA takes its time
 app = typer.Typer(
@@ -47,6 +48,27 @@ def list_(
             for one in found
         ],
     )
+
+
+@app.command()
+def show(
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="An id that list shows.")],
+    config: ConfigOption = None,
+    socket: SocketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show why a message is held, its parts, its header, and how its body begins.
+
+    The audit has who looked.
+
+    Example: filterd reviewer show 01JD3W7Q4Z5S8V1N2M3K4P5R6T
+    """
+    found = asked(config, socket, Request(Command.SHOW, ids=(identifier,)))["shown"]
+    if json:
+        print_json(found)
+        return
+    for line in (*lines(found["explained"]), *found["lines"]):
+        typer.echo(safe(line))
 
 
 @app.command()

@@ -32,6 +32,7 @@ class Command(StrEnum):
     RESTART = "restart", Right.RELOAD
     PROGRESS = "progress", Right.RELOAD
     HELD = "held", Right.RELEASE
+    SHOW = "show", Right.RELEASE
     RELEASE = "release", Right.RELEASE
 
 
@@ -44,7 +45,7 @@ class Refusal(Exception):  # noqa: N818  # an answer in words, no fault of the d
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A question. `ids` are of messages to release, `most` is how many to list."""
+    """A question. `ids` are of messages to show or release, `most` is how many to list."""
 
     command: Command
     ids: tuple[str, ...] = ()

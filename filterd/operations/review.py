@@ -15,6 +15,8 @@ MAX_HEADER: Final = 200  # lines of the header that are shown
 MAX_BODY: Final = 6_000  # bytes of the body, as they came
 MAX_RAW: Final = 1 << 20  # bytes read of a message for that
 
+MAX_LINE: Final = 2_000  # characters of a line of it: twice what a line may have (RFC 5322, section 2.1.1)
+
 Explain = Callable[[Evidence], Iterator[str]]
 Learn = Callable[[str, bytes], str]
 Allow = Callable[[str], str]
@@ -54,29 +56,12 @@ class Reviewer:
         """Why it is held, its parts, its header, and how its body begins; hostile text. The look is in the audit."""
         self.quarantine.note(self.who, "view", identifier)
         try:
-            evidence = self.quarantine.evidence(identifier)
-            with self.quarantine.open_raw(identifier) as source:
-                raw = source.read(MAX_RAW)
+            evidence, raw = self.quarantine.evidence(identifier), beginning(self.quarantine, identifier)
         except (KeyError, EvidenceError, OSError) as error:
             yield f"its files cannot be read: {type(error).__name__}: {error}"
             return
         yield from self.explain(evidence)
-        yield "parts"
-        for part in evidence.inspection.parts if evidence.inspection else ():
-            rules = f"  rules {', '.join(part.rules)}" if part.rules else ""
-            yield f"  {part.path or '1'}  {part.detected_type}  {part.filename or '-'}  {part.size} bytes{rules}"
-        yield "header"
-        try:
-            fields, offset = fields_of(raw, evidence.state)
-        except ValueError:
-            fields, offset = (), 0
-        lines = [
-            line for name, value in fields for line in (name + b":" + value).decode("utf-8", "replace").split("\r\n")
-        ]
-        yield from (f"  {line}" for line in lines[:MAX_HEADER])
-        yield "body, as it came"
-        text = raw[offset : offset + MAX_BODY].decode("utf-8", "replace")
-        yield from (f"  {line}" for line in text.replace("\r\n", "\n").split("\n"))
+        yield from looked(evidence, raw)
 
     def release(self, identifier: str) -> str:
         """Give it back to its recipients; what came of it, in words."""
@@ -113,3 +98,27 @@ class Reviewer:
         said = self.learn(label, raw)
         self.quarantine.note(self.who, f"learn {label}", identifier, said)
         return said
+
+
+def beginning(quarantine: Quarantine, identifier: str) -> bytes:
+    """What is read of a message to show it. KeyError, OSError."""
+    with quarantine.open_raw(identifier) as source:
+        return source.read(MAX_RAW)
+
+
+def looked(evidence: Evidence, raw: bytes) -> Iterator[str]:
+    """A message's parts, its header, and how its body begins; hostile text."""
+    yield "parts"
+    for part in evidence.inspection.parts if evidence.inspection else ():
+        rules = f"  rules {', '.join(part.rules)}" if part.rules else ""
+        yield f"  {part.path or '1'}  {part.detected_type}  {part.filename or '-'}  {part.size} bytes{rules}"
+    yield "header"
+    try:
+        fields, offset = fields_of(raw, evidence.state)
+    except ValueError:
+        fields, offset = (), 0
+    lines = [line for name, value in fields for line in (name + b":" + value).decode("utf-8", "replace").split("\r\n")]
+    yield from (f"  {line[:MAX_LINE]}" for line in lines[:MAX_HEADER])
+    yield "body, as it came"
+    text = raw[offset : offset + MAX_BODY].decode("utf-8", "replace")
+    yield from (f"  {line}" for line in text.replace("\r\n", "\n").split("\n"))

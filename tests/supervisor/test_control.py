@@ -186,6 +186,27 @@ def test_roles_change_with_a_reload(daemon: Filterd) -> None:
 
 @root
 @pytest.mark.threat("OPS-07")
+def test_a_reviewer_looks_at_mail_of_his_domains(daemon: Filterd) -> None:
+    """Why it is held and how it begins, with his name in the audit; of other mail nothing is read or said."""
+    his = hold(daemon, "anna@local.test")
+    other = hold(daemon, "mallory@elsewhere.test")
+    shown = as_nobody(daemon, "reviewer", "show", his).stdout.splitlines()
+    assert f"message       {his}" in shown
+    assert "  Subject: Urgent transfer" in shown
+    as_json = json.loads(as_nobody(daemon, "reviewer", "show", his, "--json").stdout)
+    assert (as_json["id"], as_json["explained"]["action"]) == (his, "quarantine")
+    for identifier in (other, "01JD3W7Q4Z5S8V1N2M3K4P5R6T", "..etcpasswd"):
+        refused = as_nobody(daemon, "reviewer", "show", identifier)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert "no such entry, or it is not for your domains" in refused.stderr or "expected" in refused.stderr
+    with closing(open_quarantine(Place(), daemon.folder / "state" / "quarantine")) as quarantine:
+        looks = [row for row in quarantine.audit(his) if row.action == "view"]
+        assert [(row.actor, row.origin) for row in looks] == [("nobody", "control socket")] * 2
+        assert [row.action for row in quarantine.audit(other)] == ["hold"]
+
+
+@root
+@pytest.mark.threat("OPS-07")
 def test_a_reviewer_sees_and_releases_mail_of_his_domains(daemon: Filterd) -> None:
     """Of other mail he does not learn that it is there, nor may he release it; the audit has his name."""
     his = hold(daemon, "anna@local.test")
