@@ -65,6 +65,13 @@ class SmtpClient:
         self._socket = socket.create_connection(("127.0.0.1", port), TIMEOUT, origin)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self._socket.makefile("rb")
+        try:
+            self._begin(pose, helo)
+        except BaseException:
+            self.drop()
+            raise
+
+    def _begin(self, pose: Pose | None, helo: str) -> None:
         self.banner = self.reply()
         self.ehlo = self.command(f"EHLO {pose.helo if pose else helo}")
         if pose is not None:
