@@ -90,6 +90,7 @@ def accesses(log: Path, folder: Path) -> Iterator[Access]:
 def test_all_that_a_daemon_does_to_files_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message judged and held, status, a reload, a stop: every path is one that the profile names."""
     require_program("strace", "apparmor_parser")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # an installed one is compiled, a checkout as it is imported
     allowed = rules()
     with open_folder() as folder, DnsServer(internet()) as dns:
         log = folder / "strace"
