@@ -4,21 +4,13 @@ A floor's reason is its symbol in small letters with hyphens (`unscannable-encry
 which could not be made is `<check>-unknown`; the others are here.
 """
 
-from enum import StrEnum
-from typing import Final, Self
+from typing import Final
+
+from filterd.model.worded import Worded
 
 
-class Reason(StrEnum):
+class Reason(Worded):
     """Why a message got its action, with its meaning for the operator. A score's reason names what weighed most."""
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str) -> Self:
-        """A member is its word, with its meaning beside it."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
 
     CLEAN = "clean", "nothing that counts enough"
     UNFILTERED = "unfiltered", "the recipient's policy is off"

@@ -1,23 +1,14 @@
 """The closed vocabulary of log events, and the one line each message leaves."""
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from typing import Literal, Self
+from typing import Literal
 
 from filterd.model.custody import JournalRow
+from filterd.model.worded import Worded
 
 
-class Event(StrEnum):
+class Event(Worded):
     """Every event filterd logs; `meaning` is for the operator who reads the line."""
-
-    meaning: str
-
-    def __new__(cls, value: str, meaning: str) -> Self:
-        """A member is its name in the log, with its meaning beside it."""
-        member = str.__new__(cls, value)
-        member._value_ = value
-        member.meaning = meaning
-        return member
 
     STARTED = "started", "the daemon listens; says address, processes, configuration and rule set"
     ENVIRONMENT = (
