@@ -5,7 +5,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from filterd.quarantine import Entry, EntryFilter, State
 from tests.soak.mix import Item, digest
 from tests.support.sink import Delivered, Sink
 from tests.support.smtp import Reply
@@ -13,7 +12,6 @@ from tests.support.stack import Stack, take_apart
 
 PREFIX: Final = "n"  # of the recipients of messages that are sent
 NEVER: Final = "never"  # of recipients whose transaction is broken off: nothing may reach them
-PAGE: Final = 500  # entries of the quarantine looked at together
 
 
 def recipient(number: int) -> str:
@@ -111,7 +109,7 @@ class Ledger:
         """Find the rest in the quarantine, once the queue is empty; how many are held. Faults are complete then."""
         held = 0
         with self._lock:
-            for entry in entries(stack):
+            for entry in stack.all_held():
                 held += 1
                 number = int(entry.recipients[0].partition("@")[0].removeprefix(PREFIX))
                 if number not in self.digests:
@@ -140,20 +138,6 @@ def _looked_at(copy: Delivered) -> tuple[int, bool]:
     if copy.fields[0][0] != b"Authentication-Results":
         return 0, False
     return digest(take_apart(copy).rest), True
-
-
-def entries(stack: Stack) -> list[Entry]:
-    """All held messages, copies of one merged."""
-    quarantine = stack.quarantine()
-    found: list[Entry] = []
-    try:
-        while page := quarantine.entries(
-            EntryFilter(state=State.HELD), before=found[-1].id if found else None, limit=PAGE
-        ):
-            found += page
-    finally:
-        quarantine.close()
-    return found
 
 
 class Mailbox(Sink):

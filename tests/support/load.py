@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from filterd.quarantine import Entry, EntryFilter, State
 from tests.support.process import wait_until
 from tests.support.smtp import SmtpClient
 from tests.support.stack import Stack, take_apart
@@ -21,7 +20,6 @@ from tests.support.world import GOOD, message
 
 SPOOF_EVERY: Final = 3  # one message in so many is to be held
 RETRY: Final = 0.05  # seconds an MTA of a test waits before it tries again
-PAGE: Final = 500  # entries of the quarantine looked at together
 ENDS_WITHIN: Final = 60.0  # seconds that the last messages may take; a nursery that loads its rules is in them
 
 
@@ -178,7 +176,7 @@ def account(stack: Stack, messages: list[Numbered]) -> Account:
             unfiltered.append(one.number)
         elif take_apart(copy).rest != one.data:
             altered.append(one.number)
-    entries = [entry for entry in _held(stack) if entry.recipients[0] in known]
+    entries = [entry for entry in stack.all_held() if entry.recipients[0] in known]
     listed = Counter(known[entry.recipients[0]].number for entry in entries)
     altered += [
         known[entry.recipients[0]].number for entry in entries if stack.raw(entry) != known[entry.recipients[0]].data
@@ -194,20 +192,6 @@ def account(stack: Stack, messages: list[Numbered]) -> Account:
         held=len(listed),
         copies=sum(entry.copies for entry in entries),
     )
-
-
-def _held(stack: Stack) -> list[Entry]:
-    """All held messages, copies of one merged."""
-    quarantine = stack.quarantine()
-    found: list[Entry] = []
-    try:
-        while page := quarantine.entries(
-            EntryFilter(state=State.HELD), before=found[-1].id if found else None, limit=PAGE
-        ):
-            found += page
-    finally:
-        quarantine.close()
-    return found
 
 
 def wait_for_load(running: Load, messages: int) -> None:

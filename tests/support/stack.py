@@ -27,6 +27,7 @@ from tests.support.sink import Delivered, Sink
 from tests.support.smtp import Pose, Sent, SmtpClient
 from tests.support.world import GOOD, zone
 
+PAGE: Final = 500  # entries of the quarantine looked at together
 OURS: Final = (b"authentication-results", b"x-filterd-id", b"x-filterd-score", b"x-spam-flag")
 
 
@@ -212,6 +213,19 @@ class Stack:
             return [one for one in quarantine.entries(wanted) if one.recipients == outcome.recipients]
         finally:
             quarantine.close()
+
+    def all_held(self) -> list[Entry]:
+        """All held messages, copies of one merged."""
+        quarantine = self.quarantine()
+        found: list[Entry] = []
+        try:
+            while page := quarantine.entries(
+                EntryFilter(state=State.HELD), before=found[-1].id if found else None, limit=PAGE
+            ):
+                found += page
+        finally:
+            quarantine.close()
+        return found
 
     def raw(self, entry: Entry) -> bytes:
         """The bytes of a held message."""
